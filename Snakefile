@@ -1,0 +1,46 @@
+"""The graph of one study: every node is a notebook, executed by papermill. Run by `python -m prune_utils study`."""
+
+import json
+import shlex
+
+from prune_utils import paths
+from prune_utils.nodes import nodes
+from prune_utils.params import read_yaml, validated
+
+study = validated(read_yaml(Path("params.yaml")))
+
+
+localrules: all
+
+
+rule all:
+    input:
+        paths.report(study.study),
+
+
+for node in nodes(study):
+
+    rule:
+        name:
+            node.name.replace(" ", "_").replace(",", "").replace("%", "percent").replace("-", "_")
+        input:
+            # a wording mended in a notebook must not cost days of training: only the last one is run anew for it
+            template=node.template if not node.steps else ancient(str(node.template)),
+            params=ancient("params.yaml"),
+            after=[str(path) for path in node.after],
+        output:
+            notebook=str(node.notebook),
+        threads: 1
+        params:
+            node=shlex.quote(json.dumps(node.parameters)),
+        shell:
+            "{sys.executable} -m prune_utils node params.yaml {input.template} {output.notebook} {params.node}"
+
+
+rule report:
+    input:
+        "regimes.ipynb",
+    output:
+        paths.report(study.study),
+    shell:
+        "{sys.executable} -m prune_utils report params.yaml"

@@ -1,0 +1,1 @@
+"""How far can a pre-trained encoder be pruned before transfer suffers, and why? The package behind the notebooks."""

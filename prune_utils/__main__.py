@@ -1,0 +1,43 @@
+"""The command line: `python -m prune_utils study params/demo.yaml`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from prune_utils.params import ParamsError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m prune_utils", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    study = commands.add_parser("study", help="run a study, or what is left of it")
+    study.add_argument("params", type=Path)
+    study.add_argument("--dry-run", action="store_true", help="list its nodes and run none")
+    node = commands.add_parser("node", help="execute one notebook of a study (called by the Snakefile)")
+    node.add_argument("params", type=Path)
+    node.add_argument("template", type=Path)
+    node.add_argument("notebook", type=Path)
+    node.add_argument("parameters", type=json.loads)
+    report = commands.add_parser("report", help="render a study's notebooks (called by the Snakefile)")
+    report.add_argument("params", type=Path)
+    given = parser.parse_args(arguments)
+    try:
+        # each command imports what it needs: a node's few words on progress should not cost an import of torch
+        if given.command == "study":
+            from prune_utils.workflow import run
+            run(given.params, given.dry_run)
+        elif given.command == "node":
+            from prune_utils.execution import execute
+            execute(given.params, given.template, given.notebook, given.parameters)
+        else:
+            from prune_utils.report import render
+            render(given.params)
+    except ParamsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Checkpoints on disk: ordinary from_pretrained folders with the zeros in place, and the masks beside them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from prune_utils.files import whole_folder
+from prune_utils.matrices import check_zeros, prunable_matrices
+
+MASKS = "masks.safetensors"
+
+
+def save_masks(masks: dict[str, Tensor], path: Path) -> None:
+    """Writes {name: bool mask} eight weights a byte; the shapes are in the file's metadata."""
+    packed = {name: torch.from_numpy(np.packbits(mask.cpu().numpy().ravel())) for name, mask in masks.items()}
+    save_file(packed, path, metadata={name: json.dumps(list(mask.shape)) for name, mask in masks.items()})
+
+
+def load_masks(path: Path) -> dict[str, Tensor]:
+    """The masks that `save_masks` wrote."""
+    masks = {}
+    with safe_open(path, framework="numpy") as file:
+        for name, shape in (file.metadata() or {}).items():
+            bits = np.unpackbits(file.get_tensor(name), count=int(np.prod(json.loads(shape))))
+            masks[name] = torch.from_numpy(bits.astype(bool)).view(json.loads(shape))
+    return masks
+
+
+def all_kept(model: PreTrainedModel) -> dict[str, Tensor]:
+    """The masks of a dense model."""
+    return {name: torch.ones(p.shape, dtype=torch.bool) for name, p in prunable_matrices(model).items()}
+
+
+def save_checkpoint(model: PreTrainedModel, masks: dict[str, Tensor], folder: Path,
+                    tokenizer: PreTrainedTokenizerBase) -> float:
+    """Saves a model with its masks; returns the realised sparsity, measured on what was read back.
+
+    Raises SparsityMismatch, and leaves no folder, where the zeros on disk are not those of the masks.
+    """
+    masks = {name: mask.cpu() for name, mask in masks.items()}
+    with whole_folder(folder) as unfinished:
+        model.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+        save_masks(masks, unfinished / MASKS)
+        return load_checkpoint(type(model), unfinished)[2]
+
+
+def load_checkpoint(kind: type, folder: Path, **options) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
+    """A model of class `kind`, its masks, and its realised sparsity, measured. Raises SparsityMismatch."""
+    model = kind.from_pretrained(folder, dtype=torch.float32, **options)
+    masks = load_masks(folder / MASKS)
+    return model, masks, check_zeros(model, masks)

@@ -1,0 +1,31 @@
+"""One node: a template notebook in, an executed notebook out."""
+
+import os
+import sys
+from pathlib import Path
+
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from prune_utils import paths, progress
+from prune_utils.params import read_yaml, validated
+
+
+def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> None:
+    """Executes `template` with a study's params and a node's own `parameters`.
+
+    The result is named `notebook` only once it is whole; a failed one is left beside it, and its last error
+    printed. Exits with status 1 where a cell fails.
+    """
+    content = read_yaml(params)
+    study = validated(content)
+    unfinished = notebook.with_name(f"{notebook.stem}.unfinished.ipynb")
+    notebook.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(template, unfinished, parameters={**content, "extends": "", **parameters},
+                                   cwd=paths.ROOT, progress_bar=False, log_output=False)
+    except PapermillExecutionError as error:
+        print(f"{error.ename}: {error.evalue}\nin {unfinished.resolve().relative_to(paths.ROOT)}", file=sys.stderr)
+        sys.exit(1)
+    os.replace(unfinished, notebook)
+    print(progress.line(study, notebook), flush=True)

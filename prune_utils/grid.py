@@ -1,0 +1,50 @@
+"""The cells of a study: what is fine-tuned, and where each result lies."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prune_utils import paths
+from prune_utils.params import PRUNED_ARMS, Study
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The coordinates of one fine-tuned model; `arm` is one of params.ARMS."""
+
+    task: str
+    arm: str
+    sparsity: float
+    learning_rate: float
+    seed: int
+
+    def folder(self, study: str) -> Path:
+        return paths.cell(study, self.task, self.seed, self.arm, self.sparsity, self.learning_rate)
+
+    def dense(self) -> "Cell":
+        """The dense cell of the same task, rate and seed: where the downstream arm starts."""
+        return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed)
+
+
+def arms_at(study: Study, sparsity: float) -> list[str]:
+    """The arms that have cells at a sparsity: the two that bound every figure at 0, the pruned ones above."""
+    return [arm for arm in study.grid.arms if (arm in PRUNED_ARMS) == (sparsity > 0)]
+
+
+def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: list[str] | None = None) -> list[Cell]:
+    """The cells of one task and seed at some sparsities, of all the study's arms or of those given."""
+    return [Cell(task, arm, sparsity, rate, seed)
+            for sparsity in sparsities for arm in arms_at(study, sparsity) if arms is None or arm in arms
+            for rate in study.finetuning.learning_rates]
+
+
+def all_cells(study: Study) -> list[Cell]:
+    return [cell for task in study.tasks for seed in study.grid.seeds
+            for cell in cells(study, task.name, seed, study.grid.sparsities)]
+
+
+def pretraining_runs(study: Study) -> list[tuple[str, float]]:
+    """The (method, sparsity) of every pre-training run, the dense one first; each seed has all of them."""
+    runs = [("dense", 0.0)] + [("gradual", s) for s in study.grid.sparsities]
+    if "random" in study.grid.arms:
+        runs += [("random", s) for s in study.grid.sparsities if s > 0]
+    return runs

@@ -1,0 +1,292 @@
+"""The schema of a study: what a params file may say, and clear sentences for what it may not."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from prune_utils.paths import PARAMS
+
+METHODS = ("dense", "gradual", "random")  # how a pre-trained checkpoint came to be
+ARMS = ("dense", "scratch", "pretrain", "information_deletion", "downstream", "random")
+PRUNED_ARMS = ARMS[2:]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Sparsity = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class ParamsError(ValueError):
+    """A params file, or a parameter of a notebook, that cannot be used; its text is one clear sentence a fault."""
+
+
+class Section(BaseModel):
+    # strict, so that the string "2e-5", which YAML makes of a number without a point, is refused and not guessed at
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class EmbeddedCorpus(Section):
+    """The package's own small English."""
+
+    source: Literal["embedded"]
+    documents: Count
+    held_out_documents: Count
+    max_length: Count
+
+
+class LocalCorpus(Section):
+    """UTF-8 text files (.txt, .gz, .xz): sentences or paragraphs a line, an empty line between documents."""
+
+    source: Literal["local"]
+    files: Annotated[list[str], Field(min_length=1)]
+    held_out_files: Annotated[list[str], Field(min_length=1)]
+    vocabulary: str  # a WordPiece vocab.txt
+    replace: dict[str, str] = {}  # marks of the files' own tokenisation, and what they stand for
+    max_length: Count
+
+
+class HubCorpus(Section):
+    """Data sets of the Hugging Face hub by name, one document a row, streamed."""
+
+    source: Literal["hub"]
+    datasets: Annotated[list[str], Field(min_length=1)]  # "owner/name" or "owner/name:configuration"
+    held_out_documents: Count
+    vocabulary: str  # the model whose tokenizer is used
+    max_length: Count
+
+
+class EmbeddedTask(Section):
+    source: Literal["embedded"]
+    name: Literal["acceptability", "sentiment", "entailment"]
+    train: Count  # examples
+    dev: Count
+
+
+class LocalTask(Section):
+    """A folder of TSV files: GLUE's own layout for GLUE's tasks, else columns sentence[1, 2] and label."""
+
+    source: Literal["local"]
+    name: str
+    folder: str
+    train: str = "train.tsv"
+    dev: str = "dev.tsv"
+
+
+class HubTask(Section):
+    source: Literal["hub"]
+    name: str
+    dataset: str = "nyu-mll/glue"
+
+
+Corpus = Annotated[EmbeddedCorpus | LocalCorpus | HubCorpus, Field(discriminator="source")]
+Task = Annotated[EmbeddedTask | LocalTask | HubTask, Field(discriminator="source")]
+
+
+class Model(Section):
+    """A BERT to start from by name or folder, or the shape (BertConfig's names) of one made from nothing."""
+
+    pretrained: str | None
+    hidden_size: Count | None = None
+    num_hidden_layers: Count | None = None
+    num_attention_heads: Count | None = None
+    intermediate_size: Count | None = None
+    dropout: Share | None = None
+    initializer_range: Positive | None = None  # BERT's own 0.02 where not given
+
+    @model_validator(mode="after")
+    def shape_or_name(self):
+        shape = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+        missing = [name for name in shape if getattr(self, name) is None]
+        if self.pretrained is None and missing:
+            raise ValueError(f"a model without 'pretrained' needs its shape; missing: {', '.join(missing)}")
+        return self
+
+
+class Pretraining(Section):
+    burn_in_steps: Count  # un-pruned steps that make the dense model every arm starts from
+    burn_in_learning_rate: Positive
+    steps: Count  # of each pruned run, ramp included
+    ramp_steps: Count  # the cubic schedule's last step
+    frequency: Count  # steps between two renewals of the mask
+    batch_size: Count
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_share: Share  # of the steps, before the linear decay
+    max_grad_norm: Positive
+    masked_share: Share  # of a sequence's tokens
+    max_masked: Count  # tokens of a sequence at most
+    duplicates: Count  # readings of the text at most, each with pairs and masks of its own (BERT's dupe_factor)
+
+    @model_validator(mode="after")
+    def ramp_fits(self):
+        if self.ramp_steps > self.steps:
+            raise ValueError(f"ramp_steps is {self.ramp_steps}; allowed is at most steps, {self.steps}")
+        return self
+
+
+class EpochsFrom(Section):
+    sparsity: Sparsity  # from this one up
+    epochs: Count
+
+
+class Epochs(Section):
+    """Epochs of each arm; a list where they grow with sparsity."""
+
+    dense: Count
+    scratch: Count
+    pretrain: Count
+    random: Count
+    information_deletion: list[EpochsFrom]
+    downstream: list[EpochsFrom]  # after pruning, on top of the dense model's epochs
+
+    @field_validator("information_deletion", "downstream")
+    @classmethod
+    def from_zero(cls, stages: list[EpochsFrom]):
+        starts = [stage.sparsity for stage in stages]
+        if not starts or starts != sorted(set(starts)) or starts[0] != 0:
+            raise ValueError(f"epochs start at sparsities {starts}; allowed is a rising list from 0.0")
+        return stages
+
+    def of(self, arm: str, sparsity: float) -> int:
+        epochs = getattr(self, arm)
+        return epochs if isinstance(epochs, int) else [e.epochs for e in epochs if e.sparsity <= sparsity][-1]
+
+
+class Finetuning(Section):
+    batch_size: Count
+    learning_rates: Annotated[list[Positive], Field(min_length=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_share: Share
+    max_grad_norm: Positive
+    epochs: Epochs
+
+
+class Grid(Section):
+    sparsities: Annotated[list[Sparsity], Field(min_length=1)]
+    arms: list[Literal[ARMS]]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+    @field_validator("sparsities")
+    @classmethod
+    def whole_percents(cls, sparsities: list[float]):
+        if sparsities != sorted(set(sparsities)) or sparsities[0] != 0:
+            raise ValueError(f"sparsities are {sparsities}; allowed is a rising list that starts with 0.0")
+        odd = [s for s in sparsities if abs(round(100 * s) - 100 * s) > 1e-9]
+        if odd:
+            raise ValueError(f"sparsities {odd} are not whole percents, which name the folders of results")
+        return sparsities
+
+
+class Analysis(Section):
+    """Margins of the regimes: what still counts as no loss."""
+
+    accuracy_margin: Annotated[float, Field(ge=0)]  # points of mean dev accuracy
+    loss_margin: Annotated[float, Field(ge=0)]  # nats of held-out pre-training loss
+
+
+class Machine(Section):
+    """How to run, not what: these may change between two runs of a study."""
+
+    jobs: Count  # notebooks at a time
+    threads: Count  # of each
+    precision: Literal["auto", "float32", "bfloat16"]
+    save_steps: Count  # between two checkpoints from which an interrupted training resumes
+    sparsities_per_node: Annotated[int, Field(ge=0)]  # fine-tuned by one notebook; 0: all
+
+
+class Study(Section):
+    """A whole study; `study` names its folder under results/ and is its params file's name."""
+
+    study: Annotated[str, Field(pattern=r"^[\w-]+$")]
+    corpus: Corpus
+    tasks: Annotated[list[Task], Field(min_length=1)]
+    model: Model
+    pretraining: Pretraining
+    finetuning: Finetuning
+    grid: Grid
+    analysis: Analysis
+    machine: Machine
+
+    @model_validator(mode="after")
+    def names_are_single(self):
+        names = [task.name for task in self.tasks]
+        if len(set(names)) < len(names):
+            raise ValueError(f"tasks are {names}; allowed is each name once")
+        if self.corpus.source != "embedded" and any(task.source == "embedded" for task in self.tasks):
+            raise ValueError("an embedded task needs the embedded corpus, whose words it is written in")
+        return self
+
+    def task(self, name: str) -> Task:
+        named = {task.name: task for task in self.tasks}
+        if name not in named:
+            raise ParamsError(f"task is {name!r}; allowed in study '{self.study}': {', '.join(named)}")
+        return named[name]
+
+
+def merge(base: dict, changes: dict) -> dict:
+    """`base` with `changes` laid over it, section by section; a section that changes its `source` is replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = base.get(key)
+        nested = isinstance(old, dict) and isinstance(value, dict)
+        if nested and value.get("source", old.get("source")) == old.get("source"):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A params file as it stands. Raises ParamsError where it is missing or no mapping."""
+    if not path.is_file():
+        raise ParamsError(f"params file {path} does not exist; those at hand: "
+                          + ", ".join(sorted(p.name for p in PARAMS.glob("*.yaml"))))
+    content = yaml.safe_load(path.read_text())
+    if not isinstance(content, dict):
+        raise ParamsError(f"params file {path} holds no keys and values")
+    return content
+
+
+def extended(content: dict[str, Any], folder: Path = PARAMS, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The content with what it extends filled in, all the way down."""
+    content = dict(content)
+    name = content.pop("extends", None)
+    if not name:
+        return content
+    if name in seen:
+        raise ParamsError(f"extends goes in a circle: {' -> '.join((*seen, name))}")
+    path = next((p for p in (folder / name, PARAMS / name) if p.is_file()), folder / name)
+    return merge(extended(read_yaml(path), path.parent, (*seen, name)), content)
+
+
+def validated(content: dict[str, Any]) -> Study:
+    """The study that a complete content describes. Raises ParamsError with a sentence for each fault."""
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise ParamsError("\n".join(_sentence(fault) for fault in error.errors())) from None
+
+
+def load_study(path: Path | str) -> Study:
+    """The study of a params file. Raises ParamsError."""
+    path = Path(path)
+    content = extended(read_yaml(path), path.parent)
+    if content.setdefault("study", path.stem) != path.stem:
+        raise ParamsError(f"study is {content['study']!r} in {path}; a study is named as its file: {path.stem!r}")
+    return validated(content)
+
+
+def _sentence(fault: dict) -> str:
+    key = ".".join(str(part) for part in fault["loc"] if part not in ("embedded", "local", "hub")) or "params"
+    if fault["type"] == "extra_forbidden":
+        return f"unknown parameter {key!r} (value {fault['input']!r})"
+    if fault["type"] == "missing":
+        return f"parameter {key!r} is missing"
+    allowed = fault["msg"].removeprefix("Value error, ")
+    if isinstance(fault["input"], str) and fault["type"] in ("float_type", "int_type"):
+        allowed += " (YAML reads 2e-5 as text; write 2.0e-5)"
+    if fault["type"] == "value_error":
+        return f"{key}: {allowed}"
+    return f"{key} is {fault['input']!r}; {allowed[:1].lower() + allowed[1:]}"

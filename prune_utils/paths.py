@@ -1,0 +1,47 @@
+"""Every file name of the project."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PARAMS = ROOT / "params"
+NOTEBOOKS = ROOT / "notebooks"
+PRETRAINING_NOTEBOOK = NOTEBOOKS / "1_pruning_during_pretraining.ipynb"
+FINETUNING_NOTEBOOK = NOTEBOOKS / "2_finetuning.ipynb"
+REGIMES_NOTEBOOK = NOTEBOOKS / "3_regimes.ipynb"
+SNAKEFILE = ROOT / "Snakefile"
+
+CHECKPOINT = "checkpoint"  # a from_pretrained folder
+RESULT = "result.json"  # a finished training's numbers, written last: where it lies, the training is done
+
+
+def given(path: str) -> Path:
+    """A path as written in params: absolute, or relative to the project's root."""
+    return ROOT / Path(path).expanduser()
+
+
+def results(study: str) -> Path:
+    return ROOT / "results" / study
+
+
+def report(study: str) -> Path:
+    return ROOT / "reports" / study / "index.html"
+
+
+def percent(sparsity: float) -> str:
+    return f"sparsity-{round(100 * sparsity):02d}"
+
+
+def pretraining(study: str, method: str, sparsity: float, seed: int) -> Path:
+    """The folder of one pre-training run; the dense one has no sparsity to name."""
+    folder = results(study) / "pretrain" / method
+    return (folder if method == "dense" else folder / percent(sparsity)) / f"seed-{seed}"
+
+
+def finetuning(study: str, task: str, seed: int) -> Path:
+    """The folder of all fine-tuned cells of one task and seed."""
+    return results(study) / "finetune" / task / f"seed-{seed}"
+
+
+def cell(study: str, task: str, seed: int, arm: str, sparsity: float, learning_rate: float) -> Path:
+    """The folder of one fine-tuned cell."""
+    return finetuning(study, task, seed) / arm / percent(sparsity) / f"learning-rate-{learning_rate:g}"

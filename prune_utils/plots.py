@@ -1,0 +1,152 @@
+"""Figures in one style: arms keep their colour and marker everywhere, seeds are dots, means are lines."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from prune_utils.frames import from_dense, mean_over_tasks
+from prune_utils.regimes import Regimes
+from prune_utils.schedule import Schedule
+
+# Okabe & Ito's colours, told apart with any colour vision
+STYLE = {
+    "pretrain": ("#0072B2", "o", "pruned in pre-training"),
+    "information_deletion": ("#D55E00", "s", "information deletion"),
+    "downstream": ("#009E73", "^", "pruned after fine-tuning"),
+    "random": ("#CC79A7", "X", "random masks"),
+    "gradual": ("#0072B2", "o", "magnitude, gradual"),
+}
+BOUNDS = {"dense": ("#333333", "--", "dense"), "scratch": ("#888888", ":", "from scratch")}
+REGIME_SHADES = {"low": "#eef6ee", "medium": "#fdf6e3", "high": "#fbeaea"}
+PERCENT = "sparsity of the prunable matrices (%)"
+
+
+def _axes(width: float = 6.4, height: float = 4.0) -> tuple[Figure, plt.Axes]:
+    sns.set_theme(context="notebook", style="ticks", rc={"svg.fonttype": "none", "figure.dpi": 120})
+    figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
+    sns.despine(figure)
+    plt.close(figure)  # a figure returned from a cell is shown once, not twice
+    return figure, axes
+
+
+def _lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
+    """A line through each group's means over seeds, and a dot for each seed."""
+    for name, (colour, marker, label) in STYLE.items():
+        group = points[points[by] == name]
+        if group.empty:
+            continue
+        mean = group.groupby("target_sparsity")[value].mean()
+        axes.plot(100 * mean.index, scale * mean, color=colour, marker=marker, label=label, markersize=6)
+        if group.seed.nunique() > 1:
+            axes.scatter(100 * group.target_sparsity, scale * group[value], color=colour, s=10, alpha=0.5, linewidths=0)
+
+
+def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
+    """Bands of the regimes; a border lies half-way between two sparsities measured."""
+    borders = [100 * s for s in sparsities]
+    edges = [borders[0], *((a + b) / 2 for a, b in zip(borders, borders[1:], strict=False)), borders[-1]]
+    for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
+        axes.axvspan(left, right, color=REGIME_SHADES[regimes.of(s)], zorder=0, linewidth=0)
+    middle = {}
+    for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
+        low, high = middle.get(regimes.of(s), (left, right))
+        middle[regimes.of(s)] = (min(low, left), max(high, right))
+    for name, (left, right) in middle.items():
+        axes.annotate(name, ((left + right) / 2, 1.01), xycoords=("data", "axes fraction"), ha="center", va="bottom",
+                      fontsize=10, color="#555555")
+
+
+def by_sparsity(cells: pd.DataFrame, value: str, label: str, scale: float = 1, regimes: Regimes | None = None) -> Figure:
+    """A value of the fine-tuned cells, mean over tasks, by sparsity: one line an arm, dense and scratch as bounds."""
+    figure, axes = _axes()
+    means = mean_over_tasks(cells, value)
+    _lines(axes, from_dense(means), "arm", value, scale)
+    for name, (colour, line, text) in BOUNDS.items():
+        bound = means[means.arm == name]
+        if len(bound):
+            axes.axhline(scale * bound[value].mean(), color=colour, linestyle=line, linewidth=1.2, label=text, zorder=1)
+    if regimes:
+        _shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
+    axes.set(xlabel=PERCENT, ylabel=label)
+    axes.legend(frameon=False, fontsize=9, loc="best")
+    return figure
+
+
+def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Figure:
+    """The same for every task on its own, side by side."""
+    tasks = sorted(cells.task.unique())
+    sns.set_theme(context="notebook", style="ticks", rc={"svg.fonttype": "none", "figure.dpi": 120})
+    figure, row = plt.subplots(1, len(tasks), figsize=(3.4 * len(tasks) + 0.6, 3.6), layout="constrained", squeeze=False)
+    for axes, task in zip(row[0], tasks, strict=True):
+        one = cells[(cells.task == task) & cells.selected]
+        _lines(axes, from_dense(one), "arm", value, scale)
+        for name, (colour, line, text) in BOUNDS.items():
+            if (one.arm == name).any():
+                axes.axhline(scale * one[one.arm == name][value].mean(), color=colour, linestyle=line, label=text, zorder=1)
+        axes.set(title=task, xlabel="sparsity (%)", ylabel=label if axes is row[0][0] else "")
+    handles, labels = row[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside lower center", ncols=len(labels))
+    sns.despine(figure)
+    plt.close(figure)
+    return figure
+
+
+def pretraining_loss(runs: pd.DataFrame, regimes: Regimes | None = None) -> Figure:
+    """Held-out pre-training loss by sparsity, magnitude against random masks."""
+    figure, axes = _axes()
+    pruned = runs[runs.method != "dense"]
+    start = pruned[(pruned.method == "gradual") & (pruned.target_sparsity == 0)].assign(method="random")
+    if (pruned.method == "random").any():
+        pruned = pd.concat([pruned, start])
+    _lines(axes, pruned, "method", "pretrain_loss")
+    if regimes:
+        _shade(axes, regimes, sorted(pruned.target_sparsity.unique()))
+    axes.set(xlabel=PERCENT, ylabel="held-out MLM + NSP loss (nats)")
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def schedule(plans: list[Schedule], steps: int) -> Figure:
+    """The sparsity asked for, step by step."""
+    figure, axes = _axes(height=2.8)
+    at = range(0, steps + 1, max(1, steps // 400))
+    for plan, colour in zip(plans, _shades(len(plans)), strict=True):
+        axes.plot(list(at), [100 * plan.sparsity(t) for t in at], color=colour, label=f"{plan.target_sparsity:.0%}")
+    axes.set(xlabel="optimiser step", ylabel="sparsity (%)", ylim=(-2, 102))
+    _target_legend(axes)
+    return figure
+
+
+def training_loss(results: list[dict], ramp_steps: int | None = None) -> Figure:
+    """The training loss of each run as it was logged; with `ramp_steps`, the end of the pruning ramp is marked."""
+    figure, axes = _axes(height=3.0)
+    for result, colour in zip(results, _shades(len(results)), strict=True):
+        axes.plot([h["step"] for h in result["history"]], [h["loss"] for h in result["history"]], color=colour,
+                  label=f"{result['target_sparsity']:.0%}")
+    if ramp_steps:
+        axes.axvline(ramp_steps, color="#333333", linestyle="--", linewidth=1)
+    axes.set(xlabel="optimiser step", ylabel="training loss (nats)")
+    _target_legend(axes)
+    return figure
+
+
+def _shades(count: int) -> list:
+    return sns.color_palette("crest", count) if count > 1 else [STYLE["gradual"][0]]
+
+
+def _target_legend(axes: plt.Axes) -> None:
+    axes.legend(title="target", frameon=False, fontsize=9, title_fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def matrix_sparsity(masks: dict, target: float) -> Figure:
+    """The realised sparsity of every matrix, beside the target."""
+    figure, axes = _axes(width=7.0, height=0.6 + 0.22 * min(len(masks), 40))
+    shares = {name.removesuffix(".weight"): 100 * (1 - mask.float().mean().item()) for name, mask in masks.items()}
+    names = list(shares)[:40]
+    axes.barh(names, [shares[name] for name in names], color=STYLE["gradual"][0], height=0.7)
+    axes.axvline(100 * target, color="#333333", linestyle="--", linewidth=1.2)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=8)
+    axes.set(xlabel="pruned weights (%)", xlim=(0, 100))
+    return figure

@@ -1,0 +1,167 @@
+"""One training with transformers' Trainer: order, precision, checkpoints to resume from, and evaluation."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer_callback import ProgressCallback
+
+from prune_utils.files import write_json
+from prune_utils.pairs import IGNORED
+from prune_utils.params import Machine
+from prune_utils.prepared import training_order
+from prune_utils.pruning import GradualPruning
+
+WHOLE = "whole.json"  # written last into a Trainer checkpoint; one without it was cut off and is not resumed from
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast to train; `steps` are optimiser steps, the rate decays linearly to zero over them."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup_share: float
+    max_grad_norm: float
+    seed: int
+
+
+def bfloat16(machine: Machine) -> bool:
+    """Whether to train in bfloat16: as asked, or with "auto" where a GPU or the processor computes in it."""
+    if machine.precision == "auto":
+        if torch.cuda.is_available():
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+        return _processor_has_bfloat16()
+    return machine.precision == "bfloat16"
+
+
+def _processor_has_bfloat16() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
+    return any(f" {flag}" in flags for flag in ("avx512_bf16", "amx_bf16", "bf16 "))
+
+
+class _Checkpoints(TrainerCallback):
+    """Completes each of the Trainer's checkpoints: pruning state first, then the mark that it is whole."""
+
+    def __init__(self, pruning: GradualPruning | None):
+        self.pruning = pruning
+
+    def on_save(self, args, state, control, **kwargs):
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if self.pruning:
+            self.pruning.save(folder)
+        write_json(folder / WHOLE, {"step": state.global_step})
+
+
+def _resumable(folder: Path) -> Path | None:
+    """The last whole checkpoint of an interrupted training; those cut off while being written are removed."""
+    found = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        if (checkpoint / WHOLE).exists():
+            found.append(checkpoint)
+        else:
+            shutil.rmtree(checkpoint)
+    return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
+
+
+def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
+    torch.set_num_threads(machine.threads)
+    return TrainingArguments(
+        output_dir=str(folder), bf16=bfloat16(machine), report_to="none", remove_unused_columns=False,
+        per_device_eval_batch_size=128, **options)
+
+
+def make_trainer(model: PreTrainedModel, args: TrainingArguments, tokenizer: PreTrainedTokenizerBase,
+                 **options) -> Trainer:
+    """A Trainer whose batches are padded to their own longest example."""
+    return Trainer(model=model, args=args, data_collator=partial(padded, padding=tokenizer.pad_token_id), **options)
+
+
+def padded(examples: list[dict], padding: int) -> dict[str, torch.Tensor]:
+    """Examples as one batch, lists padded to the longest (on a GPU to a multiple of 8, which its matrix units like).
+
+    transformers' collators do the same by way of its tokenizer, in a time that a small model's step would feel.
+    """
+    longest = max(len(example["input_ids"]) for example in examples)
+    width = -(-longest // 8) * 8 if torch.cuda.is_available() else longest
+    fill = {"input_ids": padding, "labels": IGNORED}
+    batch = {"attention_mask": np.zeros((len(examples), width), dtype=np.int64)}
+    for row, example in enumerate(examples):
+        batch["attention_mask"][row, : len(example["input_ids"])] = 1
+    for name in examples[0]:
+        values = [example[name] for example in examples]
+        if isinstance(values[0], list):
+            rows = np.full((len(values), width), fill.get(name, 0), dtype=np.int64)
+            for row, value in zip(rows, values, strict=True):
+                row[: len(value)] = value
+            values = rows
+        batch[name] = np.asarray(values)
+    return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+
+def lengths_of(data: Dataset) -> np.ndarray:
+    """The tokens of each example, shape (examples,)."""
+    return data.select_columns("length").with_format("numpy")[:]["length"]
+
+
+def train(model: PreTrainedModel, data: Dataset, recipe: Recipe, folder: Path, machine: Machine,
+          tokenizer: PreTrainedTokenizerBase, pruning: TrainerCallback | None = None, progress: bool = False) -> tuple[float, list[dict]]:
+    """Trains `model` in place; returns the seconds it took in this process, and the losses logged on the way.
+
+    `folder` holds the checkpoints of an unfinished training, from which it resumes exactly; it is removed at
+    the end, so the caller must have its own mark of what is finished.
+    """
+    started = time.perf_counter()
+    set_seed(recipe.seed)
+    lengths = lengths_of(data)
+    order = training_order(lengths, recipe.batch_size, recipe.steps * recipe.batch_size, recipe.seed)
+    args = arguments(
+        folder, machine, max_steps=recipe.steps, per_device_train_batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay, lr_scheduler_type="linear",
+        warmup_steps=round(recipe.warmup_share * recipe.steps), max_grad_norm=recipe.max_grad_norm, seed=recipe.seed,
+        train_sampling_strategy="sequential", save_steps=machine.save_steps, save_total_limit=2,
+        logging_steps=max(1, recipe.steps // 20), logging_nan_inf_filter=False, disable_tqdm=not progress)
+    gradual = pruning if isinstance(pruning, GradualPruning) else None
+    callbacks = [c for c in (pruning, _Checkpoints(gradual)) if c]
+    trainer = make_trainer(model, args, tokenizer, train_dataset=data.select(order).remove_columns("length"),
+                           callbacks=callbacks)
+    if not progress:
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+    checkpoint = _resumable(folder)
+    if checkpoint and gradual:
+        gradual.load(checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    shutil.rmtree(folder, ignore_errors=True)
+    history = [{"step": entry["step"], "loss": entry["loss"]} for entry in trainer.state.log_history if "loss" in entry]
+    return time.perf_counter() - started, history
+
+
+def predict(model: PreTrainedModel, data: Dataset, machine: Machine, tokenizer: PreTrainedTokenizerBase) -> tuple:
+    """The model's outputs besides its loss, each with one row an example in the order of `data`.
+
+    Batches are made of like lengths; the rows are put back in order.
+    """
+    lengths = lengths_of(data)
+    order = np.argsort(lengths, kind="stable")
+    args = arguments(Path("unused"), machine, disable_tqdm=True)
+    outputs = make_trainer(model, args, tokenizer).predict(data.select(order).remove_columns("length")).predictions
+    back = np.argsort(order, kind="stable")
+    return tuple(output[back] for output in (outputs if isinstance(outputs, tuple) else (outputs,)))

@@ -1,0 +1,77 @@
+"""Runs a study: checks it, holds its folder, and hands its graph to Snakemake."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from prune_utils import paths, preflight, progress
+from prune_utils.files import alone, write_whole
+from prune_utils.nodes import nodes
+from prune_utils.params import ParamsError, Study, load_study, read_yaml
+
+# what may differ between two runs of one study: how it is run and read, and how far its grid reaches
+FREE = ("machine", "analysis", "grid", "tasks")
+
+
+def run(params: Path, dry: bool = False) -> None:
+    """Runs all of a study that is not done yet. Raises ParamsError before any training where it cannot be run."""
+    study = load_study(params)
+    folder = paths.results(study.study)
+    if dry:
+        list_nodes(study)
+        return
+    check_same(study, folder)
+    preflight.check(study)
+    try:
+        with alone(folder, wait=False):
+            write_whole(folder / "params.yaml", yaml.safe_dump(study.model_dump(), sort_keys=False))
+            print(f"study '{study.study}' {progress.line(study)}", flush=True)
+            _snakemake(study, folder)
+    except BlockingIOError:
+        raise ParamsError(f"study '{study.study}' is being run by another process: {folder} is held") from None
+    print(f"report: {paths.report(study.study).relative_to(paths.ROOT)}")
+
+
+def _snakemake(study: Study, folder: Path) -> None:
+    # `alone` is the lock: Snakemake's own outlives a killed run and would then refuse the next one
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.SNAKEFILE), "--directory", str(folder),
+               "--cores", str(study.machine.jobs), "--nolock", "--rerun-incomplete", "--keep-going",
+               "--rerun-triggers", "mtime", "--quiet", "all"]
+    if subprocess.run(command, check=False).returncode:
+        raise ParamsError(f"study '{study.study}' is not finished; run it again to go on. What went wrong is told above "
+                          f"and in {folder.relative_to(paths.ROOT)}/.snakemake/log")
+
+
+def list_nodes(study: Study) -> None:
+    """Prints every node of the graph and whether it is done."""
+    folder = paths.results(study.study)
+    for node in nodes(study):
+        print(f"{'done ' if (folder / node.notebook).exists() else 'to do'}  {node.name:<45} {node.steps:>9} steps")
+    print(f"study '{study.study}': {len(nodes(study))} nodes, {sum(n.steps for n in nodes(study)):,} optimiser steps")
+
+
+def check_same(study: Study, folder: Path) -> None:
+    """Raises ParamsError where `folder` holds results made with other params, naming the keys that differ.
+
+    A grid may grow and a task may be added: cells that are there stay what they are.
+    """
+    if not (folder / "params.yaml").exists():
+        return
+    old, new = read_yaml(folder / "params.yaml"), study.model_dump()
+    new_tasks = {task["name"]: task for task in new["tasks"]}
+    different = [key for key in new if key not in FREE for key in _different(old.get(key), new[key], key)]
+    for task in old["tasks"]:
+        if task["name"] in new_tasks:
+            different += _different(task, new_tasks[task["name"]], f"tasks.{task['name']}")
+    if different:
+        raise ParamsError(f"{folder.relative_to(paths.ROOT)} was made with other params: {'; '.join(different)}. Give the "
+                          "changed study a name (a params file) of its own, or delete that folder")
+
+
+def _different(old, new, key: str) -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [text for name in sorted(old.keys() | new.keys(), key=str)
+                for text in _different(old.get(name), new.get(name), f"{key}.{name}")]
+    return [] if old == new else [f"{key} was {old!r} and is {new!r}"]
