@@ -25,7 +25,7 @@ def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> N
         papermill.execute_notebook(template, unfinished, parameters={**content, "extends": "", **parameters},
                                    cwd=paths.ROOT, progress_bar=False, log_output=False)
     except PapermillExecutionError as error:
-        print(f"{error.ename}: {error.evalue}\nin {unfinished.resolve().relative_to(paths.ROOT)}", file=sys.stderr)
+        print(f"{error.ename}: {error.evalue}\nin {paths.shown(unfinished)}", file=sys.stderr)
         sys.exit(1)
     os.replace(unfinished, notebook)
     print(progress.line(study, notebook), flush=True)

@@ -8,7 +8,6 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import (
-    AutoConfig,
     AutoModelForSequenceClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,

@@ -15,7 +15,7 @@ from prune_utils.lexicon import Adjective, Lexicon, Noun, Verb
 
 T = TypeVar("T")
 SKEW = 2.0  # of the words in documents; the tasks use all words alike
-FUNCTION_WORDS = "the a an some is are was were do does did not never and".split()
+FUNCTION_WORDS = ["the", "a", "an", "some", "is", "are", "was", "were", "do", "does", "did", "not", "never", "and"]
 
 
 def _article(following: str) -> str:
@@ -159,7 +159,7 @@ class Grammar:
         return self._said_of(noun, self.draw(fitting), plural) if fitting else None
 
     def opinion(self, noun: Noun, mood: int, plural: bool | None = None, negated: float = 0.15,
-                joined: float = 0.5, announced: float = 0.6) -> Clause:
+                joined: float = 0.5, announced: float = 0.75) -> Clause:
         """A clause whose sentiment, after negation, is `mood` (+1 or -1): adjectives or a verb of liking.
 
         Adjectives joined by "and" are of one polarity (Hatzivassiloglou & McKeown 1997 learned polarity from
@@ -202,9 +202,9 @@ class Grammar:
             noun = self.draw(self.nouns(topics[self.chance(0.15)]))
             named = self.lexicon.hypernyms[noun.chain[0]] if self.chance(0.2) else noun
             kind = self.random.random()
-            if kind < 0.40:
+            if kind < 0.45:
                 clause = self.opinion(named, mood)
-            elif kind < 0.85:
+            elif kind < 0.87:
                 # the verb is chosen for the thing itself, so that its hypernym is read in the same company
                 clause = _renamed(self.action(noun, detail=0.12), noun, named)
             elif kind < 0.93:

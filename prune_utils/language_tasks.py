@@ -60,7 +60,9 @@ def entailment(grammar: Grammar) -> dict:
     if label == 0:
         hypothesis = _with_noun(premise, role, hypernym)
     elif label == 1 and grammar.chance(0.75):
-        others = [n for name, n in grammar.lexicon.hypernyms.items() if name not in noun.chain and n.chain]
+        # of the same height, or the height alone would tell the label
+        others = [n for name, n in grammar.lexicon.hypernyms.items()
+                  if name not in noun.chain and len(n.chain) == len(hypernym.chain)]
         hypothesis = _with_noun(premise, role, random.choice(others))
     elif label == 1:
         hypothesis, premise = premise, _with_noun(premise, role, hypernym)

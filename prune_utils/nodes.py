@@ -18,7 +18,7 @@ class Node:
     notebook: Path
     parameters: dict = field(default_factory=dict)
     after: tuple[Path, ...] = ()  # executed notebooks that must be there first
-    steps: int = 0  # optimiser steps, by which the time left is estimated
+    examples: int = 0  # read in training, by which the time left is estimated
 
 
 def nodes(study: Study) -> list[Node]:
@@ -50,7 +50,7 @@ def _pretraining_nodes(study: Study, seed: int) -> list[Node]:
     runs, recipe = pretraining_runs(study), study.pretraining
     dense = (paths.pretraining(study.study, "dense", 0.0, seed) / "dense.ipynb").relative_to(paths.results(study.study))
     made = [Node(f"pre-train dense, seed {seed}", paths.PRETRAINING_NOTEBOOK, dense,
-                 {"method": "dense", "sparsities": [0.0], "seed": seed}, (), recipe.burn_in_steps)]
+                 {"method": "dense", "sparsities": [0.0], "seed": seed}, (), recipe.burn_in_steps * recipe.batch_size)]
     for method in ("gradual", "random"):
         sparsities = [s for m, s in runs if m == method]
         for part in _parts(study, sparsities) if sparsities else []:
@@ -58,7 +58,7 @@ def _pretraining_nodes(study: Study, seed: int) -> list[Node]:
             made.append(Node(
                 f"pre-train {method} {_span(part)} %, seed {seed}", paths.PRETRAINING_NOTEBOOK,
                 _notebook(folder, part, study), {"method": method, "sparsities": part, "seed": seed},
-                (dense,), recipe.steps * len(part)))
+                (dense,), recipe.steps * recipe.batch_size * len(part)))
     return made
 
 
@@ -74,11 +74,10 @@ def _finetuning_nodes(study: Study, task: str, seed: int) -> list[Node]:
             f"fine-tune {task} {_span(part)} %, seed {seed}", paths.FINETUNING_NOTEBOOK,
             _notebook(paths.finetuning(study.study, task, seed), part, study),
             {"task": task, "sparsities": part, "seeds": [seed]},
-            tuple(needed), _finetuning_steps(study, task, part, seed)))
+            tuple(needed), _finetuning_examples(study, task, part, seed)))
     return made
 
 
-def _finetuning_steps(study: Study, task: str, sparsities: list[float], seed: int) -> int:
-    recipe = study.finetuning
-    epochs = sum(recipe.epochs.of(cell.arm, cell.sparsity) for cell in cells(study, task, seed, sparsities))
-    return epochs * train_size(study.task(task)) // recipe.batch_size
+def _finetuning_examples(study: Study, task: str, sparsities: list[float], seed: int) -> int:
+    epochs = sum(study.finetuning.epochs.of(cell.arm, cell.sparsity) for cell in cells(study, task, seed, sparsities))
+    return epochs * train_size(study.task(task))

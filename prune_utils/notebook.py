@@ -49,8 +49,9 @@ def _check(name: str, value: Any, study: Study) -> None:
         study.task(value)
     elif name == "method" and value not in METHODS:
         raise wrong(", ".join(METHODS))
-    elif name == "seed" and (type(value) is not int or value < 0):
-        raise wrong("a whole number from 0 up")
+    elif name in ("seed", "seeds"):
+        if any(type(seed) is not int or seed < 0 for seed in (value if name == "seeds" else [value])):
+            raise wrong("a whole number from 0 up")
     elif name == "arms" and (strange := [arm for arm in value if arm not in study.grid.arms]):
         raise wrong(f"of the study's arms, {', '.join(study.grid.arms)}; not {strange}")
     elif name in ("sparsity", "sparsities"):

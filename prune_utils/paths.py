@@ -1,8 +1,10 @@
 """Every file name of the project."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+OUT = Path(os.environ.get("PRUNE_UTILS_OUT", ROOT))  # where results/ and reports/ go, if not beside the notebooks
 PARAMS = ROOT / "params"
 NOTEBOOKS = ROOT / "notebooks"
 PRETRAINING_NOTEBOOK = NOTEBOOKS / "1_pruning_during_pretraining.ipynb"
@@ -20,11 +22,17 @@ def given(path: str) -> Path:
 
 
 def results(study: str) -> Path:
-    return ROOT / "results" / study
+    return OUT / "results" / study
 
 
 def report(study: str) -> Path:
-    return ROOT / "reports" / study / "index.html"
+    return OUT / "reports" / study / "index.html"
+
+
+def shown(path: Path) -> str:
+    """A path as it is shown to a person: short where it is under the folder they stand in."""
+    path = path.resolve()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def percent(sparsity: float) -> str:

@@ -24,16 +24,16 @@ def _left(every: list[Node], took: dict[Path, float], jobs: int) -> str:
     waiting = [node for node in every if node.notebook not in took]
     if not waiting:
         return "nothing left to do"
-    done = [node for node in every if node.notebook in took and node.steps]
+    done = [node for node in every if node.notebook in took and node.examples]
     if not done:
         return f"{len(waiting)} to do"
 
     def pace(template: Path) -> float:
-        """Seconds a step, from the finished nodes of the same notebook, else from all."""
+        """Seconds an example, from the finished nodes of the same notebook, else from all."""
         same = [node for node in done if node.template == template] or done
-        return sum(took[node.notebook] for node in same) / sum(node.steps for node in same)
+        return sum(took[node.notebook] for node in same) / sum(node.examples for node in same)
 
-    return f"about {clock(sum(node.steps * pace(node.template) for node in waiting) / jobs)} left"
+    return f"about {clock(sum(node.examples * pace(node.template) for node in waiting) / jobs)} left"
 
 
 def _seconds(notebook: Path) -> float | None:

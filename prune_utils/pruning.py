@@ -95,6 +95,8 @@ class GradualPruning(FixedMask):
     def on_step_end(self, args, state, control, **kwargs):
         if self.schedule.renews(state.global_step):
             self.renew(self.schedule.sparsity(state.global_step))
+        if state.global_step >= self.schedule.end_step:
+            self.underlying = {}  # the mask stays: nothing can return, and a copy of the model is freed
 
     def save(self, folder: Path) -> None:
         """Writes masks and underlying values, so that a run interrupted on its ramp goes on as if it had not been."""
@@ -105,7 +107,7 @@ class GradualPruning(FixedMask):
     def load(self, folder: Path) -> None:
         tensors = load_file(folder / STATE)
         self._set({n: tensors[f"mask/{n}"] for n in self.matrices})
-        self.underlying = {n: tensors[f"underlying/{n}"] for n in self.matrices}
+        self.underlying = {n: tensors[f"underlying/{n}"] for n in self.matrices if f"underlying/{n}" in tensors}
 
     @property
     def sparsity(self) -> float:

@@ -31,7 +31,7 @@ def run(params: Path, dry: bool = False) -> None:
             _snakemake(study, folder)
     except BlockingIOError:
         raise ParamsError(f"study '{study.study}' is being run by another process: {folder} is held") from None
-    print(f"report: {paths.report(study.study).relative_to(paths.ROOT)}")
+    print(f"report: {paths.shown(paths.report(study.study))}")
 
 
 def _snakemake(study: Study, folder: Path) -> None:
@@ -41,15 +41,15 @@ def _snakemake(study: Study, folder: Path) -> None:
                "--rerun-triggers", "mtime", "--quiet", "all"]
     if subprocess.run(command, check=False).returncode:
         raise ParamsError(f"study '{study.study}' is not finished; run it again to go on. What went wrong is told above "
-                          f"and in {folder.relative_to(paths.ROOT)}/.snakemake/log")
+                          f"and in {paths.shown(folder)}/.snakemake/log")
 
 
 def list_nodes(study: Study) -> None:
     """Prints every node of the graph and whether it is done."""
     folder = paths.results(study.study)
     for node in nodes(study):
-        print(f"{'done ' if (folder / node.notebook).exists() else 'to do'}  {node.name:<45} {node.steps:>9} steps")
-    print(f"study '{study.study}': {len(nodes(study))} nodes, {sum(n.steps for n in nodes(study)):,} optimiser steps")
+        print(f"{'done ' if (folder / node.notebook).exists() else 'to do'}  {node.name:<45} {node.examples:>12,} examples")
+    print(f"study '{study.study}': {len(nodes(study))} nodes, {sum(n.examples for n in nodes(study)):,} examples read in training")
 
 
 def check_same(study: Study, folder: Path) -> None:
@@ -66,7 +66,7 @@ def check_same(study: Study, folder: Path) -> None:
         if task["name"] in new_tasks:
             different += _different(task, new_tasks[task["name"]], f"tasks.{task['name']}")
     if different:
-        raise ParamsError(f"{folder.relative_to(paths.ROOT)} was made with other params: {'; '.join(different)}. Give the "
+        raise ParamsError(f"{paths.shown(folder)} was made with other params: {'; '.join(different)}. Give the "
                           "changed study a name (a params file) of its own, or delete that folder")
 
 

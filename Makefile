@@ -1,0 +1,40 @@
+# Every target makes its own environment first, from nothing but Python >= 3.11.
+PYTHON ?= python3
+PARAMS ?= params/demo.yaml
+ENV := .venv
+RUN := $(ENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo study dry-run lab test bench clean
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
+
+demo: $(ENV)/ready ## run the whole study on its embedded language, about 8 minutes on two cores, and print its report
+	@$(RUN) -m prune_utils study params/demo.yaml
+
+study: $(ENV)/ready ## run any study: make study PARAMS=params/x.yaml
+	@$(RUN) -m prune_utils study "$(PARAMS)"
+
+dry-run: $(ENV)/ready ## list what a study would run: make dry-run PARAMS=params/paper.yaml
+	@$(RUN) -m prune_utils study "$(PARAMS)" --dry-run
+
+lab: $(ENV)/ready ## open the notebooks in JupyterLab
+	$(RUN) -m jupyterlab notebooks
+
+test: $(ENV)/ready ## unit and property tests, a tiny study end to end, the notebooks under nbval
+	$(RUN) -m pytest -q
+
+bench: $(ENV)/ready ## what the speed measures are worth here, as ratios measured side by side
+	@$(RUN) tests/bench.py
+
+clean: ## remove the environment (results and reports stay)
+	rm -rf $(ENV)
+
+$(ENV)/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0])'
+	@echo "making the environment in $(ENV) (once)"
+	@$(PYTHON) -m venv $(ENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

@@ -1,0 +1,33 @@
+import os
+import tempfile
+
+# before the package is imported: no test writes into the project's own results
+os.environ["PRUNE_UTILS_OUT"] = tempfile.mkdtemp(prefix="prune-utils-tests-")
+os.environ["HF_HUB_OFFLINE"] = "0"
+
+import pytest
+import torch
+from transformers import BertConfig, set_seed
+
+from prune_utils.modeling import MaskedBert
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture
+def tiny_bert():
+    """A BERT of two layers whose matrices are small enough to look at."""
+    set_seed(0)
+    return MaskedBert(BertConfig(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                                 intermediate_size=32, max_position_embeddings=16, hidden_dropout_prob=0.0,
+                                 attention_probs_dropout_prob=0.0))
+
+
+@pytest.fixture
+def tiny_batch():
+    """Six sentence pairs for `tiny_bert`, a quarter of the tokens to be predicted."""
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(5, 40, (6, 12), generator=generator)
+    labels = torch.where(torch.rand(ids.shape, generator=generator) < 0.25, ids, -100)
+    return {"input_ids": ids, "labels": labels, "attention_mask": torch.ones_like(ids),
+            "token_type_ids": torch.zeros_like(ids), "next_sentence_label": torch.tensor([0, 1, 0, 1, 1, 0])}

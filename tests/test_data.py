@@ -1,0 +1,172 @@
+import lzma
+from random import Random
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prune_utils import language, language_tasks, lexicon, tasks
+from prune_utils.pairs import IGNORED, IS_NEXT, IS_RANDOM, examples, sentence_pairs
+from prune_utils.params import PARAMS, LocalTask, ParamsError, load_study
+from prune_utils.prepared import training_order
+from prune_utils.text import local_documents, tokenizer
+from prune_utils.training import padded
+
+SMOKE = load_study(PARAMS / "smoke.yaml")
+
+
+def test_the_lexicon_is_hand_sized_and_every_sentence_is_made_of_it():
+    words = lexicon.load()
+    assert len(words.lemmas()) > 300
+    known = set(language.vocabulary(words))
+    for document in language.documents(words, 200, seed=0):
+        assert 4 <= len(document) <= 8
+        assert {word for sentence in document for word in sentence.split()} <= known
+
+
+def test_documents_repeat_by_seed():
+    words = lexicon.load()
+    assert language.documents(words, 20, 1) == language.documents(words, 20, 1) != language.documents(words, 20, 2)
+
+
+def test_documents_keep_to_a_mood():
+    """Sentence adverbs announce the sentiment, so no document has adverbs of both kinds."""
+    good, bad = (set(lexicon.load().stances[sign]) for sign in (1, -1))
+    for document in language.documents(lexicon.load(), 300, seed=0):
+        said = {word for sentence in document for word in sentence.split()}
+        assert not (said & good and said & bad)
+
+
+@pytest.mark.parametrize("task", language_tasks.WRITERS)
+def test_training_shows_a_part_of_the_lexicon_and_dev_the_whole(task):
+    train, dev = language_tasks.splits(task, 400, 400)
+    texts = [{e[k] for e in part for k in e if k != "label"} for part in (train, dev)]
+    words = [{word for text in part for word in text.split()} for part in texts]
+    members = {n.singular for n in lexicon.load().members}
+    assert len(members & words[0]) <= len(members) / 3 < 0.8 * len(members & words[1])
+    assert not {tuple(e.values())[:-1] for e in train} & {tuple(e.values())[:-1] for e in dev}
+    labels = pd.Series([e["label"] for e in dev]).value_counts(normalize=True)
+    assert labels.max() < 1.3 / len(labels)
+
+
+def test_agreement_is_what_acceptability_breaks():
+    clause = language.Grammar(lexicon.load(), Random(0)).action()
+    wrong = language.replace(clause, past=False, negation="", agrees=False)
+    right = language.replace(wrong, agrees=True)
+    different = [(a, b) for a, b in zip(right.words(), wrong.words(), strict=True) if a != b]
+    assert different in [[(right.verb.base, right.verb.third)], [(right.verb.third, right.verb.base)]]
+
+
+DOCUMENTS = st.lists(st.lists(st.lists(st.integers(5, 900), min_size=1, max_size=9), min_size=1, max_size=6),
+                     min_size=2, max_size=6)
+
+
+@given(DOCUMENTS, st.integers(8, 40), st.integers(0, 99))
+def test_pairs_fit_and_their_label_is_true(documents, length, seed):
+    # every token says which document and place it comes from
+    marked = [[[1000 * d + i for i, _ in enumerate(sentence, start=100 * s)] for s, sentence in enumerate(document)]
+              for d, document in enumerate(documents)]
+    for first, second, label in sentence_pairs(marked, length, Random(seed)):
+        assert first and second and len(first) + len(second) <= length
+        same = {t // 1000 for t in first} == {t // 1000 for t in second}
+        assert same == (label == IS_NEXT)
+        if label == IS_NEXT:
+            assert second[0] // 100 == first[-1] // 100 + 1 or len(first) + len(second) == length
+
+
+def test_masking_is_the_papers():
+    words = tokenizer(SMOKE.corpus)
+    texts = language.documents(lexicon.load(), 500, 0)
+    made = list(examples(iter(texts), words, 24, SMOKE.pretraining, "seed"))
+    assert made == list(examples(iter(texts), words, 24, SMOKE.pretraining, "seed"))
+    hidden = kept = total = 0
+    for example in made:
+        ids, labels = np.array(example["input_ids"]), np.array(example["labels"])
+        chosen = labels != IGNORED
+        assert 1 <= chosen.sum() <= max(1, round(SMOKE.pretraining.masked_share * len(ids)))
+        assert not set(labels[chosen]) & {words.cls_token_id, words.sep_token_id}
+        assert example["length"] == len(ids) == len(example["token_type_ids"]) <= 24
+        hidden += (ids[chosen] == words.mask_token_id).sum()
+        kept += (ids[chosen] == labels[chosen]).sum()
+        total += chosen.sum()
+    assert 0.78 < hidden / total < 0.82 and 0.08 < kept / total < 0.12
+    assert 0.4 < np.mean([e["next_sentence_label"] == IS_RANDOM for e in made]) < 0.75
+
+
+def test_at_most_max_masked_tokens_are_hidden():
+    recipe = SMOKE.pretraining.model_copy(update={"max_masked": 2, "masked_share": 0.9})
+    texts = language.documents(lexicon.load(), 50, 0)
+    made = list(examples(iter(texts), tokenizer(SMOKE.corpus), 24, recipe, "seed"))
+    assert max(sum(y != IGNORED for y in e["labels"]) for e in made) == 2
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=300), st.integers(1, 16), st.integers(1, 900),
+       st.integers(0, 99))
+def test_an_order_reads_every_example_equally_often(lengths, batch_size, count, seed):
+    order = training_order(np.array(lengths), batch_size, count, seed)
+    assert len(order) == count
+    times = np.bincount(order, minlength=len(lengths))
+    assert times.max() - times.min() <= 1
+    assert np.array_equal(order, training_order(np.array(lengths), batch_size, count, seed))
+
+
+def test_batches_hold_like_lengths():
+    lengths = np.random.default_rng(0).integers(4, 128, 6400)
+    order = training_order(lengths, 32, 6400, 0)
+    padding = [1 - b.sum() / (b.max() * len(b)) for b in lengths[order].reshape(-1, 32)]
+    assert np.mean(padding) < 0.05
+
+
+def test_a_batch_is_padded_to_its_own_longest():
+    batch = padded([{"input_ids": [7, 8, 9], "labels": [-100, 8, -100], "next_sentence_label": 1},
+                    {"input_ids": [7], "labels": [7], "next_sentence_label": 0}], padding=0)
+    assert batch["input_ids"].tolist() == [[7, 8, 9], [7, 0, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert batch["labels"].tolist() == [[-100, 8, -100], [7, -100, -100]]
+    assert batch["next_sentence_label"].tolist() == [1, 0]
+
+
+def test_local_text_has_a_document_between_empty_lines(tmp_path):
+    path = tmp_path / "text.txt.xz"
+    path.write_bytes(lzma.compress(
+        b" = A heading = \n\nOne @-@ two . Three ?\nFour .\n \nFive ! \" Six .\n"))
+    assert list(local_documents(path, {" @-@ ": "-"})) == [["One-two .", "Three ?", "Four ."], ["Five !", "Six ."]]
+
+
+def tsv(tmp_path, name, train, dev):
+    (tmp_path / "train.tsv").write_text(train)
+    (tmp_path / "dev.tsv").write_text(dev)
+    return LocalTask(source="local", name=name, folder=str(tmp_path))
+
+
+def test_cola_has_no_header_and_a_quotation_mark_is_text(tmp_path):
+    rows = 'gj04\t1\t\tHe said "hello.\nks08\t0\t*\tNA the\'s "dog\n'
+    train, dev = tasks.examples(tsv(tmp_path, "CoLA", rows, rows))
+    assert train.to_dict("list") == {"first": ['He said "hello.', 'NA the\'s "dog'], "label": [1, 0]}
+
+
+def test_mnli_reads_its_own_columns_and_matched_dev(tmp_path):
+    head = "\t".join(["index", "promptID", "sentence2", "sentence1", "gold_label"]) + "\n"
+    rows = head + "0\t1\tb\ta\tneutral\n1\t2\td\tc\tentailment\n"
+    task = tsv(tmp_path, "MNLI", rows, "wrong")
+    (tmp_path / "dev_matched.tsv").write_text(rows)
+    train, dev = tasks.examples(task)
+    assert train.to_dict("list") == {"first": ["a", "c"], "second": ["b", "d"], "label": [1, 0]}
+    assert dev.equals(train)
+
+
+def test_any_other_folder_needs_a_sentence_and_a_label(tmp_path):
+    train, _ = tasks.examples(tsv(tmp_path, "mine", "label\tsentence\nyes\ta\nno\tb\n", "label\tsentence\nno\tc\n"))
+    assert train.to_dict("list") == {"first": ["a", "b"], "label": [1, 0]}
+
+
+@pytest.mark.parametrize("train, dev, said", [
+    ("text\tlabel\na\t1\n", "text\tlabel\na\t1\n", r"lacks \['sentence1', 'sentence2'\]"),
+    ("sentence\tlabel\na\t1\nb\t0\n", "sentence\tlabel\na\t2\n", r"has \['2'\] besides"),
+    ("sentence\tlabel\na\t1\nb\t\n", "sentence\tlabel\na\t1\n", "1 rows with an empty text or label"),
+])
+def test_a_task_that_cannot_be_read_says_why(tmp_path, train, dev, said):
+    with pytest.raises(ParamsError, match=said):
+        tasks.examples(tsv(tmp_path, "mine", train, dev))

@@ -1,0 +1,25 @@
+"""The notebooks run from top to bottom with their defaults, under nbval."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from prune_utils import paths
+
+NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("notebooks")
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_runs_with_its_defaults(notebook, out):
+    # nbval compares nothing on notebooks without outputs: it checks that they run, the tests beside check results
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", str(notebook)],
+        cwd=paths.ROOT, env={**os.environ, "PRUNE_UTILS_OUT": str(out)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]

@@ -1,0 +1,211 @@
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from prune_utils import notebook, paths, preflight, workflow
+from prune_utils.__main__ import main
+from prune_utils.grid import all_cells, pretraining_runs
+from prune_utils.nodes import nodes
+from prune_utils.params import PARAMS, ParamsError, extended, load_study, merge, read_yaml, validated
+
+ALL = sorted(PARAMS.glob("*.yaml"))
+
+
+@pytest.fixture
+def smoke():
+    return copy.deepcopy(extended(read_yaml(PARAMS / "smoke.yaml")))
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda p: p.stem)
+def test_every_params_file_is_valid_and_named_as_its_study(path):
+    assert load_study(path).study == path.stem
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda p: p.stem)
+def test_no_number_is_written_so_that_yaml_reads_text(path):
+    assert not re.findall(r"(?<![\w.])\d+e[-+]?\d+", re.sub("#.*", "", path.read_text()))
+
+
+def test_the_paper_is_the_papers():
+    paper = load_study(PARAMS / "paper.yaml")
+    assert paper.grid.sparsities == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    assert [t.name for t in paper.tasks] == ["MNLI", "QQP", "QNLI", "SST-2", "CoLA"]
+    assert paper.finetuning.learning_rates == [2e-5, 3e-5, 4e-5, 5e-5]
+    epochs = paper.finetuning.epochs
+    assert [epochs.of("information_deletion", s) for s in (0.1, 0.6, 0.7, 0.9)] == [13, 13, 15, 15]
+    assert [epochs.of("downstream", s) for s in (0.1, 0.7, 0.8, 0.9)] == [5, 5, 7, 7]
+    assert len(pretraining_runs(paper)) == 1 + 10 + 9
+    assert len(all_cells(paper)) == 5 * 4 * (2 + 9 * 4)
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"sparsty": 0.6}, "unknown parameter 'sparsty' (value 0.6)"),
+    ({"pretraining": {"stepz": 3}}, "unknown parameter 'pretraining.stepz' (value 3)"),
+    ({"corpus": {"documentz": 3}}, "unknown parameter 'corpus.documentz' (value 3)"),
+    ({"grid": {"sparsities": [0.0, 1.2]}}, "grid.sparsities.1 is 1.2; input should be less than 1"),
+    ({"grid": {"sparsities": [0.3, 0.6]}}, "allowed is a rising list that starts with 0.0"),
+    ({"grid": {"sparsities": [0.0, 0.333]}}, "[0.333] are not whole percents"),
+    ({"grid": {"arms": ["downstrem"]}}, "grid.arms.0 is 'downstrem'; input should be 'dense', 'scratch', 'pretrain'"),
+    ({"pretraining": {"learning_rate": "2e-5"}}, "pretraining.learning_rate is '2e-5'; input should be a valid number "
+     "(YAML reads 2e-5 as text; write 2.0e-5)"),
+    ({"pretraining": {"ramp_steps": 99}}, "ramp_steps is 99; allowed is at most steps, 12"),
+    ({"model": {"hidden_size": None}}, "needs its shape; missing: hidden_size"),
+    ({"machine": {"precision": "float16"}}, "machine.precision is 'float16'"),
+    ({"corpus": {"source": "locl"}}, "corpus is"),
+])
+def test_a_wrong_value_is_named_with_what_is_allowed(smoke, change, said):
+    with pytest.raises(ParamsError) as error:
+        validated(merge(smoke, change))
+    assert said in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_missing_key_is_named(smoke):
+    del smoke["pretraining"]["steps"]
+    with pytest.raises(ParamsError, match="parameter 'pretraining.steps' is missing"):
+        validated(smoke)
+
+
+def test_a_study_says_only_what_differs_and_changes_of_source_start_afresh():
+    base = {"corpus": {"source": "hub", "datasets": ["a"]}, "model": {"hidden_size": 1, "num_hidden_layers": 2}}
+    merged = merge(base, {"corpus": {"source": "local", "files": ["b"]}, "model": {"hidden_size": 3}})
+    assert merged == {"corpus": {"source": "local", "files": ["b"]},
+                      "model": {"hidden_size": 3, "num_hidden_layers": 2}}
+
+
+def test_files_that_are_missing_circular_or_misnamed_say_so(tmp_path):
+    with pytest.raises(ParamsError, match="nowhere.yaml does not exist; those at hand: demo.yaml"):
+        load_study(tmp_path / "nowhere.yaml")
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(ParamsError, match="circle"):
+        load_study(tmp_path / "a.yaml")
+    (tmp_path / "c.yaml").write_text("study: other\nextends: smoke.yaml\n")
+    with pytest.raises(ParamsError, match="named as its file: 'c'"):
+        load_study(tmp_path / "c.yaml")
+
+
+def test_a_file_elsewhere_extends_those_at_hand(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: smoke.yaml\ngrid: {seeds: [7]}\n")
+    assert load_study(tmp_path / "mine.yaml").grid.seeds == [7]
+
+
+def test_what_papermill_only_warns_of_is_refused():
+    namespace = {"In": ["", "method = 'gradual'", "# Parameters\nsparsty = 0.6\nstudy = 'smoke'\n"],
+                 "study": "smoke", "extends": "smoke.yaml", "sparsity": 0.5}
+    with pytest.raises(ParamsError, match="unknown parameter sparsty; this notebook has sparsity"):
+        notebook.study_of(namespace, "sparsity")
+
+
+@pytest.mark.parametrize("name, value, said", [
+    ("sparsity", 1.2, "sparsity is 1.2; allowed: a fraction"), ("sparsity", "0.6", "sparsity is '0.6'"),
+    ("sparsities", [0.0, 0.125], "sparsities is"), ("method", "gradul", "allowed: dense, gradual, random"),
+    ("seed", 1.5, "allowed: a whole number"), ("seeds", [0, "1"], "seeds is"), ("task", "CoLA", "allowed in study"),
+    ("arms", ["pretrained"], "of the study's arms"),
+])
+def test_a_notebooks_own_parameters_are_checked(name, value, said):
+    with pytest.raises(ParamsError, match=said):
+        notebook.study_of({"In": [], "study": "smoke", "extends": "smoke.yaml", name: value}, name)
+
+
+def test_results_of_other_params_are_never_mixed_in(smoke, tmp_path):
+    made = validated(smoke)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(made.model_dump(), sort_keys=False))
+    workflow.check_same(made, tmp_path)
+    changed = merge(smoke, {"pretraining": {"learning_rate": 1.0e-4}})
+    changed["tasks"][0]["train"] = 97
+    with pytest.raises(ParamsError) as error:
+        workflow.check_same(validated(changed), tmp_path)
+    assert f"pretraining.learning_rate was {made.pretraining.learning_rate} and is 0.0001" in str(error.value)
+    assert "tasks.acceptability.train was 96 and is 97" in str(error.value)
+
+
+def test_a_grid_may_grow_and_a_machine_may_change(smoke, tmp_path):
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(validated(smoke).model_dump(), sort_keys=False))
+    workflow.check_same(validated(merge(smoke, {"grid": {"seeds": [0, 1]}, "machine": {"threads": 2}})), tmp_path)
+
+
+def test_no_disk_space_is_known_before_training(smoke, monkeypatch):
+    monkeypatch.setattr(preflight, "free_bytes", lambda study: 1000)
+    with pytest.raises(ParamsError, match="needs about .* GB .* and the disk has 0.0 GB free"):
+        preflight.check(validated(smoke))
+
+
+def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("One . Two .\n")
+    local = {"source": "local", "files": [str(text)], "held_out_files": ["nowhere.txt"], "vocabulary": str(text),
+             "max_length": 24}
+    task = {"source": "local", "name": "mine", "folder": str(tmp_path)}
+    smoke |= {"corpus": local, "tasks": [task]}
+    with pytest.raises(ParamsError, match="corpus.held_out_files: file .*nowhere.txt does not exist"):
+        preflight.check(validated(smoke))
+    local["held_out_files"] = [str(text)]
+    with pytest.raises(ParamsError, match="task mine: file .*train.tsv does not exist"):
+        preflight.check(validated(smoke))
+    (tmp_path / "train.tsv").write_text("text\tclass\n")
+    (tmp_path / "dev.tsv").write_text("text\tclass\n")
+    with pytest.raises(ParamsError, match="task mine: .*train.tsv has columns"):
+        preflight.check(validated(smoke))
+
+
+def test_the_hub_out_of_reach_is_one_sentence(monkeypatch, capsys):
+    import huggingface_hub
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+    def unreachable(*args, **kwargs):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", unreachable)
+    monkeypatch.setattr(preflight, "free_bytes", lambda study: 10**15)
+    assert main(["study", str(PARAMS / "paper.yaml")]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "could not be reached (ConnectionError)" in said and "local_glue.yaml" in said and "\n" not in said
+
+
+def test_a_dry_run_lists_the_whole_grid(capsys):
+    assert main(["study", str(PARAMS / "paper.yaml"), "--dry-run"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    paper = load_study(PARAMS / "paper.yaml")
+    assert len(listed) == len(nodes(paper)) + 1 == 1 + 10 + 9 + 5 * 10 + 1 + 1
+
+
+def test_every_node_comes_after_what_it_needs():
+    for path in ALL:
+        seen = set()
+        for node in nodes(load_study(path)):
+            assert set(node.after) <= seen and node.notebook not in seen
+            seen.add(node.notebook)
+
+
+def test_environment_metadata_and_lock_agree():
+    import tomllib
+
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
+    lock = [line.split(";")[0].strip() for line in (paths.ROOT / "requirements.lock").read_text().splitlines()
+            if line and not line.startswith("#")]
+    pinned: dict[str, set[str]] = {}
+    for line in lock:
+        name, version = line.split("==")
+        pinned.setdefault(name, set()).add(version)
+    from packaging.requirements import Requirement
+
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    for requirement in map(Requirement, wanted):
+        for version in pinned[requirement.name]:
+            assert requirement.specifier.contains(version), requirement
+    conda = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
+    assert {"pip": ["-r requirements.lock", "-e ."]} in conda["dependencies"]
+    assert f"python {project['project']['requires-python']},<3.14" in conda["dependencies"]
+
+
+def test_installed_versions_are_those_of_the_lock():
+    from importlib.metadata import version
+
+    lock = Path(paths.ROOT / "requirements.lock").read_text()
+    for name in ("torch", "transformers", "datasets", "snakemake", "papermill"):
+        assert f"\n{name}=={version(name).split('+')[0]}" in lock

@@ -1,0 +1,98 @@
+import itertools
+
+import pandas as pd
+import pytest
+
+from prune_utils import plots, tables
+from prune_utils.frames import mean_over_tasks
+from prune_utils.params import Analysis
+from prune_utils.regimes import curves, find, sentences
+
+MARGINS = Analysis(accuracy_margin=0.5, loss_margin=0.05)
+SPARSITIES = [0.0, 0.3, 0.5, 0.7, 0.9]
+#                 0     30    50    70    90 %
+PRETRAIN = [90.0, 89.8, 86.0, 80.0, 70.0]
+DELETION = [90.0, 89.9, 86.2, 82.0, 78.0]
+LOSS = [2.00, 2.02, 2.20, 2.60, 3.40]
+
+
+def study(tasks=("a", "b"), seeds=(0, 1)):
+    """Cells and runs with the accuracies and losses above, a task apart by two points and a seed by 0.2."""
+    rows = []
+    for (i, task), seed in itertools.product(enumerate(tasks), seeds):
+        shift = 2 * i + 0.2 * seed
+        rows += [{"arm": arm, "target_sparsity": 0.0, "dev_accuracy": (value + shift) / 100, "train_loss": 0.1,
+                  "task": task, "seed": seed} for arm, value in (("dense", 90.0), ("scratch", 60.0))]
+        for arm, values in (("pretrain", PRETRAIN), ("information_deletion", DELETION)):
+            rows += [{"arm": arm, "target_sparsity": s, "dev_accuracy": (v + shift) / 100, "task": task, "seed": seed,
+                      "train_loss": 0.1 + s * (arm == "pretrain")}
+                     for s, v in zip(SPARSITIES[1:], values[1:], strict=True)]
+    cells = pd.DataFrame(rows).assign(selected=True, dev_examples=100)
+    runs = pd.DataFrame([{"method": "gradual", "target_sparsity": s, "pretrain_loss": loss, "seed": seed}
+                         for s, loss in zip(SPARSITIES, LOSS, strict=True) for seed in seeds])
+    return cells, runs
+
+
+def test_the_definitions_on_a_case_worked_by_hand():
+    cells, runs = study()
+    found = find(curves(cells, runs), MARGINS)
+    assert (found.low_until, found.high_from) == (0.3, 0.7)
+    assert [found.of(s) for s in SPARSITIES] == ["low", "low", "medium", "high", "high"]
+
+
+def test_a_rise_of_pretraining_loss_alone_ends_the_low_regime():
+    cells, runs = study()
+    runs.loc[runs.target_sparsity == 0.3, "pretrain_loss"] = 2.06
+    assert find(curves(cells, runs), MARGINS).low_until == 0.0
+
+
+def test_low_is_unbroken_from_zero_and_high_to_the_end():
+    cells, runs = study()
+    cells.loc[(cells.arm == "pretrain") & (cells.target_sparsity == 0.3), "dev_accuracy"] -= 0.05
+    cells.loc[(cells.arm == "pretrain") & (cells.target_sparsity == 0.5), "dev_accuracy"] = 0.95
+    cells.loc[(cells.arm == "information_deletion") & (cells.target_sparsity == 0.9), "dev_accuracy"] -= 0.2
+    found = find(curves(cells, runs), MARGINS)
+    assert (found.low_until, found.high_from) == (0.0, None)
+
+
+def test_what_is_not_there_is_not_said():
+    cells, runs = study()
+    without = cells[cells.arm != "information_deletion"]
+    table = curves(without, runs)
+    found = find(table, MARGINS)
+    assert (found.low_until, found.high_from) == (0.3, None)
+    assert not any("information" in s for s in sentences(without, table, found, MARGINS))
+
+
+def test_a_seed_without_all_tasks_does_not_count_in_a_mean():
+    cells, _ = study()
+    hole = cells[~((cells.task == "b") & (cells.seed == 1) & (cells.target_sparsity == 0.9))]
+    means = mean_over_tasks(hole)
+    assert set(means[means.target_sparsity == 0.9].seed) == {0}
+
+
+def test_sentences_carry_the_runs_own_numbers():
+    cells, runs = study()
+    table = curves(cells, runs)
+    said = "\n".join(sentences(cells, table, find(table, MARGINS), MARGINS))
+    assert "+30.0 points on a" in said
+    assert "Low, up to 30 %: there the pruned model scores -0.2 points and its pre-training loss is +0.020 nats" in said
+    assert "Medium, at 50 % (pretrain -4.0 points, information deletion -3.8 points)" in said
+    assert "High, from 70 %: at 90 % the pruned model's train loss is 1.00 against 0.10 un-pruned" in said
+    assert "accuracy is +8.0 points better" in said
+
+
+@pytest.mark.parametrize("tasks, seeds", [(("a", "b"), (0, 1)), (("a",), (0,))])
+def test_every_figure_and_table_is_drawn_from_few_or_many_cells(tasks, seeds):
+    cells, runs = study(tasks, seeds)
+    found = find(curves(cells, runs), MARGINS)
+    figure = plots.by_sparsity(cells, "dev_accuracy", "accuracy (%)", 100, found)
+    line = {text.get_label(): text for text in figure.axes[0].lines}["pruned in pre-training"]
+    expected = [a + (len(tasks) - 1) + 0.1 * (len(seeds) - 1) for a in PRETRAIN]
+    assert list(line.get_xdata()) == pytest.approx([0, 30, 50, 70, 90])
+    assert list(line.get_ydata()) == pytest.approx(expected)
+    assert len(plots.by_task(cells, "train_loss", "loss").axes) == len(tasks)
+    assert plots.pretraining_loss(runs, found).axes[0].lines
+    table = tables.table_one(cells)
+    assert table.loc[("dense", 0.0), "a"].startswith("90.0" if len(seeds) == 1 else "90.1")
+    assert list(table.index.levels[0]) and "average" in table.columns

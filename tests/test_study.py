@@ -1,0 +1,184 @@
+"""A tiny study end to end, by the commands a user gives."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from prune_utils import paths
+from prune_utils.checkpoints import MASKS, load_masks
+from prune_utils.masks import sparsity_of
+from prune_utils.params import load_study
+
+# of a run, not of its result
+TIMES = ["seconds", "finished"]
+
+
+def command(out, *arguments):
+    return [sys.executable, "-m", "prune_utils", *map(str, arguments)], {**os.environ, "PRUNE_UTILS_OUT": str(out)}
+
+
+def run(out, *arguments):
+    words, environment = command(out, *arguments)
+    return subprocess.run(words, env=environment, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """The params of a study smaller than smoke, of the same kind."""
+    path = tmp_path_factory.mktemp("params") / "small.yaml"
+    path.write_text(yaml.safe_dump({
+        "extends": "smoke.yaml", "tasks": [{"source": "embedded", "name": "sentiment", "train": 96, "dev": 64}],
+        "finetuning": {"learning_rates": [1.0e-3]}, "grid": {"sparsities": [0.0, 0.9]}}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(small, tmp_path_factory):
+    """The output folder of an undisturbed run of it."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    done = run(out, "study", small)
+    assert done.returncode == 0, done.stderr
+    assert "[5/5]" in done.stdout and done.stdout.strip().endswith("index.html")
+    return out
+
+
+def cells_of(out):
+    return pd.read_csv(out / "results/small/cells.csv")
+
+
+def test_every_cell_has_its_row_and_its_columns(finished, small):
+    cells = cells_of(finished)
+    assert sorted(cells.arm) == ["dense", "downstream", "information_deletion", "pretrain", "random", "scratch"]
+    assert set(cells.columns) >= {
+        "arm", "method", "target_sparsity", "realised_sparsity", "task", "seed", "learning_rate", "selected",
+        "dev_accuracy", "train_loss", "pretrain_loss", "seconds"}
+    assert cells.selected.all() and cells.dev_accuracy.between(0, 1).all()
+    by_arm = cells.set_index("arm")
+    for arm in ("pretrain", "downstream", "random", "information_deletion"):
+        assert by_arm.realised_sparsity[arm] == pytest.approx(0.9, abs=1e-3)
+    for arm in ("pretrain", "downstream", "random"):
+        assert by_arm.final_sparsity[arm] == pytest.approx(0.9, abs=2e-3)
+    assert by_arm.final_sparsity["information_deletion"] < 0.5  # its weights were free to move, and did
+    assert np.isnan(by_arm.pretrain_loss["scratch"])
+    assert by_arm.pretrain_loss["pretrain"] == by_arm.pretrain_loss["information_deletion"]
+
+
+def test_checkpoints_hold_their_masks(finished):
+    for method in ("gradual", "random"):
+        folder = finished / f"results/small/pretrain/{method}/sparsity-90/seed-0/checkpoint"
+        assert sparsity_of(load_masks(folder / MASKS)) == pytest.approx(0.9, abs=1e-3)
+        assert (folder / "model.safetensors").exists() and (folder / "tokenizer.json").exists()
+
+
+def test_the_report_stands_alone(finished):
+    page = (finished / "reports/small/index.html").read_text()
+    assert page.count("<img") >= 4 and 'src="http' not in page
+    assert "Means are over 1 tasks and 1 seed" in page
+    for notebook in (finished / "results/small").rglob("*.ipynb"):
+        assert not [c for c in nbformat.read(notebook, 4).cells for o in c.get("outputs", []) if o.output_type == "error"]
+
+
+def test_a_second_run_has_nothing_to_do(finished, small):
+    before = {path: path.stat().st_mtime_ns for path in (finished / "results/small").rglob("*.ipynb")}
+    started = time.monotonic()
+    done = run(finished, "study", small)
+    assert done.returncode == 0 and "nothing left to do" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert time.monotonic() - started < 30
+
+
+def test_other_params_under_the_same_name_are_refused(finished, small, tmp_path):
+    other = tmp_path / "small.yaml"
+    other.write_text(yaml.safe_dump(yaml.safe_load(small.read_text()) | {"pretraining": {"steps": 13}}))
+    refused = run(finished, "study", other)
+    assert refused.returncode == 2 and "pretraining.steps was 12 and is 13" in refused.stderr
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the study did not come this far"
+        time.sleep(0.005)
+
+
+def kill_when(out, params, condition):
+    """Starts the study in a process group of its own and kills the whole group once `condition` holds."""
+    words, environment = command(out, "study", params)
+    process = subprocess.Popen(words, env=environment, cwd=paths.ROOT, start_new_session=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: condition() or process.poll() is not None)
+    assert process.poll() is None, "the study ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_killed_in_the_middle_it_goes_on_to_the_same_frame(finished, small, tmp_path):
+    results = tmp_path / "results/small"
+    # in the middle of pre-training: a checkpoint of the ramp is there, the run's result is not
+    gradual = results / "pretrain/gradual/sparsity-90/seed-0"
+    kill_when(tmp_path, small, lambda: any(gradual.glob("trainer/checkpoint-5/whole.json")))
+    assert not (gradual / "result.json").exists()
+    dense = (results / "pretrain/dense/seed-0/dense.ipynb").stat().st_mtime_ns
+    # in the middle of fine-tuning: some cells are finished, others are not
+    tuned = results / "finetune/sentiment/seed-0"
+    kill_when(tmp_path, small, lambda: len(list(tuned.rglob("result.json"))) >= 2)
+    kept = {path: path.stat().st_mtime_ns for path in tuned.rglob("result.json")}
+    assert 2 <= len(kept) < 6 and not (results / "cells.csv").exists()
+
+    done = run(tmp_path, "study", small)
+    assert done.returncode == 0, done.stderr
+    assert (results / "pretrain/dense/seed-0/dense.ipynb").stat().st_mtime_ns == dense
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    ours, theirs = (cells_of(out).drop(columns=TIMES) for out in (tmp_path, finished))
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    runs = [pd.read_csv(out / "results/small/pretraining.csv").drop(columns=TIMES) for out in (tmp_path, finished)]
+    pd.testing.assert_frame_equal(*runs, check_exact=True)
+
+
+def test_two_live_runs_do_not_share_a_folder(finished, small):
+    from prune_utils.files import alone
+
+    with alone(finished / "results/small"):
+        refused = run(finished, "study", small)
+    assert refused.returncode == 2 and "is being run by another process" in refused.stderr
+
+
+def test_papermill_refuses_what_a_notebook_does_not_know(tmp_path):
+    _, environment = command(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", str(paths.PRETRAINING_NOTEBOOK), str(tmp_path / "out.ipynb"), "-f",
+         "params/demo.yaml", "-p", "sparsty", "0.6", "--no-progress-bar"], cwd=paths.ROOT, env=environment,
+        capture_output=True, text=True, check=False)
+    assert done.returncode and "unknown parameter sparsty" in done.stderr
+
+
+def test_papermill_help_explains_every_parameter():
+    for notebook in sorted(paths.NOTEBOOKS.glob("[123]*.ipynb")):
+        cell = next(c for c in nbformat.read(notebook, 4).cells if "parameters" in c.metadata.get("tags", []))
+        for line in cell.source.splitlines():
+            assert line.startswith("#") or (": " in line.split("=")[0] and "  # " in line), line
+        help_text = subprocess.run([sys.executable, "-m", "papermill", "--help-notebook", str(notebook)],
+                                   capture_output=True, text=True, check=False, cwd=paths.ROOT).stdout
+        names = [line.split(":")[0] for line in cell.source.splitlines() if not line.startswith("#")]
+        assert all(f"  {name}:" in help_text for name in names), help_text
+
+
+def test_notebooks_are_committed_without_outputs_and_with_short_cells():
+    for path in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
+        content = json.loads(path.read_text())
+        code = [c for c in content["cells"] if c["cell_type"] == "code"]
+        assert not any(c["outputs"] or c["execution_count"] for c in code), path
+        assert all("\n".join(c["source"]).count("\n") < 20 for c in code), path
+
+
+def test_the_smoke_study_is_small():
+    assert load_study(paths.PARAMS / "smoke.yaml").pretraining.burn_in_steps <= 50
