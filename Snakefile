@@ -26,7 +26,7 @@ for node in nodes(study):
         input:
             # a wording mended in a notebook must not cost days of training: only the last one is run anew for it
             template=node.template if not node.examples else ancient(str(node.template)),
-            params=ancient("params.yaml"),
+            params=ancient("params.yaml") if node.examples else "params.yaml",
             after=[str(path) for path in node.after],
         output:
             notebook=str(node.notebook),

@@ -26,12 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
         # each command imports what it needs: a node's few words on progress should not cost an import of torch
         if given.command == "study":
             from prune_utils.workflow import run
+
             run(given.params, given.dry_run)
         elif given.command == "node":
             from prune_utils.execution import execute
+
             execute(given.params, given.template, given.notebook, given.parameters)
         else:
             from prune_utils.report import render
+
             render(given.params)
     except ParamsError as error:
         print(error, file=sys.stderr)

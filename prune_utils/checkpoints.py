@@ -37,8 +37,9 @@ def all_kept(model: PreTrainedModel) -> dict[str, Tensor]:
     return {name: torch.ones(p.shape, dtype=torch.bool) for name, p in prunable_matrices(model).items()}
 
 
-def save_checkpoint(model: PreTrainedModel, masks: dict[str, Tensor], folder: Path,
-                    tokenizer: PreTrainedTokenizerBase) -> float:
+def save_checkpoint(
+    model: PreTrainedModel, masks: dict[str, Tensor], folder: Path, tokenizer: PreTrainedTokenizerBase
+) -> float:
     """Saves a model with its masks; returns the realised sparsity, measured on what was read back.
 
     Raises SparsityMismatch, and leaves no folder, where the zeros on disk are not those of the masks.

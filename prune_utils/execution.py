@@ -6,9 +6,13 @@ from pathlib import Path
 
 import papermill
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from prune_utils import paths, progress
 from prune_utils.params import read_yaml, validated
+
+# kernel and client talk through files that only their user can open, not through ports of the machine
+SOCKETS = Config({"KernelManager": {"transport": "ipc"}})
 
 
 def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> None:
@@ -22,8 +26,14 @@ def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> N
     unfinished = notebook.with_name(f"{notebook.stem}.unfinished.ipynb")
     notebook.parent.mkdir(parents=True, exist_ok=True)
     try:
-        papermill.execute_notebook(template, unfinished, parameters={**content, "extends": "", **parameters},
-                                   cwd=paths.ROOT, progress_bar=False, log_output=False)
+        papermill.execute_notebook(
+            template,
+            unfinished,
+            parameters={**content, "extends": "", **parameters},
+            cwd=paths.ROOT,
+            progress_bar=False,
+            config=SOCKETS,
+        )
     except PapermillExecutionError as error:
         print(f"{error.ename}: {error.evalue}\nin {paths.shown(unfinished)}", file=sys.stderr)
         sys.exit(1)

@@ -28,8 +28,14 @@ from prune_utils.pruning import FixedMask
 from prune_utils.training import Recipe, predict, train
 
 # how the zeros of each arm came to be
-METHOD = {"dense": "none", "scratch": "none", "pretrain": "gradual", "information_deletion": "gradual",
-          "downstream": "one_shot", "random": "random"}
+METHOD = {
+    "dense": "none",
+    "scratch": "none",
+    "pretrain": "gradual",
+    "information_deletion": "gradual",
+    "downstream": "one_shot",
+    "random": "random",
+}
 
 
 def finetune(study: Study, cell: Cell) -> dict:
@@ -81,20 +87,45 @@ def _train(study: Study, cell: Cell) -> None:
     keeps_mask = cell.arm in ("pretrain", "downstream", "random")
     epochs = recipe.epochs.of(cell.arm, cell.sparsity)
     seconds, _ = train(
-        model, training,
-        Recipe(-(-epochs * len(training) // recipe.batch_size), recipe.batch_size, cell.learning_rate,
-               recipe.weight_decay, recipe.warmup_share, recipe.max_grad_norm, cell.seed),
-        folder / "trainer", study.machine, tokenizer, FixedMask(model, masks) if keeps_mask else None)
+        model,
+        training,
+        Recipe(
+            -(-epochs * len(training) // recipe.batch_size),
+            recipe.batch_size,
+            cell.learning_rate,
+            recipe.weight_decay,
+            recipe.warmup_share,
+            recipe.max_grad_norm,
+            cell.seed,
+        ),
+        folder / "trainer",
+        study.machine,
+        tokenizer,
+        FixedMask(model, masks) if keeps_mask else None,
+    )
     if keeps_mask:
         check_zeros(model, masks)
     if cell.arm == "dense":
         save_checkpoint(model, masks, folder / paths.CHECKPOINT, tokenizer)
-    write_json(folder / paths.RESULT, {
-        "arm": cell.arm, "method": METHOD[cell.arm], "target_sparsity": cell.sparsity, "realised_sparsity": realised,
-        "final_sparsity": sparsities(model)["prunable"], "task": cell.task, "seed": cell.seed,
-        "learning_rate": cell.learning_rate, "epochs": epochs, **_scores(model, dev, study, tokenizer, folder),
-        "train_loss": float(_losses(*_predicted(model, training, study, tokenizer)).mean()),
-        "pretrain_loss": _pretrain_loss(study, cell), "seconds": seconds, **provenance(study.machine)})
+    write_json(
+        folder / paths.RESULT,
+        {
+            "arm": cell.arm,
+            "method": METHOD[cell.arm],
+            "target_sparsity": cell.sparsity,
+            "realised_sparsity": realised,
+            "final_sparsity": sparsities(model)["prunable"],
+            "task": cell.task,
+            "seed": cell.seed,
+            "learning_rate": cell.learning_rate,
+            "epochs": epochs,
+            **_scores(model, dev, study, tokenizer, folder),
+            "train_loss": float(_losses(*_predicted(model, training, study, tokenizer)).mean()),
+            "pretrain_loss": _pretrain_loss(study, cell),
+            "seconds": seconds,
+            **provenance(study.machine),
+        },
+    )
 
 
 def _predicted(model, data, study: Study, tokenizer: PreTrainedTokenizerBase) -> tuple[np.ndarray, np.ndarray]:
@@ -115,10 +146,14 @@ def _scores(model, dev, study: Study, tokenizer: PreTrainedTokenizerBase, folder
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "dev_predictions.npy", predictions.astype(np.uint8), allow_pickle=False)
     two = logits.shape[1] == 2
-    return {"dev_accuracy": float((predictions == answers).mean()), "dev_loss": float(_losses(logits, answers).mean()),
-            "dev_matthews": float(matthews_corrcoef(answers, predictions)),
-            "dev_f1": float(f1_score(answers, predictions)) if two else None,
-            "dev_majority": float(np.bincount(answers).max() / len(answers)), "dev_examples": len(answers)}
+    return {
+        "dev_accuracy": float((predictions == answers).mean()),
+        "dev_loss": float(_losses(logits, answers).mean()),
+        "dev_matthews": float(matthews_corrcoef(answers, predictions)),
+        "dev_f1": float(f1_score(answers, predictions)) if two else None,
+        "dev_majority": float(np.bincount(answers).max() / len(answers)),
+        "dev_examples": len(answers),
+    }
 
 
 def _pretrain_loss(study: Study, cell: Cell) -> float | None:

@@ -23,8 +23,9 @@ def cells_frame(study: Study, cells: list[Cell] | None = None) -> pd.DataFrame:
     files = [cell.folder(study.study) / paths.RESULT for cell in (all_cells(study) if cells is None else cells)]
     frame = pd.DataFrame([_flat(path) for path in files if path.exists()])
     if frame.empty:
-        raise ParamsError(f"study '{study.study}' has no finished cell yet; run it with "
-                          f"`make study PARAMS=params/{study.study}.yaml`")
+        raise ParamsError(
+            f"study '{study.study}' has no finished cell yet; run it with `make study PARAMS=params/{study.study}.yaml`"
+        )
     ranked = frame.sort_values(["dev_accuracy", "learning_rate"], ascending=[False, True], kind="stable")
     best = ranked.drop_duplicates(KEY).index
     frame.insert(frame.columns.get_loc("learning_rate") + 1, "selected", frame.index.isin(best))
@@ -37,8 +38,11 @@ def _flat(path: Path) -> dict:
 
 def pretraining_frame(study: Study) -> pd.DataFrame:
     """One row a finished pre-training run: method, sparsities, seed, held-out losses and accuracies, provenance."""
-    files = [paths.pretraining(study.study, method, sparsity, seed) / paths.RESULT
-             for seed in study.grid.seeds for method, sparsity in pretraining_runs(study)]
+    files = [
+        paths.pretraining(study.study, method, sparsity, seed) / paths.RESULT
+        for seed in study.grid.seeds
+        for method, sparsity in pretraining_runs(study)
+    ]
     return pd.DataFrame([_flat(path) for path in files if path.exists()])
 
 

@@ -32,14 +32,22 @@ def arms_at(study: Study, sparsity: float) -> list[str]:
 
 def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: list[str] | None = None) -> list[Cell]:
     """The cells of one task and seed at some sparsities, of all the study's arms or of those given."""
-    return [Cell(task, arm, sparsity, rate, seed)
-            for sparsity in sparsities for arm in arms_at(study, sparsity) if arms is None or arm in arms
-            for rate in study.finetuning.learning_rates]
+    return [
+        Cell(task, arm, sparsity, rate, seed)
+        for sparsity in sparsities
+        for arm in arms_at(study, sparsity)
+        if arms is None or arm in arms
+        for rate in study.finetuning.learning_rates
+    ]
 
 
 def all_cells(study: Study) -> list[Cell]:
-    return [cell for task in study.tasks for seed in study.grid.seeds
-            for cell in cells(study, task.name, seed, study.grid.sparsities)]
+    return [
+        cell
+        for task in study.tasks
+        for seed in study.grid.seeds
+        for cell in cells(study, task.name, seed, study.grid.sparsities)
+    ]
 
 
 def pretraining_runs(study: Study) -> list[tuple[str, float]]:

@@ -93,7 +93,8 @@ class Grammar:
         self._places = [n for n in lexicon.members if "place" in n.chain]
         # each is asked for thousands of times and has a few hundred answers
         self.nouns, self.fitting, self.opinions, self.verbs, self.roles = map(
-            cache, (self._nouns, self._fitting, self._opinions, self._verbs, self._roles))
+            cache, (self._nouns, self._fitting, self._opinions, self._verbs, self._roles)
+        )
 
     def _nouns(self, names: frozenset[str]) -> list[Noun]:
         """The members of the named classes or kinds."""
@@ -112,8 +113,7 @@ class Grammar:
     def _roles(self, noun: Noun, polarity: int) -> list[tuple[Verb, bool]]:
         """The verbs that take a noun, each with whether as its subject (True) or its object (False)."""
         verbs = self.verbs(polarity)
-        return ([(v, True) for v in verbs if noun.is_a(v.subjects)]
-                + [(v, False) for v in verbs if noun.is_a(v.objects)])
+        return [(v, True) for v in verbs if noun.is_a(v.subjects)] + [(v, False) for v in verbs if noun.is_a(v.objects)]
 
     def draw(self, items: Sequence[T]) -> T:
         """One of the items, those at the head the more often."""
@@ -130,12 +130,12 @@ class Grammar:
             plural=self.chance(0.4) if plural is None else plural,
             definite=self.chance(0.8),
             adjectives=(self.draw(fitting).word,) if fitting and self.chance(detail) else (),
-            place=(self.draw(self.lexicon.prepositions), self.draw(self._places))
-            if self.chance(detail) else None,
+            place=(self.draw(self.lexicon.prepositions), self.draw(self._places)) if self.chance(detail) else None,
         )
 
-    def action(self, noun: Noun | None = None, plural: bool | None = None, polarity: int = 0,
-               detail: float = 0.2) -> Clause:
+    def action(
+        self, noun: Noun | None = None, plural: bool | None = None, polarity: int = 0, detail: float = 0.2
+    ) -> Clause:
         """A verbal clause; with `noun`, one in which it is the subject or the object."""
         if noun is None:
             verb, as_subject = self.draw(self.verbs(polarity)), None
@@ -158,8 +158,15 @@ class Grammar:
         fitting = self.fitting(noun)
         return self._said_of(noun, self.draw(fitting), plural) if fitting else None
 
-    def opinion(self, noun: Noun, mood: int, plural: bool | None = None, negated: float = 0.15,
-                joined: float = 0.5, announced: float = 0.75) -> Clause:
+    def opinion(
+        self,
+        noun: Noun,
+        mood: int,
+        plural: bool | None = None,
+        negated: float = 0.15,
+        joined: float = 0.5,
+        announced: float = 0.75,
+    ) -> Clause:
         """A clause whose sentiment, after negation, is `mood` (+1 or -1): adjectives or a verb of liking.
 
         Adjectives joined by "and" are of one polarity (Hatzivassiloglou & McKeown 1997 learned polarity from
@@ -174,15 +181,23 @@ class Grammar:
                 clause = replace(clause, second=second)
         else:
             verb = self.draw(self.verbs(polarity))
-            clause = Clause(self.phrase(self.draw(self.nouns(verb.subjects)), detail=0.1), verb,
-                            self.phrase(noun, plural, 0.1), past=self.chance(0.4))
+            clause = Clause(
+                self.phrase(self.draw(self.nouns(verb.subjects)), detail=0.1),
+                verb,
+                self.phrase(noun, plural, 0.1),
+                past=self.chance(0.4),
+            )
         stance = self.draw(self.lexicon.stances[mood]) if self.chance(announced) else ""
         return replace(clause, negation=negation, stance=stance)
 
     def _said_of(self, noun: Noun, adjective: Adjective, plural: bool | None) -> Clause:
         modifier = self.draw(self.lexicon.degrees) if self.chance(0.15) else ""
-        return Clause(replace(self.phrase(noun, plural, 0.1), adjectives=()), adjective=adjective,
-                      modifier=modifier, past=self.chance(0.4))
+        return Clause(
+            replace(self.phrase(noun, plural, 0.1), adjectives=()),
+            adjective=adjective,
+            modifier=modifier,
+            past=self.chance(0.4),
+        )
 
     def fact(self, noun: Noun) -> str:
         """What kind of thing a noun is: "a poodle is a dog ."."""

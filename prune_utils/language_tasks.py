@@ -23,14 +23,15 @@ def acceptability(grammar: Grammar) -> dict:
         return {"sentence": _misselected(clause, grammar).text(), "label": 0}
     words = clause.words()
     position = random.randrange(len(words) - 1)
-    words[position:position + 2] = reversed(words[position:position + 2])
+    words[position : position + 2] = reversed(words[position : position + 2])
     return {"sentence": " ".join([*words, "."]), "label": 0}
 
 
 def _misselected(clause: Clause, grammar: Grammar) -> Clause:
     """The clause with a subject, or an object, that its verb does not take."""
-    role, selects = ("object", clause.verb.objects) if clause.object and grammar.chance(0.5) else (
-        "subject", clause.verb.subjects)
+    role, selects = (
+        ("object", clause.verb.objects) if clause.object and grammar.chance(0.5) else ("subject", clause.verb.subjects)
+    )
     wrong = [n for n in grammar.lexicon.members if not n.is_a(selects)]
     phrase = grammar.phrase(grammar.random.choice(wrong), getattr(clause, role).plural, detail=0.1)
     return replace(clause, **{role: phrase})
@@ -61,8 +62,11 @@ def entailment(grammar: Grammar) -> dict:
         hypothesis = _with_noun(premise, role, hypernym)
     elif label == 1 and grammar.chance(0.75):
         # of the same height, or the height alone would tell the label
-        others = [n for name, n in grammar.lexicon.hypernyms.items()
-                  if name not in noun.chain and len(n.chain) == len(hypernym.chain)]
+        others = [
+            n
+            for name, n in grammar.lexicon.hypernyms.items()
+            if name not in noun.chain and len(n.chain) == len(hypernym.chain)
+        ]
         hypothesis = _with_noun(premise, role, random.choice(others))
     elif label == 1:
         hypothesis, premise = premise, _with_noun(premise, role, hypernym)

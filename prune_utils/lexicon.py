@@ -69,32 +69,43 @@ class Lexicon:
         Fine-tuning data are written with a part and dev data with the whole, so that what pre-training taught
         about the rest is needed.
         """
-        kept = {word for chain in {n.chain for n in self.members}
-                for word in [n.singular for n in self.members if n.chain == chain][::of]}
+        kept = {
+            word
+            for chain in {n.chain for n in self.members}
+            for word in [n.singular for n in self.members if n.chain == chain][::of]
+        }
         return Lexicon(
             members=tuple(n for n in self.members if n.singular in kept),
             hypernyms=self.hypernyms,
             verbs=tuple(v for sign in (0, 1, -1) for v in [v for v in self.verbs if v.polarity == sign][::of]),
             opinions=_one_pair_in(of, self.opinions),
             descriptions=_one_pair_in(of, self.descriptions),
-            stances=self.stances, degrees=self.degrees, manners=self.manners, prepositions=self.prepositions,
+            stances=self.stances,
+            degrees=self.degrees,
+            manners=self.manners,
+            prepositions=self.prepositions,
         )
 
     def lemmas(self) -> set[str]:
-        return ({n.singular for n in self.members} | set(self.hypernyms) | {v.base for v in self.verbs}
-                | {a.word for a in self.opinions + self.descriptions}
-                | {word for words in self.stances.values() for word in words}
-                | {*self.degrees, *self.manners, *self.prepositions})
+        return (
+            {n.singular for n in self.members}
+            | set(self.hypernyms)
+            | {v.base for v in self.verbs}
+            | {a.word for a in self.opinions + self.descriptions}
+            | {word for words in self.stances.values() for word in words}
+            | {*self.degrees, *self.manners, *self.prepositions}
+        )
 
     def forms(self) -> set[str]:
         """Every inflected form that the lexicon can produce."""
         nouns = (*self.members, *self.hypernyms.values())
-        return (self.lemmas() | {n.plural for n in nouns}
-                | {form for v in self.verbs for form in (v.base, v.third, v.past)})
+        return (
+            self.lemmas() | {n.plural for n in nouns} | {form for v in self.verbs for form in (v.base, v.third, v.past)}
+        )
 
 
 def _one_pair_in(of: int, adjectives: tuple[Adjective, ...]) -> tuple[Adjective, ...]:
-    pairs = [adjectives[i:i + 2] for i in range(0, len(adjectives), 2)]
+    pairs = [adjectives[i : i + 2] for i in range(0, len(adjectives), 2)]
     return tuple(adjective for pair in pairs[::of] for adjective in pair)
 
 
@@ -136,7 +147,7 @@ def load() -> Lexicon:
             members += [_noun(word, (middle.singular, top.singular)) for word in words.split()]
     verbs = []
     for entry in text["verbs"]:
-        (forms, selects), = entry.items()
+        ((forms, selects),) = entry.items()
         subjects, objects = selects.split("->")
         verbs.append(_verb(forms, subjects, objects))
     for sign, name in SIGNS.items():
@@ -145,8 +156,15 @@ def load() -> Lexicon:
     opinions = [a for good, bad in text["opinions"].items() for a in _pair(good, bad, polarity=1)]
     descriptions = []
     for entry in text["descriptions"]:
-        (words, scope), = entry.items()
+        ((words, scope),) = entry.items()
         descriptions += _pair(*words.split(), scope)
     stances = {sign: tuple(text["stances"][name].split()) for sign, name in SIGNS.items()}
-    return Lexicon(tuple(members), hypernyms, tuple(verbs), tuple(opinions), tuple(descriptions), stances,
-                   *(tuple(text[name].split()) for name in ("degrees", "manners", "prepositions")))
+    return Lexicon(
+        tuple(members),
+        hypernyms,
+        tuple(verbs),
+        tuple(opinions),
+        tuple(descriptions),
+        stances,
+        *(tuple(text[name].split()) for name in ("degrees", "manners", "prepositions")),
+    )

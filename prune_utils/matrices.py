@@ -26,8 +26,11 @@ def prunable_matrices(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     if decoder is not None and decoder.weight is not words:
         raise ValueError("the MLM decoder is not tied to the word embeddings, so pruning one would miss the other")
     linear = {id(module.weight) for module in encoder.modules() if isinstance(module, nn.Linear)}
-    return {name: parameter for name, parameter in encoder.named_parameters()
-            if id(parameter) in linear or parameter is words}
+    return {
+        name: parameter
+        for name, parameter in encoder.named_parameters()
+        if id(parameter) in linear or parameter is words
+    }
 
 
 @torch.no_grad()
@@ -41,8 +44,11 @@ def apply_masks(model: PreTrainedModel, masks: dict[str, Tensor]) -> None:
 
 def check_names(matrices: dict[str, nn.Parameter], masks: dict[str, Tensor]) -> None:
     """Raises SparsityMismatch unless there is one mask for each matrix, of its shape."""
-    wrong = [name for name in matrices.keys() | masks.keys()
-             if name not in matrices or name not in masks or matrices[name].shape != masks[name].shape]
+    wrong = [
+        name
+        for name in matrices.keys() | masks.keys()
+        if name not in matrices or name not in masks or matrices[name].shape != masks[name].shape
+    ]
     if wrong:
         raise SparsityMismatch(f"masks and matrices do not match: {', '.join(sorted(wrong))}")
 
@@ -55,8 +61,10 @@ def check_zeros(model: PreTrainedModel, masks: dict[str, Tensor]) -> float:
     """
     matrices = prunable_matrices(model)
     check_names(matrices, masks)
-    alive = {name: int(matrices[name].detach()[~mask.to(matrices[name].device)].count_nonzero())
-             for name, mask in masks.items()}
+    alive = {
+        name: int(matrices[name].detach()[~mask.to(matrices[name].device)].count_nonzero())
+        for name, mask in masks.items()
+    }
     if any(alive.values()):
         name = max(alive, key=alive.get)
         raise SparsityMismatch(f"{sum(alive.values())} pruned weights are not zero, {alive[name]} of them in {name}")

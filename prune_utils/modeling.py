@@ -17,8 +17,14 @@ class MaskedBert(BertForPreTraining):
     With 15 % of tokens masked, seven in eight logits of the largest product in the model would be thrown away.
     """
 
-    def forward(self, input_ids: Tensor, labels: Tensor, next_sentence_label: Tensor,
-                attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None) -> ModelOutput:
+    def forward(
+        self,
+        input_ids: Tensor,
+        labels: Tensor,
+        next_sentence_label: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+    ) -> ModelOutput:
         """`input_ids`, `labels` (IGNORED where nothing is predicted): (batch, tokens); `next_sentence_label`: (batch,).
 
         Returns `loss`, mean masked-token loss plus mean next-sentence loss in nats; in eval mode also, by
@@ -61,8 +67,11 @@ def new_configuration(study: Study, tokenizer: PreTrainedTokenizerBase) -> BertC
     Raises ParamsError where `model.pretrained` names something that is not a BERT.
     """
     shape = study.model
-    given = {"hidden_dropout_prob": shape.dropout, "attention_probs_dropout_prob": shape.dropout,
-             "initializer_range": shape.initializer_range}
+    given = {
+        "hidden_dropout_prob": shape.dropout,
+        "attention_probs_dropout_prob": shape.dropout,
+        "initializer_range": shape.initializer_range,
+    }
     given = {name: value for name, value in given.items() if value is not None}
     if shape.pretrained:
         configuration = AutoConfig.from_pretrained(_where(shape.pretrained), **given)
@@ -70,13 +79,18 @@ def new_configuration(study: Study, tokenizer: PreTrainedTokenizerBase) -> BertC
             raise ParamsError(f"model.pretrained is {shape.pretrained!r}, of type {kind!r}; allowed is type 'bert'")
         return configuration
     return BertConfig(
-        vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, architectures=["BertForPreTraining"],
-        max_position_embeddings=study.corpus.max_length, hidden_size=shape.hidden_size,
-        num_hidden_layers=shape.num_hidden_layers, num_attention_heads=shape.num_attention_heads,
-        intermediate_size=shape.intermediate_size, **given)
+        vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        architectures=["BertForPreTraining"],
+        max_position_embeddings=study.corpus.max_length,
+        hidden_size=shape.hidden_size,
+        num_hidden_layers=shape.num_hidden_layers,
+        num_attention_heads=shape.num_attention_heads,
+        intermediate_size=shape.intermediate_size,
+        **given,
+    )
 
 
 def _where(name: str) -> str:
     """A folder where there is one of that name under the project's root, else the name of a model of the hub."""
     return str(paths.given(name)) if paths.given(name).is_dir() else name
-

@@ -24,8 +24,9 @@ class Node:
 def nodes(study: Study) -> list[Node]:
     """All nodes of a study, each after those it depends on."""
     runs = [node for seed in study.grid.seeds for node in _pretraining_nodes(study, seed)]
-    tuned = [node for task in study.tasks for seed in study.grid.seeds
-             for node in _finetuning_nodes(study, task.name, seed)]
+    tuned = [
+        node for task in study.tasks for seed in study.grid.seeds for node in _finetuning_nodes(study, task.name, seed)
+    ]
     everything = tuple(node.notebook for node in runs + tuned)
     return [*runs, *tuned, Node("regimes", paths.REGIMES_NOTEBOOK, Path("regimes.ipynb"), {}, everything)]
 
@@ -33,7 +34,7 @@ def nodes(study: Study) -> list[Node]:
 def _parts(study: Study, sparsities: list[float]) -> list[list[float]]:
     """Sparsities in parts of the machine's `sparsities_per_node`: a node must outweigh the start of its kernel."""
     size = study.machine.sparsities_per_node or len(sparsities)
-    return [sparsities[start:start + size] for start in range(0, len(sparsities), size)]
+    return [sparsities[start : start + size] for start in range(0, len(sparsities), size)]
 
 
 def _span(sparsities: list[float]) -> str:
@@ -49,16 +50,30 @@ def _notebook(folder: Path, sparsities: list[float], study: Study) -> Path:
 def _pretraining_nodes(study: Study, seed: int) -> list[Node]:
     runs, recipe = pretraining_runs(study), study.pretraining
     dense = (paths.pretraining(study.study, "dense", 0.0, seed) / "dense.ipynb").relative_to(paths.results(study.study))
-    made = [Node(f"pre-train dense, seed {seed}", paths.PRETRAINING_NOTEBOOK, dense,
-                 {"method": "dense", "sparsities": [0.0], "seed": seed}, (), recipe.burn_in_steps * recipe.batch_size)]
+    made = [
+        Node(
+            f"pre-train dense, seed {seed}",
+            paths.PRETRAINING_NOTEBOOK,
+            dense,
+            {"method": "dense", "sparsities": [0.0], "seed": seed},
+            (),
+            recipe.burn_in_steps * recipe.batch_size,
+        )
+    ]
     for method in ("gradual", "random"):
         sparsities = [s for m, s in runs if m == method]
         for part in _parts(study, sparsities) if sparsities else []:
             folder = paths.pretraining(study.study, method, part[0], seed).parents[1] / f"seed-{seed}"
-            made.append(Node(
-                f"pre-train {method} {_span(part)} %, seed {seed}", paths.PRETRAINING_NOTEBOOK,
-                _notebook(folder, part, study), {"method": method, "sparsities": part, "seed": seed},
-                (dense,), recipe.steps * recipe.batch_size * len(part)))
+            made.append(
+                Node(
+                    f"pre-train {method} {_span(part)} %, seed {seed}",
+                    paths.PRETRAINING_NOTEBOOK,
+                    _notebook(folder, part, study),
+                    {"method": method, "sparsities": part, "seed": seed},
+                    (dense,),
+                    recipe.steps * recipe.batch_size * len(part),
+                )
+            )
     return made
 
 
@@ -67,14 +82,22 @@ def _finetuning_nodes(study: Study, task: str, seed: int) -> list[Node]:
     before = _pretraining_nodes(study, seed)
     made: list[Node] = []
     for part in _parts(study, study.grid.sparsities):
-        needed = [node.notebook for node in before
-                  if node.parameters["method"] != "dense" and set(part) & set(node.parameters["sparsities"])]
+        needed = [
+            node.notebook
+            for node in before
+            if node.parameters["method"] != "dense" and set(part) & set(node.parameters["sparsities"])
+        ]
         needed += [node.notebook for node in made[:1]]  # the downstream arm starts from the dense cells
-        made.append(Node(
-            f"fine-tune {task} {_span(part)} %, seed {seed}", paths.FINETUNING_NOTEBOOK,
-            _notebook(paths.finetuning(study.study, task, seed), part, study),
-            {"task": task, "sparsities": part, "seeds": [seed]},
-            tuple(needed), _finetuning_examples(study, task, part, seed)))
+        made.append(
+            Node(
+                f"fine-tune {task} {_span(part)} %, seed {seed}",
+                paths.FINETUNING_NOTEBOOK,
+                _notebook(paths.finetuning(study.study, task, seed), part, study),
+                {"task": task, "sparsities": part, "seeds": [seed]},
+                tuple(needed),
+                _finetuning_examples(study, task, part, seed),
+            )
+        )
     return made
 
 

@@ -3,12 +3,9 @@
 import ast
 from typing import Any
 
-import yaml
-
 from prune_utils import paths
-from prune_utils.files import write_whole
 from prune_utils.params import METHODS, ParamsError, Study, extended, validated
-from prune_utils.workflow import check_same
+from prune_utils.workflow import check_same, record
 
 INJECTED = "# Parameters"  # the first line of the cell that papermill puts after a notebook's own parameters
 
@@ -21,27 +18,36 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study:
     """
     sections = [*Study.model_fields, "extends"]
     if unknown := _injected(namespace.get("In", [])) - {*sections, *selectors}:
-        raise ParamsError(f"unknown parameter {', '.join(sorted(unknown))}; this notebook has {', '.join(selectors)} and the "
-                          f"sections of a params file: {', '.join(sections)}")
+        raise ParamsError(
+            f"unknown parameter {', '.join(sorted(unknown))}; this notebook has {', '.join(selectors)} and the "
+            f"sections of a params file: {', '.join(sections)}"
+        )
     study = validated(extended({name: namespace[name] for name in sections if namespace.get(name)}))
     for name in selectors:
         _check(name, namespace[name], study)
     folder = paths.results(study.study)
     check_same(study, folder)
     if not (folder / "params.yaml").exists():
-        write_whole(folder / "params.yaml", yaml.safe_dump(study.model_dump(), sort_keys=False))
+        record(study)
     return study
 
 
 def _injected(history: list[str]) -> set[str]:
     """The names that papermill assigned. It only warns of one that the notebook does not know."""
-    return {target.id for source in history if source.startswith(INJECTED)
-            for statement in ast.parse(source).body if isinstance(statement, ast.Assign)
-            for target in statement.targets if isinstance(target, ast.Name)}
+    return {
+        target.id
+        for source in history
+        if source.startswith(INJECTED)
+        for statement in ast.parse(source).body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
 
 
 def _check(name: str, value: Any, study: Study) -> None:
     """Raises ParamsError where a notebook's own parameter has a wrong value."""
+
     def wrong(allowed: str) -> ParamsError:
         return ParamsError(f"{name} is {value!r}; allowed: {allowed}")
 

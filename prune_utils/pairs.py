@@ -76,12 +76,18 @@ def masked(pair: tuple, tokenizer: PreTrainedTokenizerBase, recipe: Pretraining,
         fate = random.random()
         if fate < 0.9:
             ids[i] = tokenizer.mask_token_id if fate < 0.8 else random.randrange(len(tokenizer))
-    return {"input_ids": ids, "token_type_ids": [0] * (len(first) + 2) + [1] * (len(second) + 1),
-            "labels": labels, "next_sentence_label": label, "length": len(ids)}
+    return {
+        "input_ids": ids,
+        "token_type_ids": [0] * (len(first) + 2) + [1] * (len(second) + 1),
+        "labels": labels,
+        "next_sentence_label": label,
+        "length": len(ids),
+    }
 
 
-def examples(texts: Iterator[list[str]], tokenizer: PreTrainedTokenizerBase, length: int, recipe: Pretraining,
-             seed: str) -> Iterator[dict]:
+def examples(
+    texts: Iterator[list[str]], tokenizer: PreTrainedTokenizerBase, length: int, recipe: Pretraining, seed: str
+) -> Iterator[dict]:
     """Masked pairs from documents, a pool at a time, each pool's in random order."""
     random = Random(seed)
     for pool in _batched(texts, POOL):
@@ -94,8 +100,11 @@ def examples(texts: Iterator[list[str]], tokenizer: PreTrainedTokenizerBase, len
 def _tokenised(pool: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> list[list[list[int]]]:
     """Documents as token ids, in one call to the tokenizer; empty sentences and documents are left out."""
     sentences = [sentence for document in pool for sentence in document]
-    ids = iter(tokenizer(sentences, add_special_tokens=False, return_attention_mask=False,
-                         return_token_type_ids=False, verbose=False)["input_ids"])
+    ids = iter(
+        tokenizer(
+            sentences, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False, verbose=False
+        )["input_ids"]
+    )
     documents = [[tokens for tokens in itertools.islice(ids, len(document)) if tokens] for document in pool]
     return [document for document in documents if document]
 

@@ -241,8 +241,10 @@ def merge(base: dict, changes: dict) -> dict:
 def read_yaml(path: Path) -> dict[str, Any]:
     """A params file as it stands. Raises ParamsError where it is missing or no mapping."""
     if not path.is_file():
-        raise ParamsError(f"params file {path} does not exist; those at hand: "
-                          + ", ".join(sorted(p.name for p in PARAMS.glob("*.yaml"))))
+        raise ParamsError(
+            f"params file {path} does not exist; those at hand: "
+            + ", ".join(sorted(p.name for p in PARAMS.glob("*.yaml")))
+        )
     content = yaml.safe_load(path.read_text())
     if not isinstance(content, dict):
         raise ParamsError(f"params file {path} holds no keys and values")

@@ -53,11 +53,20 @@ def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
         low, high = middle.get(regimes.of(s), (left, right))
         middle[regimes.of(s)] = (min(low, left), max(high, right))
     for name, (left, right) in middle.items():
-        axes.annotate(name, ((left + right) / 2, 1.01), xycoords=("data", "axes fraction"), ha="center", va="bottom",
-                      fontsize=10, color="#555555")
+        axes.annotate(
+            name,
+            ((left + right) / 2, 1.01),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            va="bottom",
+            fontsize=10,
+            color="#555555",
+        )
 
 
-def by_sparsity(cells: pd.DataFrame, value: str, label: str, scale: float = 1, regimes: Regimes | None = None) -> Figure:
+def by_sparsity(
+    cells: pd.DataFrame, value: str, label: str, scale: float = 1, regimes: Regimes | None = None
+) -> Figure:
     """A value of the fine-tuned cells, mean over tasks, by sparsity: one line an arm, dense and scratch as bounds."""
     figure, axes = _axes()
     means = mean_over_tasks(cells, value)
@@ -77,13 +86,17 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
     """The same for every task on its own, side by side."""
     tasks = sorted(cells.task.unique())
     sns.set_theme(context="notebook", style="ticks", rc={"svg.fonttype": "none", "figure.dpi": 120})
-    figure, row = plt.subplots(1, len(tasks), figsize=(3.4 * len(tasks) + 0.6, 3.6), layout="constrained", squeeze=False)
+    figure, row = plt.subplots(
+        1, len(tasks), figsize=(3.4 * len(tasks) + 0.6, 3.6), layout="constrained", squeeze=False
+    )
     for axes, task in zip(row[0], tasks, strict=True):
         one = cells[(cells.task == task) & cells.selected]
         _lines(axes, from_dense(one), "arm", value, scale)
         for name, (colour, line, text) in BOUNDS.items():
             if (one.arm == name).any():
-                axes.axhline(scale * one[one.arm == name][value].mean(), color=colour, linestyle=line, label=text, zorder=1)
+                axes.axhline(
+                    scale * one[one.arm == name][value].mean(), color=colour, linestyle=line, label=text, zorder=1
+                )
         axes.set(title=task, xlabel="sparsity (%)", ylabel=label if axes is row[0][0] else "")
     handles, labels = row[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside lower center", ncols=len(labels))
@@ -122,8 +135,12 @@ def training_loss(results: list[dict], ramp_steps: int | None = None) -> Figure:
     """The training loss of each run as it was logged; with `ramp_steps`, the end of the pruning ramp is marked."""
     figure, axes = _axes(height=3.0)
     for result, colour in zip(results, _shades(len(results)), strict=True):
-        axes.plot([h["step"] for h in result["history"]], [h["loss"] for h in result["history"]], color=colour,
-                  label=f"{result['target_sparsity']:.0%}")
+        axes.plot(
+            [h["step"] for h in result["history"]],
+            [h["loss"] for h in result["history"]],
+            color=colour,
+            label=f"{result['target_sparsity']:.0%}",
+        )
     if ramp_steps:
         axes.axvline(ramp_steps, color="#333333", linestyle="--", linewidth=1)
     axes.set(xlabel="optimiser step", ylabel="training loss (nats)")

@@ -23,8 +23,11 @@ def _check_local_files(study: Study) -> None:
 
     corpus = study.corpus
     if corpus.source == "local":
-        for key, names in (("files", corpus.files), ("held_out_files", corpus.held_out_files),
-                           ("vocabulary", [corpus.vocabulary])):
+        for key, names in (
+            ("files", corpus.files),
+            ("held_out_files", corpus.held_out_files),
+            ("vocabulary", [corpus.vocabulary]),
+        ):
             for name in names:
                 if not paths.given(name).is_file():
                     raise ParamsError(f"corpus.{key}: file {paths.given(name)} does not exist")
@@ -40,8 +43,10 @@ def _check_disk(study: Study) -> None:
     checkpoints += len(seeds) * len(tasks) * len(study.finetuning.learning_rates)  # of the dense cells
     needed, free = checkpoints * parameters(study) * BYTES_PER_WEIGHT, free_bytes(study)
     if needed > free:
-        raise ParamsError(f"{paths.results(study.study)} needs about {needed / 1e9:.1f} GB for {checkpoints} checkpoints, "
-                          f"and the disk has {free / 1e9:.1f} GB free")
+        raise ParamsError(
+            f"{paths.results(study.study)} needs about {needed / 1e9:.1f} GB for {checkpoints} checkpoints, "
+            f"and the disk has {free / 1e9:.1f} GB free"
+        )
 
 
 def _check_hub(study: Study) -> None:
@@ -65,4 +70,5 @@ def _check_hub(study: Study) -> None:
             raise ParamsError(
                 f"{kind} {name!r} of the Hugging Face hub could not be reached ({type(error).__name__}); to go without "
                 "it, set corpus.source, the tasks' source and model.pretrained to local files and folders as "
-                "params/local_glue.yaml does, or HF_HUB_OFFLINE=1 if it is in the cache") from None
+                "params/local_glue.yaml does, or HF_HUB_OFFLINE=1 if it is in the cache"
+            ) from None

@@ -15,8 +15,15 @@ from prune_utils.pairs import examples
 from prune_utils.params import Study
 
 SEQUENCE = Sequence(Value("int32"))
-PAIR_FEATURES = Features({"input_ids": SEQUENCE, "token_type_ids": SEQUENCE, "labels": SEQUENCE,
-                          "next_sentence_label": Value("int64"), "length": Value("int32")})
+PAIR_FEATURES = Features(
+    {
+        "input_ids": SEQUENCE,
+        "token_type_ids": SEQUENCE,
+        "labels": SEQUENCE,
+        "next_sentence_label": Value("int64"),
+        "length": Value("int32"),
+    }
+)
 
 
 def _once(folder: Path, make: Callable[[str], Dataset]) -> Dataset:
@@ -63,8 +70,14 @@ def task_data(study: Study, name: str, tokenizer: PreTrainedTokenizerBase) -> tu
 def _encoded(frame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
     texts = [list(frame[column]) for column in frame.columns if column != "label"]
     encoded = tokenizer(*texts, truncation=True, max_length=max_length, return_attention_mask=False)
-    return Dataset.from_dict({"input_ids": encoded["input_ids"], "token_type_ids": encoded["token_type_ids"],
-                              "labels": list(frame.label), "length": [len(ids) for ids in encoded["input_ids"]]})
+    return Dataset.from_dict(
+        {
+            "input_ids": encoded["input_ids"],
+            "token_type_ids": encoded["token_type_ids"],
+            "labels": list(frame.label),
+            "length": [len(ids) for ids in encoded["input_ids"]],
+        }
+    )
 
 
 def training_order(lengths: np.ndarray, batch_size: int, examples: int, seed: int) -> np.ndarray:
@@ -79,9 +92,9 @@ def training_order(lengths: np.ndarray, batch_size: int, examples: int, seed: in
     order = np.concatenate([random.permutation(len(lengths)) for _ in range(passes)])[:examples]
     stretch = 50 * batch_size
     for start in range(0, examples, stretch):
-        part = order[start:start + stretch]
+        part = order[start : start + stretch]
         part = part[np.argsort(lengths[part], kind="stable")]
         whole = len(part) // batch_size * batch_size
         batches = part[:whole].reshape(-1, batch_size)
-        order[start:start + len(part)] = np.concatenate([random.permutation(batches).ravel(), part[whole:]])
+        order[start : start + len(part)] = np.concatenate([random.permutation(batches).ravel(), part[whole:]])
     return order

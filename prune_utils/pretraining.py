@@ -46,18 +46,40 @@ def _train(study: Study, method: str, sparsity: float, seed: int) -> None:
             pruning = FixedMask(model, random_masks(model, sparsity, seed))
     burn_in = method == "dense"
     seconds, history = train(
-        model, prepared.pretraining_data(study),
-        Recipe(recipe.burn_in_steps if burn_in else recipe.steps, recipe.batch_size,
-               recipe.burn_in_learning_rate if burn_in else recipe.learning_rate, recipe.weight_decay,
-               recipe.warmup_share, recipe.max_grad_norm, seed),
-        folder / "trainer", study.machine, tokenizer, pruning, progress=True)
+        model,
+        prepared.pretraining_data(study),
+        Recipe(
+            recipe.burn_in_steps if burn_in else recipe.steps,
+            recipe.batch_size,
+            recipe.burn_in_learning_rate if burn_in else recipe.learning_rate,
+            recipe.weight_decay,
+            recipe.warmup_share,
+            recipe.max_grad_norm,
+            seed,
+        ),
+        folder / "trainer",
+        study.machine,
+        tokenizer,
+        pruning,
+        progress=True,
+    )
     masks = pruning.masks if pruning else all_kept(model)
     realised = check_zeros(model, masks)
     save_checkpoint(model, masks, folder / paths.CHECKPOINT, tokenizer)
-    write_json(folder / paths.RESULT, {
-        "method": method, "target_sparsity": sparsity, "realised_sparsity": realised, "seed": seed,
-        **{f"{name}_sparsity": value for name, value in sparsities(model).items() if name != "prunable"},
-        **evaluate(model, study, tokenizer), "seconds": seconds, **provenance(study.machine), "history": history})
+    write_json(
+        folder / paths.RESULT,
+        {
+            "method": method,
+            "target_sparsity": sparsity,
+            "realised_sparsity": realised,
+            "seed": seed,
+            **{f"{name}_sparsity": value for name, value in sparsities(model).items() if name != "prunable"},
+            **evaluate(model, study, tokenizer),
+            "seconds": seconds,
+            **provenance(study.machine),
+            "history": history,
+        },
+    )
 
 
 def random_masks(model: MaskedBert, sparsity: float, seed: int) -> dict[str, torch.Tensor]:
@@ -70,8 +92,13 @@ def evaluate(model: MaskedBert, study: Study, tokenizer: PreTrainedTokenizerBase
     """Losses in nats and accuracies on held-out text, each the mean over its own predictions: masked tokens for
     `mlm_*`, pairs for `nsp_*`; `pretrain_loss` is the sum of both losses."""
     mlm_nll, mlm_correct, tokens, nsp_nll, nsp_correct = predict(
-        model, prepared.pretraining_data(study, held_out=True), study.machine, tokenizer)
+        model, prepared.pretraining_data(study, held_out=True), study.machine, tokenizer
+    )
     mlm_loss, nsp_loss = float(mlm_nll.sum() / tokens.sum()), float(nsp_nll.mean())
-    return {"pretrain_loss": mlm_loss + nsp_loss, "mlm_loss": mlm_loss,
-            "mlm_accuracy": float(mlm_correct.sum() / tokens.sum()),
-            "nsp_loss": nsp_loss, "nsp_accuracy": float(nsp_correct.mean())}
+    return {
+        "pretrain_loss": mlm_loss + nsp_loss,
+        "mlm_loss": mlm_loss,
+        "mlm_accuracy": float(mlm_correct.sum() / tokens.sum()),
+        "nsp_loss": nsp_loss,
+        "nsp_accuracy": float(nsp_correct.mean()),
+    }

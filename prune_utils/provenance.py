@@ -30,8 +30,13 @@ def provenance(machine: Machine) -> dict[str, str]:
 def commit() -> str:
     """The project's git commit, "+changes" where the tree differs from it; "unknown" outside a checkout."""
     try:
-        run = subprocess.run(["git", "describe", "--always", "--dirty=+changes"], cwd=paths.ROOT, capture_output=True,
-                             text=True, timeout=10)
+        run = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+changes"],
+            cwd=paths.ROOT,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return run.stdout.strip() or "unknown"

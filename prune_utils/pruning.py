@@ -48,11 +48,14 @@ class FixedMask(TrainerCallback):
         def zeroed(index):
             def hook(parameter):
                 parameter.grad.mul_(self.multipliers[index])
+
             return hook
 
         self.apply()
-        self.hooks = [parameter.register_post_accumulate_grad_hook(zeroed(index))
-                      for index, parameter in enumerate(self.matrices.values())]
+        self.hooks = [
+            parameter.register_post_accumulate_grad_hook(zeroed(index))
+            for index, parameter in enumerate(self.matrices.values())
+        ]
 
     def on_optimizer_step(self, args, state, control, **kwargs):
         self.apply()

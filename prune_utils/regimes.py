@@ -65,9 +65,11 @@ def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margin
     """What was found in this run, each sentence made from its numbers."""
     found = [_transfer(cells)] if "scratch" in set(cells.arm) else []
     seeds = cells.seed.nunique()
-    found.append(f"Means are over {cells.task.nunique()} tasks and {seeds} seed{'s' if seeds > 1 else ''}; a difference of "
-                 f"up to {margins.accuracy_margin:g} points of accuracy, or {margins.loss_margin:g} nats of pre-training "
-                 "loss, counts as none.")
+    found.append(
+        f"Means are over {cells.task.nunique()} tasks and {seeds} seed{'s' if seeds > 1 else ''}; a difference of "
+        f"up to {margins.accuracy_margin:g} points of accuracy, or {margins.loss_margin:g} nats of pre-training "
+        "loss, counts as none."
+    )
     if ("dev_accuracy", "pretrain") not in table:
         return [*found, "Without the pretrain arm nothing can be said of the regimes."]
     found.append(_low(table, regimes))
@@ -77,8 +79,10 @@ def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margin
         found.append(_high(table, regimes))
     if ("dev_accuracy", "random") in table:
         gap = (table["dev_accuracy", "pretrain"] - table["dev_accuracy", "random"]).iloc[1:]
-        found.append(f"Magnitude against random masks: the largest difference is {_points(gap.max())}, at {_percent(gap.idxmax())}; "
-                     f"the smallest {_points(gap.min())}, at {_percent(gap.idxmin())}.")
+        found.append(
+            f"Magnitude against random masks: the largest difference is {_points(gap.max())}, at {_percent(gap.idxmax())}; "
+            f"the smallest {_points(gap.min())}, at {_percent(gap.idxmin())}."
+        )
     return found
 
 
@@ -93,28 +97,38 @@ def _low(table: pd.DataFrame, regimes: Regimes) -> str:
     if not regimes.low_until:
         return "No pruned model was without loss: there is no low regime among the sparsities measured."
     row, dense = table.loc[regimes.low_until], table.iloc[0]
-    return (f"Low, up to {_percent(regimes.low_until)}: there the pruned model scores "
-            f"{_points(row['dev_accuracy', 'pretrain'] - dense['dev_accuracy', 'pretrain'])} and its pre-training loss is "
-            f"{row['pretrain_loss', 'gradual'] - dense['pretrain_loss', 'gradual']:+.3f} nats from the un-pruned.")
+    return (
+        f"Low, up to {_percent(regimes.low_until)}: there the pruned model scores "
+        f"{_points(row['dev_accuracy', 'pretrain'] - dense['dev_accuracy', 'pretrain'])} and its pre-training loss is "
+        f"{row['pretrain_loss', 'gradual'] - dense['pretrain_loss', 'gradual']:+.3f} nats from the un-pruned."
+    )
 
 
 def _medium(table: pd.DataFrame, middle: list[float]) -> str:
     said = []
     for s in middle:
         fall = table.loc[s, "dev_accuracy"] - table.iloc[0]["dev_accuracy"]
-        said.append(f"{_percent(s)} (pretrain {_points(fall['pretrain'])}, information deletion "
-                    f"{_points(fall['information_deletion'])})")
-    return f"Medium, at {', '.join(said)}: accuracy falls, and giving the pruned weights back does not change that."
+        said.append(
+            f"{_percent(s)} (pretrain {_points(fall['pretrain'])}, information deletion "
+            f"{_points(fall['information_deletion'])})"
+        )
+    gain = table.loc[middle, ("dev_accuracy", "information_deletion")] - table.loc[middle, ("dev_accuracy", "pretrain")]
+    return (
+        f"Medium, at {', '.join(said)}: giving the pruned weights back changes accuracy by "
+        f"{_points(gain[gain.abs().idxmax()])} at most."
+    )
 
 
 def _high(table: pd.DataFrame, regimes: Regimes) -> str:
     if regimes.high_from is None:
         return "At no sparsity measured does information deletion beat the pruned model: there is no high regime here."
     row = table.iloc[-1]
-    return (f"High, from {_percent(regimes.high_from)}: at {_percent(table.index[-1])} the pruned model's train loss is "
-            f"{row['train_loss', 'pretrain']:.2f} against {table.iloc[0]['train_loss', 'pretrain']:.2f} un-pruned; without "
-            f"the mask it is {row['train_loss', 'information_deletion']:.2f}, and accuracy is "
-            f"{_points(row['dev_accuracy', 'information_deletion'] - row['dev_accuracy', 'pretrain'])} better.")
+    return (
+        f"High, from {_percent(regimes.high_from)}: at {_percent(table.index[-1])} the pruned model's train loss is "
+        f"{row['train_loss', 'pretrain']:.2f} against {table.iloc[0]['train_loss', 'pretrain']:.2f} un-pruned; without "
+        f"the mask it is {row['train_loss', 'information_deletion']:.2f}, and accuracy is "
+        f"{_points(row['dev_accuracy', 'information_deletion'] - row['dev_accuracy', 'pretrain'])} better."
+    )
 
 
 def _points(difference: float) -> str:

@@ -24,9 +24,15 @@ def render(params: Path) -> None:
             pages.append((node.name, page))
     links = "\n".join(f"- [{name}]({page.as_posix()})" for name, page in pages)
     last = nodes(study)[-1]
-    write_whole(paths.report(study.study), _page(
-        results / last.notebook, f"Three regimes of pruning: {study.study}", code=False,
-        appendix=f"## The notebooks behind it\n\n{links}"))
+    write_whole(
+        paths.report(study.study),
+        _page(
+            results / last.notebook,
+            f"Three regimes of pruning: {study.study}",
+            code=False,
+            appendix=f"## The notebooks behind it\n\n{links}",
+        ),
+    )
 
 
 def _page(notebook: Path, title: str, code: bool, appendix: str = "") -> str:
@@ -34,18 +40,34 @@ def _page(notebook: Path, title: str, code: bool, appendix: str = "") -> str:
     content = nbformat.read(notebook, as_version=4)
     content.metadata["title"] = title
     # what papermill injected repeats the params file, and progress bars are of no use on paper
-    content.cells = [c for c in content.cells if not {"parameters", "injected-parameters"} & set(c.metadata.get("tags", []))]
+    content.cells = [
+        c for c in content.cells if not {"parameters", "injected-parameters"} & set(c.metadata.get("tags", []))
+    ]
     for cell in content.cells:
         cell.get("outputs", [])[:] = [o for o in cell.get("outputs", []) if not _is_noise(o)]
     if appendix:
         content.cells.append(nbformat.v4.new_markdown_cell(appendix))
     # a page must open without a network: no scripts from elsewhere
-    settings = Config({"HTMLExporter": {"exclude_input": not code, "exclude_input_prompt": True,
-                                        "exclude_output_prompt": True, "mathjax_url": "", "require_js_url": "",
-                                        "jquery_url": "", "mermaid_js_url": "", "embed_images": True}})
+    settings = Config(
+        {
+            "HTMLExporter": {
+                "exclude_input": not code,
+                "exclude_input_prompt": True,
+                "exclude_output_prompt": True,
+                "mathjax_url": "",
+                "require_js_url": "",
+                "jquery_url": "",
+                "mermaid_js_url": "",
+                "embed_images": True,
+            }
+        }
+    )
     return HTMLExporter(config=settings, template_name="lab").from_notebook_node(content)[0]
 
 
 def _is_noise(output) -> bool:
-    return output.output_type == "stream" and output.name == "stderr" or (
-        "application/vnd.jupyter.widget-view+json" in output.get("data", {}))
+    return (
+        output.output_type == "stream"
+        and output.name == "stderr"
+        or ("application/vnd.jupyter.widget-view+json" in output.get("data", {}))
+    )

@@ -25,8 +25,10 @@ class Schedule:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; allowed is a fraction of zeros from 0 to 1")
         if not 0 <= self.begin_step <= self.end_step or self.frequency < 1:
-            raise ValueError(f"steps {self.begin_step} to {self.end_step} every {self.frequency}: allowed is "
-                             "0 <= begin_step <= end_step, frequency >= 1")
+            raise ValueError(
+                f"steps {self.begin_step} to {self.end_step} every {self.frequency}: allowed is "
+                "0 <= begin_step <= end_step, frequency >= 1"
+            )
 
     def sparsity(self, step: int) -> float:
         """s_t: the sparsity asked for after `step` steps."""

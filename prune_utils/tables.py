@@ -9,7 +9,9 @@ from prune_utils.params import ARMS, Study
 def gathered(study: Study, cells: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What there is and what there is not, a line each."""
     holes = missing(study)
-    lines = [f"study {study.study}: {len(cells)} fine-tuned cells, {len(runs)} pre-training runs, {len(holes)} cells missing"]
+    lines = [
+        f"study {study.study}: {len(cells)} fine-tuned cells, {len(runs)} pre-training runs, {len(holes)} cells missing"
+    ]
     return "\n".join(lines + [f"missing: {cell}" for cell in holes])
 
 
@@ -18,8 +20,10 @@ def caption(cells: pd.DataFrame) -> str:
     sizes = cells.groupby("task").dev_examples.first()
     tasks = ", ".join(f"{task} ({count:,} dev examples)" for task, count in sizes.items())
     seeds = ", ".join(map(str, sorted(cells.seed.unique())))
-    return (f"*Means over {tasks}; seeds {seeds}: each small dot is one seed, a line joins their means. "
-            "Sparsity counts zeros in the prunable matrices.*")
+    return (
+        f"*Means over {tasks}; seeds {seeds}: each small dot is one seed, a line joins their means. "
+        "Sparsity counts zeros in the prunable matrices.*"
+    )
 
 
 def table_one(cells: pd.DataFrame) -> pd.DataFrame:

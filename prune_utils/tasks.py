@@ -42,8 +42,10 @@ def examples(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
     names = sorted(set(train.label))
     strange = sorted(set(dev.label) - set(names))
     if strange or len(names) < 2:
-        raise ParamsError(f"task {task.name}: labels of {task.train} are {names}, and {task.dev} has {strange} besides; "
-                          "allowed are two labels or more, all of them in the training set")
+        raise ParamsError(
+            f"task {task.name}: labels of {task.train} are {names}, and {task.dev} has {strange} besides; "
+            "allowed are two labels or more, all of them in the training set"
+        )
     number = {name: index for index, name in enumerate(names)}
     return train.assign(label=train.label.map(number)), dev.assign(label=dev.label.map(number))
 
@@ -68,8 +70,10 @@ def check_columns(path: Path, name: str) -> Layout:
         layout = Layout(texts)
     wanted = [*layout.texts, layout.label]
     if layout.header and (missing := [c for c in wanted if c not in columns]):
-        raise ParamsError(f"task {name}: {path} has columns {columns} and lacks {missing}; allowed is GLUE's layout for "
-                          "GLUE's tasks, else columns sentence (or sentence1 and sentence2) and label")
+        raise ParamsError(
+            f"task {name}: {path} has columns {columns} and lacks {missing}; allowed is GLUE's layout for "
+            "GLUE's tasks, else columns sentence (or sentence1 and sentence2) and label"
+        )
     if not layout.header and len(columns) != 4:
         raise ParamsError(f"task {name}: {path} has {len(columns)} columns; its layout in GLUE has 4 and no header")
     return layout
@@ -78,13 +82,22 @@ def check_columns(path: Path, name: str) -> Layout:
 def _read_tsv(path: Path, name: str) -> pd.DataFrame:
     layout = check_columns(path, name)
     # not CSV: a lone quotation mark is text, and "NA" is a word
-    rows = pd.read_csv(path, sep="\t", header=0 if layout.header else None, quoting=csv.QUOTE_NONE, dtype=str,
-                       keep_default_na=False, encoding="utf-8")
+    rows = pd.read_csv(
+        path,
+        sep="\t",
+        header=0 if layout.header else None,
+        quoting=csv.QUOTE_NONE,
+        dtype=str,
+        keep_default_na=False,
+        encoding="utf-8",
+    )
     frame = rows[[*layout.texts, layout.label]]
     frame.columns = [*("first", "second")[: len(layout.texts)], "label"]
     if (empty := frame.index[(frame == "").any(axis=1)]).size:
-        raise ParamsError(f"task {name}: {path} has {empty.size} rows with an empty text or label, the first of them "
-                          f"row {empty[0] + 1}")
+        raise ParamsError(
+            f"task {name}: {path} has {empty.size} rows with an empty text or label, the first of them "
+            f"row {empty[0] + 1}"
+        )
     return frame
 
 
@@ -94,8 +107,10 @@ def _hub_examples(name: str, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     layout = GLUE.get(name, Layout(("sentence",)))
     splits = load_dataset(dataset, HUB_NAME.get(name, name.lower()))
     dev = "validation_matched" if "validation_matched" in splits else "validation"
-    return tuple(_frame([{**{text: row[text] for text in layout.hub_texts}, "label": row["label"]}
-                         for row in splits[split]]) for split in ("train", dev))
+    return tuple(
+        _frame([{**{text: row[text] for text in layout.hub_texts}, "label": row["label"]} for row in splits[split]])
+        for split in ("train", dev)
+    )
 
 
 def _frame(rows: list[dict]) -> pd.DataFrame:

@@ -84,12 +84,18 @@ def _resumable(folder: Path) -> Path | None:
 def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
     torch.set_num_threads(machine.threads)
     return TrainingArguments(
-        output_dir=str(folder), bf16=bfloat16(machine), report_to="none", remove_unused_columns=False,
-        per_device_eval_batch_size=128, **options)
+        output_dir=str(folder),
+        bf16=bfloat16(machine),
+        report_to="none",
+        remove_unused_columns=False,
+        per_device_eval_batch_size=128,
+        **options,
+    )
 
 
-def make_trainer(model: PreTrainedModel, args: TrainingArguments, tokenizer: PreTrainedTokenizerBase,
-                 **options) -> Trainer:
+def make_trainer(
+    model: PreTrainedModel, args: TrainingArguments, tokenizer: PreTrainedTokenizerBase, **options
+) -> Trainer:
     """A Trainer whose batches are padded to their own longest example."""
     return Trainer(model=model, args=args, data_collator=partial(padded, padding=tokenizer.pad_token_id), **options)
 
@@ -121,8 +127,16 @@ def lengths_of(data: Dataset) -> np.ndarray:
     return data.select_columns("length").with_format("numpy")[:]["length"]
 
 
-def train(model: PreTrainedModel, data: Dataset, recipe: Recipe, folder: Path, machine: Machine,
-          tokenizer: PreTrainedTokenizerBase, pruning: TrainerCallback | None = None, progress: bool = False) -> tuple[float, list[dict]]:
+def train(
+    model: PreTrainedModel,
+    data: Dataset,
+    recipe: Recipe,
+    folder: Path,
+    machine: Machine,
+    tokenizer: PreTrainedTokenizerBase,
+    pruning: TrainerCallback | None = None,
+    progress: bool = False,
+) -> tuple[float, list[dict]]:
     """Trains `model` in place; returns the seconds it took in this process, and the losses logged on the way.
 
     `folder` holds the checkpoints of an unfinished training, from which it resumes exactly; it is removed at
@@ -133,15 +147,28 @@ def train(model: PreTrainedModel, data: Dataset, recipe: Recipe, folder: Path, m
     lengths = lengths_of(data)
     order = training_order(lengths, recipe.batch_size, recipe.steps * recipe.batch_size, recipe.seed)
     args = arguments(
-        folder, machine, max_steps=recipe.steps, per_device_train_batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay, lr_scheduler_type="linear",
-        warmup_steps=round(recipe.warmup_share * recipe.steps), max_grad_norm=recipe.max_grad_norm, seed=recipe.seed,
-        train_sampling_strategy="sequential", save_steps=machine.save_steps, save_total_limit=2,
-        logging_steps=max(1, recipe.steps // 20), logging_nan_inf_filter=False, disable_tqdm=not progress)
+        folder,
+        machine,
+        max_steps=recipe.steps,
+        per_device_train_batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        lr_scheduler_type="linear",
+        warmup_steps=round(recipe.warmup_share * recipe.steps),
+        max_grad_norm=recipe.max_grad_norm,
+        seed=recipe.seed,
+        train_sampling_strategy="sequential",
+        save_steps=machine.save_steps,
+        save_total_limit=2,
+        logging_steps=max(1, recipe.steps // 20),
+        logging_nan_inf_filter=False,
+        disable_tqdm=not progress,
+    )
     gradual = pruning if isinstance(pruning, GradualPruning) else None
     callbacks = [c for c in (pruning, _Checkpoints(gradual)) if c]
-    trainer = make_trainer(model, args, tokenizer, train_dataset=data.select(order).remove_columns("length"),
-                           callbacks=callbacks)
+    trainer = make_trainer(
+        model, args, tokenizer, train_dataset=data.select(order).remove_columns("length"), callbacks=callbacks
+    )
     if not progress:
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)

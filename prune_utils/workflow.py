@@ -26,7 +26,7 @@ def run(params: Path, dry: bool = False) -> None:
     preflight.check(study)
     try:
         with alone(folder, wait=False):
-            write_whole(folder / "params.yaml", yaml.safe_dump(study.model_dump(), sort_keys=False))
+            record(study)
             print(f"study '{study.study}' {progress.line(study)}", flush=True)
             _snakemake(study, folder)
     except BlockingIOError:
@@ -34,22 +34,50 @@ def run(params: Path, dry: bool = False) -> None:
     print(f"report: {paths.shown(paths.report(study.study))}")
 
 
+def record(study: Study) -> None:
+    """Keeps a study's resolved params beside its results; left alone where they are the same, for its time counts."""
+    path, text = paths.results(study.study) / "params.yaml", yaml.safe_dump(study.model_dump(), sort_keys=False)
+    if not path.exists() or path.read_text() != text:
+        write_whole(path, text)
+
+
 def _snakemake(study: Study, folder: Path) -> None:
     # `alone` is the lock: Snakemake's own outlives a killed run and would then refuse the next one
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.SNAKEFILE), "--directory", str(folder),
-               "--cores", str(study.machine.jobs), "--nolock", "--rerun-incomplete", "--keep-going",
-               "--rerun-triggers", "mtime", "--quiet", "all"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(paths.SNAKEFILE),
+        "--directory",
+        str(folder),
+        "--cores",
+        str(study.machine.jobs),
+        "--nolock",
+        "--rerun-incomplete",
+        "--keep-going",
+        "--rerun-triggers",
+        "mtime",
+        "--quiet",
+        "all",
+    ]
     if subprocess.run(command, check=False).returncode:
-        raise ParamsError(f"study '{study.study}' is not finished; run it again to go on. What went wrong is told above "
-                          f"and in {paths.shown(folder)}/.snakemake/log")
+        raise ParamsError(
+            f"study '{study.study}' is not finished; run it again to go on. What went wrong is told above "
+            f"and in {paths.shown(folder)}/.snakemake/log"
+        )
 
 
 def list_nodes(study: Study) -> None:
     """Prints every node of the graph and whether it is done."""
     folder = paths.results(study.study)
     for node in nodes(study):
-        print(f"{'done ' if (folder / node.notebook).exists() else 'to do'}  {node.name:<45} {node.examples:>12,} examples")
-    print(f"study '{study.study}': {len(nodes(study))} nodes, {sum(n.examples for n in nodes(study)):,} examples read in training")
+        print(
+            f"{'done ' if (folder / node.notebook).exists() else 'to do'}  {node.name:<45} {node.examples:>12,} examples"
+        )
+    print(
+        f"study '{study.study}': {len(nodes(study))} nodes, {sum(n.examples for n in nodes(study)):,} examples read in training"
+    )
 
 
 def check_same(study: Study, folder: Path) -> None:
@@ -66,12 +94,17 @@ def check_same(study: Study, folder: Path) -> None:
         if task["name"] in new_tasks:
             different += _different(task, new_tasks[task["name"]], f"tasks.{task['name']}")
     if different:
-        raise ParamsError(f"{paths.shown(folder)} was made with other params: {'; '.join(different)}. Give the "
-                          "changed study a name (a params file) of its own, or delete that folder")
+        raise ParamsError(
+            f"{paths.shown(folder)} was made with other params: {'; '.join(different)}. Give the "
+            "changed study a name (a params file) of its own, or delete that folder"
+        )
 
 
 def _different(old, new, key: str) -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
-        return [text for name in sorted(old.keys() | new.keys(), key=str)
-                for text in _different(old.get(name), new.get(name), f"{key}.{name}")]
+        return [
+            text
+            for name in sorted(old.keys() | new.keys(), key=str)
+            for text in _different(old.get(name), new.get(name), f"{key}.{name}")
+        ]
     return [] if old == new else [f"{key} was {old!r} and is {new!r}"]

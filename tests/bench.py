@@ -39,8 +39,13 @@ def seconds(*functions, rounds=3) -> list[float]:
 def batch(tokens=TOKENS):
     ids = torch.randint(5, WORDS, (BATCH, tokens))
     labels = torch.where(torch.rand(ids.shape) < 0.15, ids, -100)
-    made = {"input_ids": ids, "labels": labels, "attention_mask": torch.ones_like(ids),
-            "token_type_ids": torch.zeros_like(ids), "next_sentence_label": torch.randint(0, 2, (BATCH,))}
+    made = {
+        "input_ids": ids,
+        "labels": labels,
+        "attention_mask": torch.ones_like(ids),
+        "token_type_ids": torch.zeros_like(ids),
+        "next_sentence_label": torch.randint(0, 2, (BATCH,)),
+    }
     return {name: tensor.to(DEVICE) for name, tensor in made.items()}
 
 
@@ -80,23 +85,32 @@ def main() -> None:
     print(f"  (precision: auto takes {'bfloat16' if native else 'float32'} here)\n")
 
     matrices = prunable_matrices(model)
-    sort, rank = seconds(lambda: [by_sorting(p.detach(), 0.6) for p in matrices.values()],
-                         lambda: [magnitude_mask(p, 0.6) for p in matrices.values()])
+    sort, rank = seconds(
+        lambda: [by_sorting(p.detach(), 0.6) for p in matrices.values()],
+        lambda: [magnitude_mask(p, 0.6) for p in matrices.values()],
+    )
     row("all masks anew: by sorting", sort, sort)
     row("  by k-th value", rank, sort)
     pruning = GradualPruning(model, Schedule(0.6, end_step=1000, frequency=10))
     pruning.renew(0.6)
     apply, renew = seconds(pruning.apply, lambda: pruning.renew(0.6))
-    print(f"  pruning, share of a step: applying {apply / ours:.2%}, renewing every 10th on the ramp {renew / 10 / ours:.2%};")
+    print(
+        f"  pruning, share of a step: applying {apply / ours:.2%}, renewing every 10th on the ramp {renew / 10 / ours:.2%};"
+    )
     print(f"  of the paper's whole run (ramp a tenth of it) {(apply + renew / 100) / ours:.2%}\n")
 
     lengths = np.random.default_rng(0).geometric(1 / 12, BATCH).clip(5, TOKENS)  # about SST-2's
-    texts = [{"input_ids": [7] * n, "labels": [7] + [-100] * (n - 1), "token_type_ids": [0] * n,
-              "next_sentence_label": 0} for n in lengths]
+    texts = [
+        {"input_ids": [7] * n, "labels": [7] + [-100] * (n - 1), "token_type_ids": [0] * n, "next_sentence_label": 0}
+        for n in lengths
+    ]
     own = {name: tensor.to(DEVICE) for name, tensor in padded(texts, 0).items()}
     long = {name: tensor[:, :1].expand(-1, TOKENS) if tensor.dim() > 1 else tensor for name, tensor in own.items()}
-    long = {**long, "labels": torch.nn.functional.pad(own["labels"], (0, TOKENS - own["labels"].shape[1]), value=-100),
-            "attention_mask": torch.nn.functional.pad(own["attention_mask"], (0, TOKENS - own["labels"].shape[1]))}
+    long = {
+        **long,
+        "labels": torch.nn.functional.pad(own["labels"], (0, TOKENS - own["labels"].shape[1]), value=-100),
+        "attention_mask": torch.nn.functional.pad(own["attention_mask"], (0, TOKENS - own["labels"].shape[1])),
+    }
     slow, quick = seconds(step(MaskedBert, long)[0], step(MaskedBert, own)[0])
     row("short texts: padded to 128 tokens", slow, slow)
     row("  padded to their own longest", quick, slow)

@@ -18,9 +18,18 @@ torch.set_num_threads(2)
 def tiny_bert():
     """A BERT of two layers whose matrices are small enough to look at."""
     set_seed(0)
-    return MaskedBert(BertConfig(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-                                 intermediate_size=32, max_position_embeddings=16, hidden_dropout_prob=0.0,
-                                 attention_probs_dropout_prob=0.0))
+    return MaskedBert(
+        BertConfig(
+            vocab_size=40,
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=16,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        )
+    )
 
 
 @pytest.fixture
@@ -29,5 +38,10 @@ def tiny_batch():
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(5, 40, (6, 12), generator=generator)
     labels = torch.where(torch.rand(ids.shape, generator=generator) < 0.25, ids, -100)
-    return {"input_ids": ids, "labels": labels, "attention_mask": torch.ones_like(ids),
-            "token_type_ids": torch.zeros_like(ids), "next_sentence_label": torch.tensor([0, 1, 0, 1, 1, 0])}
+    return {
+        "input_ids": ids,
+        "labels": labels,
+        "attention_mask": torch.ones_like(ids),
+        "token_type_ids": torch.zeros_like(ids),
+        "next_sentence_label": torch.tensor([0, 1, 0, 1, 1, 0]),
+    }

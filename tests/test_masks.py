@@ -9,10 +9,12 @@ from torch.nn.utils import prune
 from prune_utils.masks import magnitude_mask, pruned_count, random_mask, sparsity_of
 
 SPARSITY = st.floats(0, 1, allow_nan=False)
-WEIGHTS = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=12),
-                 elements=st.floats(-4, 4, width=32)).map(torch.from_numpy)
-TIED = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=12),
-              elements=st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0])).map(torch.from_numpy)
+WEIGHTS = arrays(
+    np.float32, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.floats(-4, 4, width=32)
+).map(torch.from_numpy)
+TIED = arrays(
+    np.float32, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0])
+).map(torch.from_numpy)
 
 
 @given(WEIGHTS | TIED, SPARSITY)
@@ -27,8 +29,11 @@ def test_count_is_exact_and_kept_weights_are_no_smaller(weight, sparsity):
 @given(WEIGHTS | TIED, SPARSITY)
 def test_agrees_with_torch_prune_at_the_same_count(weight, sparsity):
     ours = magnitude_mask(weight, sparsity)
-    theirs = prune.L1Unstructured(amount=pruned_count(weight.numel(), sparsity)).compute_mask(
-        weight, torch.ones_like(weight)).bool()
+    theirs = (
+        prune.L1Unstructured(amount=pruned_count(weight.numel(), sparsity))
+        .compute_mask(weight, torch.ones_like(weight))
+        .bool()
+    )
     # under ties another choice among equals is as good: what is kept must have the same magnitudes
     assert torch.equal(weight[ours].abs().sort().values, weight[theirs].abs().sort().values)
     if weight.abs().unique().numel() == weight.numel():

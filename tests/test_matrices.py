@@ -31,9 +31,18 @@ def test_bert_base_has_the_papers_74_matrices():
 
 def test_only_weight_matrices_words_and_pooler_are_pruned(tiny_bert):
     names = set(prunable_matrices(tiny_bert))
-    layers = {f"encoder.layer.{i}.{part}.weight" for i in range(2) for part in (
-        "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
-        "intermediate.dense", "output.dense")}
+    layers = {
+        f"encoder.layer.{i}.{part}.weight"
+        for i in range(2)
+        for part in (
+            "attention.self.query",
+            "attention.self.key",
+            "attention.self.value",
+            "attention.output.dense",
+            "intermediate.dense",
+            "output.dense",
+        )
+    }
     assert names == layers | {"embeddings.word_embeddings.weight", "pooler.dense.weight"}
 
 

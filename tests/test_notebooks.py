@@ -21,5 +21,10 @@ def test_runs_with_its_defaults(notebook, out):
     # nbval compares nothing on notebooks without outputs: it checks that they run, the tests beside check results
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", str(notebook)],
-        cwd=paths.ROOT, env={**os.environ, "PRUNE_UTILS_OUT": str(out)}, capture_output=True, text=True, check=False)
+        cwd=paths.ROOT,
+        env={**os.environ, "PRUNE_UTILS_OUT": str(out)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-3000:]

@@ -41,21 +41,30 @@ def test_the_paper_is_the_papers():
     assert len(all_cells(paper)) == 5 * 4 * (2 + 9 * 4)
 
 
-@pytest.mark.parametrize("change, said", [
-    ({"sparsty": 0.6}, "unknown parameter 'sparsty' (value 0.6)"),
-    ({"pretraining": {"stepz": 3}}, "unknown parameter 'pretraining.stepz' (value 3)"),
-    ({"corpus": {"documentz": 3}}, "unknown parameter 'corpus.documentz' (value 3)"),
-    ({"grid": {"sparsities": [0.0, 1.2]}}, "grid.sparsities.1 is 1.2; input should be less than 1"),
-    ({"grid": {"sparsities": [0.3, 0.6]}}, "allowed is a rising list that starts with 0.0"),
-    ({"grid": {"sparsities": [0.0, 0.333]}}, "[0.333] are not whole percents"),
-    ({"grid": {"arms": ["downstrem"]}}, "grid.arms.0 is 'downstrem'; input should be 'dense', 'scratch', 'pretrain'"),
-    ({"pretraining": {"learning_rate": "2e-5"}}, "pretraining.learning_rate is '2e-5'; input should be a valid number "
-     "(YAML reads 2e-5 as text; write 2.0e-5)"),
-    ({"pretraining": {"ramp_steps": 99}}, "ramp_steps is 99; allowed is at most steps, 12"),
-    ({"model": {"hidden_size": None}}, "needs its shape; missing: hidden_size"),
-    ({"machine": {"precision": "float16"}}, "machine.precision is 'float16'"),
-    ({"corpus": {"source": "locl"}}, "corpus is"),
-])
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"sparsty": 0.6}, "unknown parameter 'sparsty' (value 0.6)"),
+        ({"pretraining": {"stepz": 3}}, "unknown parameter 'pretraining.stepz' (value 3)"),
+        ({"corpus": {"documentz": 3}}, "unknown parameter 'corpus.documentz' (value 3)"),
+        ({"grid": {"sparsities": [0.0, 1.2]}}, "grid.sparsities.1 is 1.2; input should be less than 1"),
+        ({"grid": {"sparsities": [0.3, 0.6]}}, "allowed is a rising list that starts with 0.0"),
+        ({"grid": {"sparsities": [0.0, 0.333]}}, "[0.333] are not whole percents"),
+        (
+            {"grid": {"arms": ["downstrem"]}},
+            "grid.arms.0 is 'downstrem'; input should be 'dense', 'scratch', 'pretrain'",
+        ),
+        (
+            {"pretraining": {"learning_rate": "2e-5"}},
+            "pretraining.learning_rate is '2e-5'; input should be a valid number "
+            "(YAML reads 2e-5 as text; write 2.0e-5)",
+        ),
+        ({"pretraining": {"ramp_steps": 99}}, "ramp_steps is 99; allowed is at most steps, 12"),
+        ({"model": {"hidden_size": None}}, "needs its shape; missing: hidden_size"),
+        ({"machine": {"precision": "float16"}}, "machine.precision is 'float16'"),
+        ({"corpus": {"source": "locl"}}, "corpus is"),
+    ],
+)
 def test_a_wrong_value_is_named_with_what_is_allowed(smoke, change, said):
     with pytest.raises(ParamsError) as error:
         validated(merge(smoke, change))
@@ -72,8 +81,10 @@ def test_a_missing_key_is_named(smoke):
 def test_a_study_says_only_what_differs_and_changes_of_source_start_afresh():
     base = {"corpus": {"source": "hub", "datasets": ["a"]}, "model": {"hidden_size": 1, "num_hidden_layers": 2}}
     merged = merge(base, {"corpus": {"source": "local", "files": ["b"]}, "model": {"hidden_size": 3}})
-    assert merged == {"corpus": {"source": "local", "files": ["b"]},
-                      "model": {"hidden_size": 3, "num_hidden_layers": 2}}
+    assert merged == {
+        "corpus": {"source": "local", "files": ["b"]},
+        "model": {"hidden_size": 3, "num_hidden_layers": 2},
+    }
 
 
 def test_files_that_are_missing_circular_or_misnamed_say_so(tmp_path):
@@ -94,18 +105,29 @@ def test_a_file_elsewhere_extends_those_at_hand(tmp_path):
 
 
 def test_what_papermill_only_warns_of_is_refused():
-    namespace = {"In": ["", "method = 'gradual'", "# Parameters\nsparsty = 0.6\nstudy = 'smoke'\n"],
-                 "study": "smoke", "extends": "smoke.yaml", "sparsity": 0.5}
+    namespace = {
+        "In": ["", "method = 'gradual'", "# Parameters\nsparsty = 0.6\nstudy = 'smoke'\n"],
+        "study": "smoke",
+        "extends": "smoke.yaml",
+        "sparsity": 0.5,
+    }
     with pytest.raises(ParamsError, match="unknown parameter sparsty; this notebook has sparsity"):
         notebook.study_of(namespace, "sparsity")
 
 
-@pytest.mark.parametrize("name, value, said", [
-    ("sparsity", 1.2, "sparsity is 1.2; allowed: a fraction"), ("sparsity", "0.6", "sparsity is '0.6'"),
-    ("sparsities", [0.0, 0.125], "sparsities is"), ("method", "gradul", "allowed: dense, gradual, random"),
-    ("seed", 1.5, "allowed: a whole number"), ("seeds", [0, "1"], "seeds is"), ("task", "CoLA", "allowed in study"),
-    ("arms", ["pretrained"], "of the study's arms"),
-])
+@pytest.mark.parametrize(
+    "name, value, said",
+    [
+        ("sparsity", 1.2, "sparsity is 1.2; allowed: a fraction"),
+        ("sparsity", "0.6", "sparsity is '0.6'"),
+        ("sparsities", [0.0, 0.125], "sparsities is"),
+        ("method", "gradul", "allowed: dense, gradual, random"),
+        ("seed", 1.5, "allowed: a whole number"),
+        ("seeds", [0, "1"], "seeds is"),
+        ("task", "CoLA", "allowed in study"),
+        ("arms", ["pretrained"], "of the study's arms"),
+    ],
+)
 def test_a_notebooks_own_parameters_are_checked(name, value, said):
     with pytest.raises(ParamsError, match=said):
         notebook.study_of({"In": [], "study": "smoke", "extends": "smoke.yaml", name: value}, name)
@@ -137,8 +159,13 @@ def test_no_disk_space_is_known_before_training(smoke, monkeypatch):
 def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("One . Two .\n")
-    local = {"source": "local", "files": [str(text)], "held_out_files": ["nowhere.txt"], "vocabulary": str(text),
-             "max_length": 24}
+    local = {
+        "source": "local",
+        "files": [str(text)],
+        "held_out_files": ["nowhere.txt"],
+        "vocabulary": str(text),
+        "max_length": 24,
+    }
     task = {"source": "local", "name": "mine", "folder": str(tmp_path)}
     smoke |= {"corpus": local, "tasks": [task]}
     with pytest.raises(ParamsError, match="corpus.held_out_files: file .*nowhere.txt does not exist"):
@@ -186,8 +213,11 @@ def test_environment_metadata_and_lock_agree():
     import tomllib
 
     project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
-    lock = [line.split(";")[0].strip() for line in (paths.ROOT / "requirements.lock").read_text().splitlines()
-            if line and not line.startswith("#")]
+    lock = [
+        line.split(";")[0].strip()
+        for line in (paths.ROOT / "requirements.lock").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     pinned: dict[str, set[str]] = {}
     for line in lock:
         name, version = line.split("==")

@@ -44,7 +44,7 @@ def test_kept_weights_step_as_if_the_pruned_did_not_exist(tiny_bert, tiny_batch)
         for n, p in parameters.items():
             size = int(kept[n].sum())
             p.data.zero_()
-            p.data[kept[n]] = alone.detach()[start:start + size]
+            p.data[kept[n]] = alone.detach()[start : start + size]
             start += size
             p.grad = None
         reference(**tiny_batch).loss.backward()

@@ -21,15 +21,37 @@ def study(tasks=("a", "b"), seeds=(0, 1)):
     rows = []
     for (i, task), seed in itertools.product(enumerate(tasks), seeds):
         shift = 2 * i + 0.2 * seed
-        rows += [{"arm": arm, "target_sparsity": 0.0, "dev_accuracy": (value + shift) / 100, "train_loss": 0.1,
-                  "task": task, "seed": seed} for arm, value in (("dense", 90.0), ("scratch", 60.0))]
+        rows += [
+            {
+                "arm": arm,
+                "target_sparsity": 0.0,
+                "dev_accuracy": (value + shift) / 100,
+                "train_loss": 0.1,
+                "task": task,
+                "seed": seed,
+            }
+            for arm, value in (("dense", 90.0), ("scratch", 60.0))
+        ]
         for arm, values in (("pretrain", PRETRAIN), ("information_deletion", DELETION)):
-            rows += [{"arm": arm, "target_sparsity": s, "dev_accuracy": (v + shift) / 100, "task": task, "seed": seed,
-                      "train_loss": 0.1 + s * (arm == "pretrain")}
-                     for s, v in zip(SPARSITIES[1:], values[1:], strict=True)]
+            rows += [
+                {
+                    "arm": arm,
+                    "target_sparsity": s,
+                    "dev_accuracy": (v + shift) / 100,
+                    "task": task,
+                    "seed": seed,
+                    "train_loss": 0.1 + s * (arm == "pretrain"),
+                }
+                for s, v in zip(SPARSITIES[1:], values[1:], strict=True)
+            ]
     cells = pd.DataFrame(rows).assign(selected=True, dev_examples=100)
-    runs = pd.DataFrame([{"method": "gradual", "target_sparsity": s, "pretrain_loss": loss, "seed": seed}
-                         for s, loss in zip(SPARSITIES, LOSS, strict=True) for seed in seeds])
+    runs = pd.DataFrame(
+        [
+            {"method": "gradual", "target_sparsity": s, "pretrain_loss": loss, "seed": seed}
+            for s, loss in zip(SPARSITIES, LOSS, strict=True)
+            for seed in seeds
+        ]
+    )
     return cells, runs
 
 

@@ -35,8 +35,9 @@ def test_it_never_falls_and_never_overshoots(step, target):
     assert 0 <= plan.sparsity(step) <= plan.sparsity(step + 1) <= target
 
 
-@pytest.mark.parametrize("wrong", [{"target_sparsity": 1.2}, {"initial_sparsity": -1.0}, {"begin_step": 30},
-                                   {"frequency": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"target_sparsity": 1.2}, {"initial_sparsity": -1.0}, {"begin_step": 30}, {"frequency": 0}]
+)
 def test_what_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValueError, match="allowed is"):
         Schedule(**{"target_sparsity": 0.5, "end_step": 20} | wrong)

@@ -35,9 +35,16 @@ def run(out, *arguments):
 def small(tmp_path_factory):
     """The params of a study smaller than smoke, of the same kind."""
     path = tmp_path_factory.mktemp("params") / "small.yaml"
-    path.write_text(yaml.safe_dump({
-        "extends": "smoke.yaml", "tasks": [{"source": "embedded", "name": "sentiment", "train": 96, "dev": 64}],
-        "finetuning": {"learning_rates": [1.0e-3]}, "grid": {"sparsities": [0.0, 0.9]}}))
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "extends": "smoke.yaml",
+                "tasks": [{"source": "embedded", "name": "sentiment", "train": 96, "dev": 64}],
+                "finetuning": {"learning_rates": [1.0e-3]},
+                "grid": {"sparsities": [0.0, 0.9]},
+            }
+        )
+    )
     return path
 
 
@@ -59,8 +66,19 @@ def test_every_cell_has_its_row_and_its_columns(finished, small):
     cells = cells_of(finished)
     assert sorted(cells.arm) == ["dense", "downstream", "information_deletion", "pretrain", "random", "scratch"]
     assert set(cells.columns) >= {
-        "arm", "method", "target_sparsity", "realised_sparsity", "task", "seed", "learning_rate", "selected",
-        "dev_accuracy", "train_loss", "pretrain_loss", "seconds"}
+        "arm",
+        "method",
+        "target_sparsity",
+        "realised_sparsity",
+        "task",
+        "seed",
+        "learning_rate",
+        "selected",
+        "dev_accuracy",
+        "train_loss",
+        "pretrain_loss",
+        "seconds",
+    }
     assert cells.selected.all() and cells.dev_accuracy.between(0, 1).all()
     by_arm = cells.set_index("arm")
     for arm in ("pretrain", "downstream", "random", "information_deletion"):
@@ -84,7 +102,9 @@ def test_the_report_stands_alone(finished):
     assert page.count("<img") >= 4 and 'src="http' not in page
     assert "Means are over 1 tasks and 1 seed" in page
     for notebook in (finished / "results/small").rglob("*.ipynb"):
-        assert not [c for c in nbformat.read(notebook, 4).cells for o in c.get("outputs", []) if o.output_type == "error"]
+        assert not [
+            c for c in nbformat.read(notebook, 4).cells for o in c.get("outputs", []) if o.output_type == "error"
+        ]
 
 
 def test_a_second_run_has_nothing_to_do(finished, small):
@@ -113,8 +133,14 @@ def wait_for(condition, seconds=120):
 def kill_when(out, params, condition):
     """Starts the study in a process group of its own and kills the whole group once `condition` holds."""
     words, environment = command(out, "study", params)
-    process = subprocess.Popen(words, env=environment, cwd=paths.ROOT, start_new_session=True,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        words,
+        env=environment,
+        cwd=paths.ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     wait_for(lambda: condition() or process.poll() is not None)
     assert process.poll() is None, "the study ended before it could be killed"
     os.killpg(process.pid, signal.SIGKILL)
@@ -155,9 +181,25 @@ def test_two_live_runs_do_not_share_a_folder(finished, small):
 def test_papermill_refuses_what_a_notebook_does_not_know(tmp_path):
     _, environment = command(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", "papermill", str(paths.PRETRAINING_NOTEBOOK), str(tmp_path / "out.ipynb"), "-f",
-         "params/demo.yaml", "-p", "sparsty", "0.6", "--no-progress-bar"], cwd=paths.ROOT, env=environment,
-        capture_output=True, text=True, check=False)
+        [
+            sys.executable,
+            "-m",
+            "papermill",
+            str(paths.PRETRAINING_NOTEBOOK),
+            str(tmp_path / "out.ipynb"),
+            "-f",
+            "params/demo.yaml",
+            "-p",
+            "sparsty",
+            "0.6",
+            "--no-progress-bar",
+        ],
+        cwd=paths.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode and "unknown parameter sparsty" in done.stderr
 
 
@@ -166,8 +208,13 @@ def test_papermill_help_explains_every_parameter():
         cell = next(c for c in nbformat.read(notebook, 4).cells if "parameters" in c.metadata.get("tags", []))
         for line in cell.source.splitlines():
             assert line.startswith("#") or (": " in line.split("=")[0] and "  # " in line), line
-        help_text = subprocess.run([sys.executable, "-m", "papermill", "--help-notebook", str(notebook)],
-                                   capture_output=True, text=True, check=False, cwd=paths.ROOT).stdout
+        help_text = subprocess.run(
+            [sys.executable, "-m", "papermill", "--help-notebook", str(notebook)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=paths.ROOT,
+        ).stdout
         names = [line.split(":")[0] for line in cell.source.splitlines() if not line.startswith("#")]
         assert all(f"  {name}:" in help_text for name in names), help_text
 
