@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 
 from prune_utils import paths
 from prune_utils.nodes import nodes
@@ -34,7 +35,7 @@ for node in nodes(study):
         params:
             node=shlex.quote(json.dumps(node.parameters)),
         shell:
-            "{sys.executable} -m prune_utils node params.yaml {input.template} {output.notebook} {params.node}"
+            "{sys.executable:q} -m prune_utils node params.yaml {input.template:q} {output.notebook:q} {params.node}"
 
 
 rule report:
@@ -43,4 +44,4 @@ rule report:
     output:
         paths.report(study.study),
     shell:
-        "{sys.executable} -m prune_utils report params.yaml"
+        "{sys.executable:q} -m prune_utils report params.yaml"

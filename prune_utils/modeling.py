@@ -82,7 +82,7 @@ def new_configuration(study: Study, tokenizer: PreTrainedTokenizerBase) -> BertC
         vocab_size=len(tokenizer),
         pad_token_id=tokenizer.pad_token_id,
         architectures=["BertForPreTraining"],
-        max_position_embeddings=study.corpus.max_length,
+        max_position_embeddings=-(-study.corpus.max_length // 8) * 8,  # batches on a GPU are padded to eights
         hidden_size=shape.hidden_size,
         num_hidden_layers=shape.num_hidden_layers,
         num_attention_heads=shape.num_attention_heads,

@@ -260,7 +260,8 @@ def extended(content: dict[str, Any], folder: Path = PARAMS, seen: tuple[str, ..
     if name in seen:
         raise ParamsError(f"extends goes in a circle: {' -> '.join((*seen, name))}")
     path = next((p for p in (folder / name, PARAMS / name) if p.is_file()), folder / name)
-    return merge(extended(read_yaml(path), path.parent, (*seen, name)), content)
+    base = extended(read_yaml(path), path.parent, (*seen, name))
+    return merge({key: value for key, value in base.items() if key != "study"}, content)
 
 
 def validated(content: dict[str, Any]) -> Study:

@@ -12,7 +12,7 @@ from prune_utils import language, lexicon, paths
 from prune_utils.params import Corpus
 
 OPENERS = {".gz": gzip.open, ".xz": lzma.open}
-SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+")
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"')\]])\s+")  # a closing mark stays with its sentence
 HEADING = re.compile(r"\s*=.*=\s*$")  # WikiText's mark of a heading, which is no sentence
 
 

@@ -89,6 +89,7 @@ def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
         report_to="none",
         remove_unused_columns=False,
         per_device_eval_batch_size=128,
+        dataloader_pin_memory=torch.cuda.is_available(),
         **options,
     )
 

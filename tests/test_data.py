@@ -139,8 +139,8 @@ def test_a_batch_is_padded_to_its_own_longest():
 
 def test_local_text_has_a_document_between_empty_lines(tmp_path):
     path = tmp_path / "text.txt.xz"
-    path.write_bytes(lzma.compress(b' = A heading = \n\nOne @-@ two . Three ?\nFour .\n \nFive ! " Six .\n'))
-    assert list(local_documents(path, {" @-@ ": "-"})) == [["One-two .", "Three ?", "Four ."], ["Five !", "Six ."]]
+    path.write_bytes(lzma.compress(b' = A heading = \n\nOne @-@ two . Three ?\nFour .\n \nFive !" Six .\n'))
+    assert list(local_documents(path, {" @-@ ": "-"})) == [["One-two .", "Three ?", "Four ."], ['Five !"', "Six ."]]
 
 
 def tsv(tmp_path, name, train, dev):

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+
+from prune_utils.matrices import prunable_matrices
+from prune_utils.params import Machine, load_study
+from prune_utils.paths import PARAMS
+from prune_utils.pruning import GradualPruning
+from prune_utils.schedule import Schedule
+from prune_utils.text import tokenizer
+from prune_utils.training import Recipe, _resumable, predict, train
+
+MACHINE = Machine(jobs=1, threads=1, precision="float32", save_steps=7, sparsities_per_node=0)
+RECIPE = Recipe(
+    steps=24, batch_size=4, learning_rate=1e-2, weight_decay=0.1, warmup_share=0.1, max_grad_norm=0.5, seed=3
+)
+
+
+@pytest.fixture
+def words():
+    return tokenizer(load_study(PARAMS / "smoke.yaml").corpus)
+
+
+@pytest.fixture
+def pairs():
+    random = np.random.default_rng(0)
+    rows = []
+    for _ in range(40):
+        ids = random.integers(5, 40, random.integers(4, 16)).tolist()
+        labels = [y if i % 3 == 1 else -100 for i, y in enumerate(ids)]
+        rows.append(
+            {
+                "input_ids": ids,
+                "token_type_ids": [0] * len(ids),
+                "labels": labels,
+                "next_sentence_label": int(random.integers(2)),
+                "length": len(ids),
+            }
+        )
+    return Dataset.from_list(rows)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def pruned(model, pairs, words, folder, stop_at=None):
+    pruning = GradualPruning(model, Schedule(target_sparsity=0.7, end_step=16, frequency=3))
+    if stop_at:
+        ends = pruning.on_step_end
+
+        def on_step_end(args, state, control, **kwargs):
+            if state.global_step == stop_at:
+                raise Interrupted
+            ends(args, state, control, **kwargs)
+
+        pruning.on_step_end = on_step_end
+    train(model, pairs, RECIPE, folder, MACHINE, words, pruning)
+    return pruning
+
+
+@pytest.mark.parametrize("stop_at", [5, 12, 20], ids=["before a checkpoint", "on the ramp", "after the ramp"])
+def test_an_interrupted_training_ends_as_an_undisturbed_one(tiny_bert, pairs, words, tmp_path, stop_at):
+    start = {name: tensor.clone() for name, tensor in tiny_bert.state_dict().items()}
+    expected = pruned(tiny_bert, pairs, words, tmp_path / "whole").masks
+    whole = {name: tensor.clone() for name, tensor in tiny_bert.state_dict().items()}
+    assert any(not torch.equal(whole[name], start[name]) for name in whole)
+
+    tiny_bert.load_state_dict(start)
+    with pytest.raises(Interrupted):
+        pruned(tiny_bert, pairs, words, tmp_path / "cut", stop_at)
+    torch.manual_seed(99)  # whatever happened since
+    tiny_bert.load_state_dict(start)
+    for parameter in prunable_matrices(tiny_bert).values():
+        parameter.grad = None
+        parameter._post_accumulate_grad_hooks = None  # the process that was cut off is gone, and its hooks
+    masks = pruned(tiny_bert, pairs, words, tmp_path / "cut").masks
+    assert all(torch.equal(tiny_bert.state_dict()[name], whole[name]) for name in whole)
+    assert all(torch.equal(masks[name], expected[name]) for name in expected)
+    assert not list(tmp_path.iterdir())  # nothing unfinished is left
+
+
+def test_a_checkpoint_cut_off_while_written_is_not_resumed_from(tmp_path):
+    for step in (5, 10, 100):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    for step in (5, 10):
+        (tmp_path / f"checkpoint-{step}" / "whole.json").write_text("{}")
+    assert _resumable(tmp_path).name == "checkpoint-10"
+    assert not (tmp_path / "checkpoint-100").exists()
+    assert _resumable(tmp_path / "nothing") is None
+
+
+def test_predictions_come_back_in_the_order_of_the_data(tiny_bert, pairs, words):
+    together = predict(tiny_bert, pairs, MACHINE, words)
+    for index in (0, 17, 39):
+        alone = predict(tiny_bert, pairs.select([index]), MACHINE, words)
+        for one, many in zip(alone, together, strict=True):
+            np.testing.assert_allclose(one[0], many[index], rtol=1e-4, atol=1e-5)
