@@ -26,7 +26,7 @@ def load_masks(path: Path) -> dict[str, Tensor]:
     """The masks that `save_masks` wrote."""
     masks = {}
     with safe_open(path, framework="numpy") as file:
-        for name, shape in (file.metadata() or {}).items():
+        for name, shape in sorted((file.metadata() or {}).items()):
             bits = np.unpackbits(file.get_tensor(name), count=int(np.prod(json.loads(shape))))
             masks[name] = torch.from_numpy(bits.astype(bool)).view(json.loads(shape))
     return masks

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import papermill
@@ -10,9 +11,6 @@ from traitlets.config import Config
 
 from prune_utils import paths, progress
 from prune_utils.params import read_yaml, validated
-
-# kernel and client talk through files that only their user can open, not through ports of the machine
-SOCKETS = Config({"KernelManager": {"transport": "ipc"}})
 
 
 def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> None:
@@ -23,19 +21,22 @@ def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> N
     """
     content = read_yaml(params)
     study = validated(content)
+    print(progress.starting(study, notebook), flush=True)
     unfinished = notebook.with_name(f"{notebook.stem}.unfinished.ipynb")
     notebook.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        papermill.execute_notebook(
-            template,
-            unfinished,
-            parameters={**content, "extends": "", **parameters},
-            cwd=paths.ROOT,
-            progress_bar=False,
-            config=SOCKETS,
-        )
-    except PapermillExecutionError as error:
-        print(f"{error.ename}: {error.evalue}\nin {paths.shown(unfinished)}", file=sys.stderr)
-        sys.exit(1)
+    with tempfile.TemporaryDirectory() as sockets:
+        try:
+            papermill.execute_notebook(
+                template,
+                unfinished,
+                parameters={**content, "extends": "", **parameters},
+                cwd=paths.ROOT,
+                progress_bar=False,
+                # kernel and client talk through files of this node alone, not through ports of the machine
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+            )
+        except PapermillExecutionError as error:
+            print(f"{error.ename}: {error.evalue}\nin {paths.shown(unfinished)}", file=sys.stderr)
+            sys.exit(1)
     os.replace(unfinished, notebook)
     print(progress.line(study, notebook), flush=True)

@@ -1,12 +1,19 @@
 """What the notebooks' first cells call: parameters in, a validated study out."""
 
 import ast
+import os
 from typing import Any
 
 from prune_utils import paths
 from prune_utils.params import METHODS, ParamsError, Study, extended, validated
 from prune_utils.workflow import check_same, record
 
+# read when transformers and datasets are first imported: a bar for every file loaded would bury what a notebook says
+QUIET = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+}
 INJECTED = "# Parameters"  # the first line of the cell that papermill puts after a notebook's own parameters
 
 
@@ -16,6 +23,8 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study:
     What a notebook does not set comes from the params file that it extends. Raises ParamsError for an unknown
     parameter, a wrong value, or a study whose results were made with other params.
     """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     sections = [*Study.model_fields, "extends"]
     if unknown := _injected(namespace.get("In", [])) - {*sections, *selectors}:
         raise ParamsError(

@@ -20,6 +20,13 @@ def line(study: Study, finished: Path | None = None) -> str:
     return text + f" · {_left(every, took, study.machine.jobs)}"
 
 
+def starting(study: Study, notebook: Path) -> str:
+    """A line for a node that begins, aligned with those of the finished."""
+    every = nodes(study)
+    name = next(node.name for node in every if node.notebook == notebook)
+    return f"{' ' * len(f'[{len(every)}/{len(every)}]')} {name} ..."
+
+
 def _left(every: list[Node], took: dict[Path, float], jobs: int) -> str:
     waiting = [node for node in every if node.notebook not in took]
     if not waiting:
