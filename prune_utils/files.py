@@ -3,11 +3,13 @@
 import contextlib
 import fcntl
 import json
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -37,8 +39,16 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: dict) -> None:
-    # NaN is no JSON: better no file than one that other readers refuse
-    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    """Writes JSON; a number that is not finite, which JSON has no word for, becomes null: a hole, not a value."""
+    write_whole(path, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: Path) -> dict:
@@ -46,12 +56,14 @@ def read_json(path: Path) -> dict:
 
 
 @contextlib.contextmanager
-def alone(folder: Path, wait: bool = True) -> Iterator[None]:
+def alone(folder: Path, wait: bool = True) -> Iterator[int]:
     """Holds `folder` for this process; the kernel lets go when it ends, however it ends.
+
+    Gives the lock's file descriptor: a child that inherits it holds the folder too.
 
     Another holder is waited for; with `wait=False`, BlockingIOError is raised at once.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
+        yield file.fileno()

@@ -25,7 +25,7 @@ from prune_utils.params import Study
 from prune_utils.pretraining import pretrain
 from prune_utils.provenance import provenance
 from prune_utils.pruning import FixedMask
-from prune_utils.training import Recipe, predict, train
+from prune_utils.training import Recipe, discard, predict, train
 
 # how the zeros of each arm came to be
 METHOD = {
@@ -68,15 +68,17 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
         return model, all_kept(model), 0.0
     if cell.arm == "downstream":
         folder = cell.dense().folder(study.study)
-        model, _, _ = load_checkpoint(AutoModelForSequenceClassification, folder / paths.CHECKPOINT)
+        model, _, _ = load_checkpoint(AutoModelForSequenceClassification, folder / paths.CHECKPOINT, 0.0)
         masks = {name: magnitude_mask(p, cell.sparsity) for name, p in prunable_matrices(model).items()}
         apply_masks(model, masks)
-        return model, masks, check_zeros(model, masks)
+        return model, masks, check_zeros(model, masks, cell.sparsity)
     method = "random" if cell.arm == "random" else "gradual"
     pretrain(study, method, cell.sparsity, cell.seed)
     folder = paths.pretraining(study.study, method, cell.sparsity, cell.seed)
     set_seed(cell.seed)  # the new head is drawn alike in all arms
-    return load_checkpoint(AutoModelForSequenceClassification, folder / paths.CHECKPOINT, num_labels=labels)
+    return load_checkpoint(
+        AutoModelForSequenceClassification, folder / paths.CHECKPOINT, cell.sparsity, num_labels=labels
+    )
 
 
 def _train(study: Study, cell: Cell) -> None:
@@ -104,9 +106,9 @@ def _train(study: Study, cell: Cell) -> None:
         FixedMask(model, masks) if keeps_mask else None,
     )
     if keeps_mask:
-        check_zeros(model, masks)
+        check_zeros(model, masks, cell.sparsity)
     if cell.arm == "dense":
-        save_checkpoint(model, masks, folder / paths.CHECKPOINT, tokenizer)
+        save_checkpoint(model, masks, 0.0, folder / paths.CHECKPOINT, tokenizer)
     write_json(
         folder / paths.RESULT,
         {
@@ -126,6 +128,7 @@ def _train(study: Study, cell: Cell) -> None:
             **provenance(study.machine),
         },
     )
+    discard(folder / "trainer")
 
 
 def _predicted(model, data, study: Study, tokenizer: PreTrainedTokenizerBase) -> tuple[np.ndarray, np.ndarray]:
@@ -140,8 +143,13 @@ def _losses(logits: np.ndarray, answers: np.ndarray) -> np.ndarray:
 
 
 def _scores(model, dev, study: Study, tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[str, float]:
-    """Dev metrics; F1 for two labels only, where it has one meaning. The predictions are kept beside them."""
+    """Dev metrics; F1 for two labels only, where it has one meaning. The predictions are kept beside them.
+
+    A model that diverged predicts nothing: its metrics are NaN, and no learning rate is selected for them.
+    """
     logits, answers = _predicted(model, dev, study, tokenizer)
+    if not np.isfinite(logits).all():
+        return {"dev_accuracy": float("nan"), "dev_examples": len(answers)}
     predictions = logits.argmax(1)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "dev_predictions.npy", predictions.astype(np.uint8), allow_pickle=False)

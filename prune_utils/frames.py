@@ -18,7 +18,8 @@ def cells_frame(study: Study, cells: list[Cell] | None = None) -> pd.DataFrame:
     Raises ParamsError where not one is finished.
 
     Of the learning rates tried for one task, arm, sparsity and seed the best on dev is selected (paper §3.3);
-    of equals the lowest. A cell that is not there has no row: nothing stands in for it.
+    of equals the lowest; one that diverged has no accuracy and is never selected. A cell that is not there has
+    no row: nothing stands in for it.
     """
     files = [cell.folder(study.study) / paths.RESULT for cell in (all_cells(study) if cells is None else cells)]
     frame = pd.DataFrame([_flat(path) for path in files if path.exists()])
@@ -26,7 +27,9 @@ def cells_frame(study: Study, cells: list[Cell] | None = None) -> pd.DataFrame:
         raise ParamsError(
             f"study '{study.study}' has no finished cell yet; run it with `make study PARAMS=params/{study.study}.yaml`"
         )
-    ranked = frame.sort_values(["dev_accuracy", "learning_rate"], ascending=[False, True], kind="stable")
+    ranked = frame.dropna(subset="dev_accuracy").sort_values(
+        ["dev_accuracy", "learning_rate"], ascending=[False, True], kind="stable"
+    )
     best = ranked.drop_duplicates(KEY).index
     frame.insert(frame.columns.get_loc("learning_rate") + 1, "selected", frame.index.isin(best))
     return frame

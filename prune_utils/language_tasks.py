@@ -8,6 +8,7 @@ from random import Random
 
 from prune_utils.language import Clause, Grammar, Phrase
 from prune_utils.lexicon import Lexicon, Noun, load
+from prune_utils.params import ParamsError
 
 
 def acceptability(grammar: Grammar) -> dict:
@@ -88,9 +89,13 @@ def examples(task: str, lexicon: Lexicon, count: int, seed: int | str) -> list[d
     """`count` different labelled examples of a task, the same for the same seed."""
     grammar = Grammar(lexicon, Random(f"{task} {seed}"))
     written: dict[tuple, dict] = {}
-    while len(written) < count:
+    for _ in range(20 * count):
+        if len(written) == count:
+            break
         example = WRITERS[task](grammar)
         written.setdefault(tuple(v for k, v in example.items() if k != "label"), example)
+    else:
+        raise ParamsError(f"task {task}: {count} different examples are more than its lexicon can write")
     return list(written.values())
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from prune_utils.masks import sparsity_of
+from prune_utils.masks import pruned_count, sparsity_of
 
 
 class SparsityMismatch(RuntimeError):
@@ -53,10 +53,11 @@ def check_names(matrices: dict[str, nn.Parameter], masks: dict[str, Tensor]) -> 
         raise SparsityMismatch(f"masks and matrices do not match: {', '.join(sorted(wrong))}")
 
 
-def check_zeros(model: PreTrainedModel, masks: dict[str, Tensor]) -> float:
-    """The realised sparsity of the prunable matrices, after checking that every pruned weight is exactly zero.
+def check_zeros(model: PreTrainedModel, masks: dict[str, Tensor], target: float | None = None) -> float:
+    """The realised sparsity of the prunable matrices, after checking that every pruned weight is exactly zero
+    and, where a `target` is given, that each matrix has exactly the count of them that it asks for.
 
-    Raises SparsityMismatch where one is not. Kept weights may be zero (the padding row is): the masks say
+    Raises SparsityMismatch where that is not so. Kept weights may be zero (the padding row is): the masks say
     what was pruned, the weights show it.
     """
     matrices = prunable_matrices(model)
@@ -68,6 +69,10 @@ def check_zeros(model: PreTrainedModel, masks: dict[str, Tensor]) -> float:
     if any(alive.values()):
         name = max(alive, key=alive.get)
         raise SparsityMismatch(f"{sum(alive.values())} pruned weights are not zero, {alive[name]} of them in {name}")
+    for name, mask in masks.items():
+        pruned = int((~mask).sum())
+        if target is not None and pruned != pruned_count(mask.numel(), target):
+            raise SparsityMismatch(f"{name} has {pruned} of {mask.numel()} weights pruned, which is not {target:.0%}")
     return sparsity_of(masks)
 
 

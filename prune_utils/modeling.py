@@ -57,7 +57,7 @@ def new_model(study: Study, tokenizer: PreTrainedTokenizerBase, seed: int) -> Ma
     set_seed(seed)
     configuration = new_configuration(study, tokenizer)
     if study.model.pretrained:
-        return MaskedBert.from_pretrained(_where(study.model.pretrained), config=configuration)
+        return MaskedBert.from_pretrained(_where(study.model.pretrained), config=configuration, dtype=torch.float32)
     return MaskedBert(configuration)
 
 
@@ -77,6 +77,10 @@ def new_configuration(study: Study, tokenizer: PreTrainedTokenizerBase) -> BertC
         configuration = AutoConfig.from_pretrained(_where(shape.pretrained), **given)
         if (kind := configuration.model_type) != "bert":
             raise ParamsError(f"model.pretrained is {shape.pretrained!r}, of type {kind!r}; allowed is type 'bert'")
+        if len(tokenizer) > configuration.vocab_size:
+            raise ParamsError(
+                f"corpus.vocabulary has {len(tokenizer)} words, and {shape.pretrained!r} knows {configuration.vocab_size}"
+            )
         return configuration
     return BertConfig(
         vocab_size=len(tokenizer),

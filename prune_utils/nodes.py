@@ -21,6 +21,25 @@ class Node:
     examples: int = 0  # read in training, by which the time left is estimated
 
 
+def outgrown(study: Study) -> list[Path]:
+    """Executed notebooks of nodes that want more than when they ran: one of their trainings has no result."""
+    folder = paths.results(study.study)
+    return [
+        folder / node.notebook
+        for node in nodes(study)
+        if (folder / node.notebook).exists() and not all(path.exists() for path in _results(study, node))
+    ]
+
+
+def _results(study: Study, node: Node) -> list[Path]:
+    wanted = node.parameters
+    if "method" in wanted:
+        runs = [paths.pretraining(study.study, wanted["method"], s, wanted["seed"]) for s in wanted["sparsities"]]
+        return [folder / paths.RESULT for folder in runs]
+    chosen = cells(study, wanted["task"], wanted["seeds"][0], wanted["sparsities"]) if "task" in wanted else []
+    return [cell.folder(study.study) / paths.RESULT for cell in chosen]
+
+
 def nodes(study: Study) -> list[Node]:
     """All nodes of a study, each after those it depends on."""
     runs = [node for seed in study.grid.seeds for node in _pretraining_nodes(study, seed)]

@@ -4,7 +4,7 @@ import ast
 import os
 from typing import Any
 
-from prune_utils import paths
+from prune_utils import paths, preflight
 from prune_utils.params import METHODS, ParamsError, Study, extended, validated
 from prune_utils.workflow import check_same, record
 
@@ -37,6 +37,7 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study:
     folder = paths.results(study.study)
     check_same(study, folder)
     if not (folder / "params.yaml").exists():
+        preflight.check(study)
         record(study)
     return study
 

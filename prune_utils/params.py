@@ -16,6 +16,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Sparsity = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Length = Annotated[int, Field(ge=8)]  # tokens of a sequence at most
 
 
 class ParamsError(ValueError):
@@ -33,7 +34,7 @@ class EmbeddedCorpus(Section):
     source: Literal["embedded"]
     documents: Count
     held_out_documents: Count
-    max_length: Count
+    max_length: Length
 
 
 class LocalCorpus(Section):
@@ -43,18 +44,28 @@ class LocalCorpus(Section):
     files: Annotated[list[str], Field(min_length=1)]
     held_out_files: Annotated[list[str], Field(min_length=1)]
     vocabulary: str  # a WordPiece vocab.txt
+    lowercase: bool = True  # as the vocabulary is
     replace: dict[str, str] = {}  # marks of the files' own tokenisation, and what they stand for
-    max_length: Count
+    max_length: Length
+
+
+class HubText(Section):
+    """A text data set of the hub, with a column `text`."""
+
+    path: str
+    configuration: str | None = None
+    revision: str | None = None
+    rows_per_document: Count = 1  # more where a row is only a sentence
 
 
 class HubCorpus(Section):
-    """Data sets of the Hugging Face hub by name, one document a row, streamed."""
+    """Data sets of the Hugging Face hub, streamed."""
 
     source: Literal["hub"]
-    datasets: Annotated[list[str], Field(min_length=1)]  # "owner/name" or "owner/name:configuration"
+    datasets: Annotated[list[HubText], Field(min_length=1)]
     held_out_documents: Count
     vocabulary: str  # the model whose tokenizer is used
-    max_length: Count
+    max_length: Length
 
 
 class EmbeddedTask(Section):
@@ -165,8 +176,15 @@ class Finetuning(Section):
 
 class Grid(Section):
     sparsities: Annotated[list[Sparsity], Field(min_length=1)]
-    arms: list[Literal[ARMS]]
+    arms: list[Literal[ARMS]]  # `dense` among them: it is what all others are measured against
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+    @field_validator("arms")
+    @classmethod
+    def has_dense(cls, arms: list[str]):
+        if "dense" not in arms:
+            raise ValueError(f"arms are {arms}; 'dense', against which all others are measured, must be among them")
+        return arms
 
     @field_validator("sparsities")
     @classmethod

@@ -44,6 +44,8 @@ def _lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: flo
 
 def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
     """Bands of the regimes; a border lies half-way between two sparsities measured."""
+    if not sparsities:
+        return
     borders = [100 * s for s in sparsities]
     edges = [borders[0], *((a + b) / 2 for a, b in zip(borders, borders[1:], strict=False)), borders[-1]]
     for s, left, right in zip(sparsities, edges, edges[1:], strict=False):

@@ -1,11 +1,9 @@
 """Everything that can be known to fail before an hour of training is spent."""
 
-import os
-
 from prune_utils import paths
 from prune_utils.grid import pretraining_runs
 from prune_utils.params import ParamsError, Study
-from prune_utils.sizes import free_bytes, parameters
+from prune_utils.sizes import free_bytes, pairs_bytes, parameters
 
 BYTES_PER_WEIGHT = 4
 CHECKPOINT_COPIES = 8  # two checkpoints to resume from, each with weights, moments and underlying magnitudes
@@ -13,12 +11,13 @@ CHECKPOINT_COPIES = 8  # two checkpoints to resume from, each with weights, mome
 
 def check(study: Study) -> None:
     """Raises ParamsError, one sentence a fault, where a study's files, hub names or disk space are not there."""
-    _check_local_files(study)
+    check_local_files(study)
     _check_disk(study)
     _check_hub(study)
 
 
-def _check_local_files(study: Study) -> None:
+def check_local_files(study: Study) -> None:
+    """Raises ParamsError where a file that the params name is missing, or a task's has the wrong columns."""
     from prune_utils.tasks import check_columns, local_files
 
     corpus = study.corpus
@@ -41,28 +40,33 @@ def _check_disk(study: Study) -> None:
     seeds, tasks = study.grid.seeds, study.tasks
     checkpoints = len(seeds) * len(pretraining_runs(study)) + CHECKPOINT_COPIES * study.machine.jobs
     checkpoints += len(seeds) * len(tasks) * len(study.finetuning.learning_rates)  # of the dense cells
-    needed, free = checkpoints * parameters(study) * BYTES_PER_WEIGHT, free_bytes(study)
+    needed, free = checkpoints * parameters(study) * BYTES_PER_WEIGHT + pairs_bytes(study), free_bytes(study)
     if needed > free:
         raise ParamsError(
-            f"{paths.results(study.study)} needs about {needed / 1e9:.1f} GB for {checkpoints} checkpoints, "
+            f"{paths.results(study.study)} needs about {needed / 1e9:.1f} GB for {checkpoints} checkpoints and its data, "
             f"and the disk has {free / 1e9:.1f} GB free"
         )
 
 
 def _check_hub(study: Study) -> None:
-    """Whether the names of the hub can be reached; with HF_HUB_OFFLINE=1 its cache is trusted to hold them."""
-    if os.environ.get("HF_HUB_OFFLINE") == "1":
-        return
+    """Whether the names of the hub can be reached; offline, its cache is trusted to hold models and tasks."""
     names = [("dataset", task.dataset) for task in study.tasks if task.source == "hub"]
     if study.corpus.source == "hub":
-        names += [("dataset", name.partition(":")[0]) for name in study.corpus.datasets]
+        names += [("dataset", text.path) for text in study.corpus.datasets]
         names.append(("model", study.corpus.vocabulary))
     if study.model.pretrained and not paths.given(study.model.pretrained).is_dir():
         names.append(("model", study.model.pretrained))
     if not names:
         return
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
 
+    if constants.HF_HUB_OFFLINE:
+        if study.corpus.source == "hub":
+            raise ParamsError(
+                "corpus.source is 'hub', which is streamed and needs the network, but HF_HUB_OFFLINE is set; allowed "
+                "offline: 'local' and 'embedded'"
+            )
+        return
     for kind, name in dict.fromkeys(names):
         try:
             HfApi().repo_info(name, repo_type=kind, timeout=5)
@@ -70,5 +74,5 @@ def _check_hub(study: Study) -> None:
             raise ParamsError(
                 f"{kind} {name!r} of the Hugging Face hub could not be reached ({type(error).__name__}); to go without "
                 "it, set corpus.source, the tasks' source and model.pretrained to local files and folders as "
-                "params/local_glue.yaml does, or HF_HUB_OFFLINE=1 if it is in the cache"
+                "params/local_glue.yaml does"
             ) from None

@@ -13,7 +13,7 @@ from prune_utils.params import Study
 from prune_utils.provenance import provenance
 from prune_utils.pruning import FixedMask, GradualPruning
 from prune_utils.schedule import Schedule
-from prune_utils.training import Recipe, predict, train
+from prune_utils.training import Recipe, discard, predict, train
 
 
 def pretrain(study: Study, method: str, sparsity: float, seed: int) -> dict:
@@ -39,7 +39,7 @@ def _train(study: Study, method: str, sparsity: float, seed: int) -> None:
     else:
         pretrain(study, "dense", 0.0, seed)
         dense = paths.pretraining(study.study, "dense", 0.0, seed) / paths.CHECKPOINT
-        model, _, _ = load_checkpoint(MaskedBert, dense)
+        model, _, _ = load_checkpoint(MaskedBert, dense, 0.0)
         if method == "gradual":
             pruning = GradualPruning(model, Schedule(sparsity, recipe.ramp_steps, recipe.frequency))
         else:
@@ -64,8 +64,8 @@ def _train(study: Study, method: str, sparsity: float, seed: int) -> None:
         progress=True,
     )
     masks = pruning.masks if pruning else all_kept(model)
-    realised = check_zeros(model, masks)
-    save_checkpoint(model, masks, folder / paths.CHECKPOINT, tokenizer)
+    realised = check_zeros(model, masks, sparsity)
+    save_checkpoint(model, masks, sparsity, folder / paths.CHECKPOINT, tokenizer)
     write_json(
         folder / paths.RESULT,
         {
@@ -80,6 +80,7 @@ def _train(study: Study, method: str, sparsity: float, seed: int) -> None:
             "history": history,
         },
     )
+    discard(folder / "trainer")
 
 
 def random_masks(model: MaskedBert, sparsity: float, seed: int) -> dict[str, torch.Tensor]:

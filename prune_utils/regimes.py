@@ -53,11 +53,11 @@ def find(table: pd.DataFrame, margins: Analysis) -> Regimes:
     if ("dev_accuracy", "pretrain") in table:
         accuracy, loss = table["dev_accuracy", "pretrain"], table["pretrain_loss", "gradual"]
         fits = (accuracy >= accuracy.iloc[0] - margin) & (loss <= loss.iloc[0] + margins.loss_margin)
-        low = float(table.index[fits.cummin()].max())
+        low = float(table.index[fits.cummin()].max()) if fits.iloc[0] else None
     if ("dev_accuracy", "information_deletion") in table:
         gain = table["dev_accuracy", "information_deletion"] - table["dev_accuracy", "pretrain"]
-        wins = (gain > margin)[::-1].cummin()[::-1]
-        high = float(table.index[wins].min()) if wins.any() else None
+        wins = (gain.dropna() > margin)[::-1].cummin()[::-1]
+        high = float(wins.index[wins].min()) if wins.any() else None
     return Regimes(low, high)
 
 

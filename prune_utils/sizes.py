@@ -28,6 +28,13 @@ def parameters(study: Study) -> int:
     return shape.num_hidden_layers * layer + vocabulary * shape.hidden_size
 
 
+def pairs_bytes(study: Study) -> int:
+    """Bytes of the prepared sentence pairs at most, twice: they are cached while they are written."""
+    recipe = study.pretraining
+    examples = recipe.batch_size * max(recipe.burn_in_steps, recipe.steps)
+    return 2 * examples * study.corpus.max_length * 3 * 4  # three columns of int32
+
+
 def free_bytes(study: Study) -> int:
     """Bytes free where the results go."""
     folder = paths.results(study.study)

@@ -34,6 +34,7 @@ def table_one(cells: pd.DataFrame) -> pd.DataFrame:
     text = means.dev_accuracy.map("{:.1f} | ".format) + means.train_loss.map("{:.2f}".format)
     table = text.unstack("task").fillna("")
     averages = means.groupby(level=["arm", "target_sparsity"]).mean()
+    averages = averages[means.groupby(level=["arm", "target_sparsity"]).size() == chosen.task.nunique()]
     table["average"] = averages.dev_accuracy.map("{:.1f} | ".format) + averages.train_loss.map("{:.2f}".format)
     return table.reindex([arm for arm in ARMS if arm in table.index.levels[0]], level="arm")
 

@@ -54,13 +54,13 @@ def _hub_documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
     from datasets import interleave_datasets, load_dataset
 
     streams = []
-    for name in corpus.datasets:
-        path, _, configuration = name.partition(":")
-        rows = load_dataset(path, configuration or None, split="train", streaming=True).select_columns("text")
+    for text in corpus.datasets:
+        rows = load_dataset(text.path, text.configuration, split="train", revision=text.revision, streaming=True)
+        rows = rows.select_columns("text").batch(text.rows_per_document)
         first = corpus.held_out_documents // len(corpus.datasets)
         streams.append(rows.take(first) if held_out else rows.skip(first))
     for row in interleave_datasets(streams, stopping_strategy="all_exhausted"):
-        document = [s for paragraph in row["text"].split("\n") for s in sentences(paragraph)]
+        document = [s for text in row["text"] for paragraph in text.split("\n") for s in sentences(paragraph)]
         if document:
             yield document
 
@@ -73,4 +73,8 @@ def tokenizer(corpus: Corpus) -> PreTrainedTokenizerBase:
         words = language.vocabulary(lexicon.load())
     else:
         words = paths.given(corpus.vocabulary).read_text(encoding="utf-8").splitlines()
-    return BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=corpus.max_length)
+    return BertTokenizer(
+        vocab={word: index for index, word in enumerate(words)},
+        do_lower_case=corpus.source == "embedded" or corpus.lowercase,
+        model_max_length=corpus.max_length,
+    )

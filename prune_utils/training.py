@@ -70,6 +70,13 @@ class _Checkpoints(TrainerCallback):
         write_json(folder / WHOLE, {"step": state.global_step})
 
 
+def discard(folder: Path) -> None:
+    """Removes the checkpoints of a training, their marks first: one half-removed must not be resumed from."""
+    for mark in folder.glob(f"checkpoint-*/{WHOLE}"):
+        mark.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _resumable(folder: Path) -> Path | None:
     """The last whole checkpoint of an interrupted training; those cut off while being written are removed."""
     found = []
@@ -83,7 +90,7 @@ def _resumable(folder: Path) -> Path | None:
 
 def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
     torch.set_num_threads(machine.threads)
-    return TrainingArguments(
+    args = TrainingArguments(
         output_dir=str(folder),
         bf16=bfloat16(machine),
         report_to="none",
@@ -92,6 +99,8 @@ def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
         dataloader_pin_memory=torch.cuda.is_available(),
         **options,
     )
+    args._n_gpu = 1  # a job is one model on one device; several would split the batch and change the recipe
+    return args
 
 
 def make_trainer(
@@ -140,8 +149,8 @@ def train(
 ) -> tuple[float, list[dict]]:
     """Trains `model` in place; returns the seconds it took in this process, and the losses logged on the way.
 
-    `folder` holds the checkpoints of an unfinished training, from which it resumes exactly; it is removed at
-    the end, so the caller must have its own mark of what is finished.
+    `folder` holds checkpoints from which a training that was interrupted resumes exactly; the caller removes it
+    with `discard` once what it made of the model is safe.
     """
     started = time.perf_counter()
     set_seed(recipe.seed)
@@ -177,7 +186,6 @@ def train(
     if checkpoint and gradual:
         gradual.load(checkpoint)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    shutil.rmtree(folder, ignore_errors=True)
     history = [{"step": entry["step"], "loss": entry["loss"]} for entry in trainer.state.log_history if "loss" in entry]
     return time.perf_counter() - started, history
 

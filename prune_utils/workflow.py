@@ -8,7 +8,7 @@ import yaml
 
 from prune_utils import paths, preflight, progress
 from prune_utils.files import alone, write_whole
-from prune_utils.nodes import nodes
+from prune_utils.nodes import nodes, outgrown
 from prune_utils.params import ParamsError, Study, load_study, read_yaml
 
 # what may differ between two runs of one study: how it is run and read, and how far its grid reaches
@@ -19,16 +19,19 @@ def run(params: Path, dry: bool = False) -> None:
     """Runs all of a study that is not done yet. Raises ParamsError before any training where it cannot be run."""
     study = load_study(params)
     folder = paths.results(study.study)
+    preflight.check_local_files(study)
     if dry:
         list_nodes(study)
         return
     check_same(study, folder)
     preflight.check(study)
     try:
-        with alone(folder, wait=False):
+        with alone(folder, wait=False) as lock:
             record(study)
+            for notebook in outgrown(study):
+                notebook.unlink()
             print(f"study '{study.study}' {progress.line(study)}", flush=True)
-            _snakemake(study, folder)
+            _snakemake(study, folder, lock)
     except BlockingIOError:
         raise ParamsError(f"study '{study.study}' is being run by another process: {folder} is held") from None
     print(f"report: {paths.shown(paths.report(study.study))}")
@@ -41,7 +44,7 @@ def record(study: Study) -> None:
         write_whole(path, text)
 
 
-def _snakemake(study: Study, folder: Path) -> None:
+def _snakemake(study: Study, folder: Path, lock: int) -> None:
     # `alone` is the lock: Snakemake's own outlives a killed run and would then refuse the next one
     command = [
         sys.executable,
@@ -61,7 +64,7 @@ def _snakemake(study: Study, folder: Path) -> None:
         "--quiet",
         "all",
     ]
-    if subprocess.run(command, check=False).returncode:
+    if subprocess.run(command, check=False, pass_fds=[lock]).returncode:
         raise ParamsError(
             f"study '{study.study}' is not finished; run it again to go on. What went wrong is told above "
             f"and in {paths.shown(folder)}/.snakemake/log"
@@ -83,16 +86,17 @@ def list_nodes(study: Study) -> None:
 def check_same(study: Study, folder: Path) -> None:
     """Raises ParamsError where `folder` holds results made with other params, naming the keys that differ.
 
-    A grid may grow and a task may be added: cells that are there stay what they are.
+    A grid may change and a task may be added: cells that are there stay what they are. The precision of the
+    machine may not: a cell computed in another would not be like the rest.
     """
     if not (folder / "params.yaml").exists():
         return
     old, new = read_yaml(folder / "params.yaml"), study.model_dump()
     new_tasks = {task["name"]: task for task in new["tasks"]}
     different = [key for key in new if key not in FREE for key in _different(old.get(key), new[key], key)]
+    different += _different(old["machine"]["precision"], new["machine"]["precision"], "machine.precision")
     for task in old["tasks"]:
-        if task["name"] in new_tasks:
-            different += _different(task, new_tasks[task["name"]], f"tasks.{task['name']}")
+        different += _different(task, new_tasks.get(task["name"]), f"tasks.{task['name']}")
     if different:
         raise ParamsError(
             f"{paths.shown(folder)} was made with other params: {'; '.join(different)}. Give the "

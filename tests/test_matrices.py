@@ -104,9 +104,9 @@ def test_a_checkpoint_is_an_ordinary_folder_with_its_zeros(tiny_bert, tmp_path, 
         first = tiny_bert.bert.pooler.dense.weight
         first[masks["pooler.dense.weight"].nonzero()[0].unbind()] = 0.0
     apply_masks(tiny_bert, masks)
-    realised = save_checkpoint(tiny_bert, masks, tmp_path / "model", words)
+    realised = save_checkpoint(tiny_bert, masks, 0.3, tmp_path / "model", words)
     assert realised == pytest.approx(0.3, abs=1e-3)
-    model, loaded, again = load_checkpoint(MaskedBert, tmp_path / "model")
+    model, loaded, again = load_checkpoint(MaskedBert, tmp_path / "model", 0.3)
     assert again == realised and all(torch.equal(loaded[n], masks[n]) for n in masks)
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
     plain = BertForPreTraining.from_pretrained(tmp_path / "model")
@@ -116,8 +116,20 @@ def test_a_checkpoint_is_an_ordinary_folder_with_its_zeros(tiny_bert, tmp_path, 
 
 def test_a_checkpoint_whose_zeros_are_not_its_masks_is_not_left_behind(tiny_bert, tmp_path, words):
     with pytest.raises(SparsityMismatch):
-        save_checkpoint(tiny_bert, masks_at(tiny_bert, 0.5), tmp_path / "model", words)
+        save_checkpoint(tiny_bert, masks_at(tiny_bert, 0.5), 0.5, tmp_path / "model", words)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_mask_of_another_sparsity_than_asked_for_is_found(tiny_bert, tmp_path, words):
+    masks = masks_at(tiny_bert, 0.5)
+    apply_masks(tiny_bert, masks)
+    assert check_zeros(tiny_bert, masks, 0.5) == pytest.approx(0.5, abs=1e-3)
+    name = "pooler.dense.weight"
+    masks[name] = magnitude_mask(tiny_bert.bert.pooler.dense.weight, 127 / 256)  # one weight less
+    with pytest.raises(SparsityMismatch, match=f"{name} has 127 of 256 weights pruned, which is not 50%"):
+        check_zeros(tiny_bert, masks, 0.5)
+    with pytest.raises(SparsityMismatch):
+        save_checkpoint(tiny_bert, masks, 0.5, tmp_path / "model", words)
 
 
 def test_a_dense_model_keeps_everything(tiny_bert):

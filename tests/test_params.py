@@ -48,6 +48,7 @@ def test_the_paper_is_the_papers():
         ({"pretraining": {"stepz": 3}}, "unknown parameter 'pretraining.stepz' (value 3)"),
         ({"corpus": {"documentz": 3}}, "unknown parameter 'corpus.documentz' (value 3)"),
         ({"grid": {"sparsities": [0.0, 1.2]}}, "grid.sparsities.1 is 1.2; input should be less than 1"),
+        ({"grid": {"arms": ["pretrain"]}}, "'dense', against which all others are measured, must be among them"),
         ({"grid": {"sparsities": [0.3, 0.6]}}, "allowed is a rising list that starts with 0.0"),
         ({"grid": {"sparsities": [0.0, 0.333]}}, "[0.333] are not whole percents"),
         (
@@ -148,6 +149,8 @@ def test_results_of_other_params_are_never_mixed_in(smoke, tmp_path):
 def test_a_grid_may_grow_and_a_machine_may_change(smoke, tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(validated(smoke).model_dump(), sort_keys=False))
     workflow.check_same(validated(merge(smoke, {"grid": {"seeds": [0, 1]}, "machine": {"threads": 2}})), tmp_path)
+    with pytest.raises(ParamsError, match="machine.precision was 'float32' and is 'bfloat16'"):
+        workflow.check_same(validated(merge(smoke, {"machine": {"precision": "bfloat16"}})), tmp_path)
 
 
 def test_no_disk_space_is_known_before_training(smoke, monkeypatch):
@@ -182,7 +185,7 @@ def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_pa
 def test_the_hub_out_of_reach_is_one_sentence(monkeypatch, capsys):
     import huggingface_hub
 
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
 
     def unreachable(*args, **kwargs):
         raise ConnectionError("no route")
@@ -192,6 +195,9 @@ def test_the_hub_out_of_reach_is_one_sentence(monkeypatch, capsys):
     assert main(["study", str(PARAMS / "paper.yaml")]) == 2
     said = capsys.readouterr().err.strip()
     assert "could not be reached (ConnectionError)" in said and "local_glue.yaml" in said and "\n" not in said
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert main(["study", str(PARAMS / "paper.yaml")]) == 2
+    assert "is streamed and needs the network, but HF_HUB_OFFLINE is set" in capsys.readouterr().err
 
 
 def test_a_dry_run_lists_the_whole_grid(capsys):

@@ -9,7 +9,7 @@ from prune_utils.paths import PARAMS
 from prune_utils.pruning import GradualPruning
 from prune_utils.schedule import Schedule
 from prune_utils.text import tokenizer
-from prune_utils.training import Recipe, _resumable, predict, train
+from prune_utils.training import Recipe, _resumable, discard, predict, train
 
 MACHINE = Machine(jobs=1, threads=1, precision="float32", save_steps=7, sparsities_per_node=0)
 RECIPE = Recipe(
@@ -78,7 +78,21 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tiny_bert, pairs, wo
     masks = pruned(tiny_bert, pairs, words, tmp_path / "cut").masks
     assert all(torch.equal(tiny_bert.state_dict()[name], whole[name]) for name in whole)
     assert all(torch.equal(masks[name], expected[name]) for name in expected)
-    assert not list(tmp_path.iterdir())  # nothing unfinished is left
+
+    # and killed after the last step, before its result is safe, it is not trained again
+    tiny_bert.load_state_dict(start)
+    pruned(tiny_bert, pairs, words, tmp_path / "whole")
+    assert all(torch.equal(tiny_bert.state_dict()[name], whole[name]) for name in whole)
+
+
+def test_checkpoints_are_discarded_marks_first(tmp_path, monkeypatch):
+    (tmp_path / "checkpoint-5").mkdir()
+    (tmp_path / "checkpoint-5" / "whole.json").write_text("{}")
+    (tmp_path / "checkpoint-5" / "model.safetensors").write_text("")
+    monkeypatch.setattr("shutil.rmtree", lambda *a, **k: None)  # killed before this
+    discard(tmp_path)
+    monkeypatch.undo()
+    assert _resumable(tmp_path) is None
 
 
 def test_a_checkpoint_cut_off_while_written_is_not_resumed_from(tmp_path):
