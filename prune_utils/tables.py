@@ -15,6 +15,16 @@ def gathered(study: Study, cells: pd.DataFrame, runs: pd.DataFrame) -> str:
     return "\n".join(lines + [f"missing: {cell}" for cell in holes])
 
 
+def origin(study: Study) -> str:
+    """What may be concluded from the text that a study was made with."""
+    if study.corpus.source == "embedded":
+        return (
+            "The text is the package's own small English, **built to show the effect**: its tasks need what pre-training "
+            "on it teaches. What is found here shows how the analysis works; real text is what tests the claim."
+        )
+    return "The text and the tasks are real."
+
+
 def caption(cells: pd.DataFrame) -> str:
     """What a figure over all cells is made of."""
     sizes = cells.groupby("task").dev_examples.first()
