@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from prune_utils.params import ParamsError
+from prune_utils.schema import ParamsError
 
 
 def main(arguments: list[str] | None = None) -> int:

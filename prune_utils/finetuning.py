@@ -21,10 +21,10 @@ from prune_utils.grid import Cell
 from prune_utils.masks import magnitude_mask
 from prune_utils.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
 from prune_utils.modeling import new_configuration
-from prune_utils.params import Study
 from prune_utils.pretraining import pretrain
 from prune_utils.provenance import provenance
 from prune_utils.pruning import FixedMask
+from prune_utils.schema import Study
 from prune_utils.training import Recipe, discard, predict, train
 
 # how the zeros of each arm came to be

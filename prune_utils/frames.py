@@ -7,7 +7,7 @@ import pandas as pd
 from prune_utils import paths
 from prune_utils.files import read_json, write_whole
 from prune_utils.grid import Cell, all_cells, pretraining_runs
-from prune_utils.params import ParamsError, Study
+from prune_utils.schema import ParamsError, Study
 
 KEY = ["task", "arm", "target_sparsity", "seed"]  # what a learning rate is selected within
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prune_utils import paths
-from prune_utils.params import PRUNED_ARMS, Study
+from prune_utils.schema import PRUNED_ARMS, Study
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The coordinates of one fine-tuned model; `arm` is one of params.ARMS."""
+    """The coordinates of one fine-tuned model; `arm` is one of schema.ARMS."""
 
     task: str
     arm: str

@@ -8,7 +8,7 @@ from random import Random
 
 from prune_utils.language import Clause, Grammar, Phrase
 from prune_utils.lexicon import Lexicon, Noun, load
-from prune_utils.params import ParamsError
+from prune_utils.schema import ParamsError
 
 
 def acceptability(grammar: Grammar) -> dict:

@@ -8,7 +8,7 @@ from transformers.utils import ModelOutput
 
 from prune_utils import paths
 from prune_utils.pairs import IGNORED
-from prune_utils.params import ParamsError, Study
+from prune_utils.schema import ParamsError, Study
 
 
 class MaskedBert(BertForPreTraining):

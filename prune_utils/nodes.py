@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prune_utils import paths
 from prune_utils.grid import cells, pretraining_runs
-from prune_utils.params import Study
+from prune_utils.schema import Study
 from prune_utils.sizes import train_size
 
 

@@ -2,7 +2,7 @@
 
 from prune_utils import paths
 from prune_utils.grid import pretraining_runs
-from prune_utils.params import ParamsError, Study
+from prune_utils.schema import ParamsError, Study
 from prune_utils.sizes import free_bytes, pairs_bytes, parameters
 
 BYTES_PER_WEIGHT = 4

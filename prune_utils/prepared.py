@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from prune_utils import paths, tasks, text
 from prune_utils.files import alone, whole_folder
 from prune_utils.pairs import examples
-from prune_utils.params import Study
+from prune_utils.schema import Study
 
 SEQUENCE = Sequence(Value("int32"))
 PAIR_FEATURES = Features(

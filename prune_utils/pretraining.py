@@ -9,10 +9,10 @@ from prune_utils.files import alone, read_json, write_json
 from prune_utils.masks import random_mask
 from prune_utils.matrices import check_zeros, prunable_matrices, sparsities
 from prune_utils.modeling import MaskedBert, new_model
-from prune_utils.params import Study
 from prune_utils.provenance import provenance
 from prune_utils.pruning import FixedMask, GradualPruning
 from prune_utils.schedule import Schedule
+from prune_utils.schema import Study
 from prune_utils.training import Recipe, discard, predict, train
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from prune_utils import paths
 from prune_utils.files import read_json
 from prune_utils.nodes import Node, nodes
-from prune_utils.params import Study
+from prune_utils.schema import Study
 
 
 def line(study: Study, finished: Path | None = None) -> str:

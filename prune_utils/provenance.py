@@ -8,7 +8,7 @@ from importlib.metadata import version
 import torch
 
 from prune_utils import paths
-from prune_utils.params import Machine
+from prune_utils.schema import Machine
 
 PACKAGES = ("torch", "transformers", "datasets", "numpy")
 

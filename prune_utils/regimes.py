@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from prune_utils.frames import from_dense, mean_over_tasks
-from prune_utils.params import Analysis
+from prune_utils.schema import Analysis
 
 POINTS = 100  # points of accuracy in one
 

@@ -5,7 +5,7 @@ from datasets import Dataset
 
 from prune_utils import tasks, text
 from prune_utils.pairs import IGNORED, IS_NEXT
-from prune_utils.params import Study
+from prune_utils.schema import Study
 
 
 def pair_samples(pairs: Dataset, study: Study, count: int) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from prune_utils.frames import missing
-from prune_utils.params import ARMS, Study
+from prune_utils.schema import ARMS, Study
 
 
 def gathered(study: Study, cells: pd.DataFrame, runs: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from prune_utils import language_tasks, paths
-from prune_utils.params import LocalTask, ParamsError, Task
+from prune_utils.schema import LocalTask, ParamsError, Task
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from transformers.trainer_callback import ProgressCallback
 
 from prune_utils.files import write_json
 from prune_utils.pairs import IGNORED
-from prune_utils.params import Machine
 from prune_utils.prepared import training_order
 from prune_utils.pruning import GradualPruning
+from prune_utils.schema import Machine
 
 WHOLE = "whole.json"  # written last into a Trainer checkpoint; one without it was cut off and is not resumed from
 

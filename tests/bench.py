@@ -10,9 +10,9 @@ from transformers import BertConfig, BertForPreTraining, set_seed
 from prune_utils.masks import magnitude_mask
 from prune_utils.matrices import prunable_matrices
 from prune_utils.modeling import MaskedBert
-from prune_utils.params import Machine
 from prune_utils.pruning import GradualPruning
 from prune_utils.schedule import Schedule
+from prune_utils.schema import Machine
 from prune_utils.training import bfloat16, padded
 
 BATCH, TOKENS, WORDS = 32, 128, 30_522

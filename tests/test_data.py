@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from prune_utils import language, language_tasks, lexicon, tasks
 from prune_utils.pairs import IGNORED, IS_NEXT, IS_RANDOM, examples, sentence_pairs
-from prune_utils.params import PARAMS, LocalTask, ParamsError, load_study
+from prune_utils.params import load_study
+from prune_utils.paths import PARAMS
 from prune_utils.prepared import training_order
+from prune_utils.schema import LocalTask, ParamsError
 from prune_utils.text import local_documents, tokenizer
 from prune_utils.training import padded
 

@@ -9,7 +9,9 @@ from prune_utils import notebook, paths, preflight, workflow
 from prune_utils.__main__ import main
 from prune_utils.grid import all_cells, pretraining_runs
 from prune_utils.nodes import nodes
-from prune_utils.params import PARAMS, ParamsError, extended, load_study, merge, read_yaml, validated
+from prune_utils.params import extended, load_study, merge, read_yaml, validated
+from prune_utils.paths import PARAMS
+from prune_utils.schema import ParamsError
 
 ALL = sorted(PARAMS.glob("*.yaml"))
 

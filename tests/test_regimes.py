@@ -5,8 +5,8 @@ import pytest
 
 from prune_utils import plots, tables
 from prune_utils.frames import mean_over_tasks
-from prune_utils.params import Analysis
 from prune_utils.regimes import curves, find, sentences
+from prune_utils.schema import Analysis
 
 MARGINS = Analysis(accuracy_margin=0.5, loss_margin=0.05)
 SPARSITIES = [0.0, 0.3, 0.5, 0.7, 0.9]

@@ -4,10 +4,11 @@ import torch
 from datasets import Dataset
 
 from prune_utils.matrices import prunable_matrices
-from prune_utils.params import Machine, load_study
+from prune_utils.params import load_study
 from prune_utils.paths import PARAMS
 from prune_utils.pruning import GradualPruning
 from prune_utils.schedule import Schedule
+from prune_utils.schema import Machine
 from prune_utils.text import tokenizer
 from prune_utils.training import Recipe, _resumable, discard, predict, train
 
