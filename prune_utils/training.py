@@ -1,6 +1,7 @@
 """One training with transformers' Trainer: order, precision, checkpoints to resume from, and evaluation."""
 
 import shutil
+import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -203,7 +204,8 @@ def predict(model: PreTrainedModel, data: Dataset, machine: Machine, tokenizer: 
     """
     lengths = lengths_of(data)
     order = np.argsort(lengths, kind="stable")
-    args = arguments(Path("unused"), machine, disable_tqdm=True)
-    outputs = make_trainer(model, args, tokenizer).predict(data.select(order).remove_columns("length")).predictions
+    with tempfile.TemporaryDirectory() as folder:  # a Trainer wants one, even to predict
+        args = arguments(Path(folder), machine, disable_tqdm=True)
+        outputs = make_trainer(model, args, tokenizer).predict(data.select(order).remove_columns("length")).predictions
     back = np.argsort(order, kind="stable")
     return tuple(output[back] for output in (outputs if isinstance(outputs, tuple) else (outputs,)))
