@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from prune_utils.schema import ParamsError
+from prune_utils.section import ParamsError
 
 
 def main(arguments: list[str] | None = None) -> int:

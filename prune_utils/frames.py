@@ -7,7 +7,8 @@ import pandas as pd
 from prune_utils import paths
 from prune_utils.files import read_json, write_whole
 from prune_utils.grid import Cell, all_cells, pretraining_runs
-from prune_utils.schema import ParamsError, Study
+from prune_utils.schema import Study
+from prune_utils.section import ParamsError
 
 KEY = ["task", "arm", "target_sparsity", "seed"]  # what a learning rate is selected within
 

@@ -6,78 +6,17 @@ verbs of opinion go together (a document holds to one mood, through negation).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import TypeVar
 
+from prune_utils.clauses import Clause, Phrase, article
 from prune_utils.lexicon import Adjective, Lexicon, Noun, Verb
 
 T = TypeVar("T")
 SKEW = 2.0  # of the words in documents; the tasks use all words alike
 FUNCTION_WORDS = ["the", "a", "an", "some", "is", "are", "was", "were", "do", "does", "did", "not", "never", "and"]
-
-
-def _article(following: str) -> str:
-    """The indefinite article before a word, by its spelling (the lexicon has no "hour" and only one "u-": used)."""
-    return "an" if following[0] in "aeio" or following.startswith("un") else "a"
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """A noun phrase: determiner, adjectives, noun, and perhaps a place (preposition, noun)."""
-
-    noun: Noun
-    plural: bool = False
-    definite: bool = True
-    adjectives: tuple[str, ...] = ()
-    place: tuple[str, Noun] | None = None
-
-    def words(self) -> list[str]:
-        place = [self.place[0], "the", self.place[1].singular] if self.place else []
-        named = [*self.adjectives, self.noun.form(self.plural), *place]
-        return ["the" if self.definite else "some" if self.plural else _article(named[0]), *named]
-
-
-@dataclass(frozen=True)
-class Clause:
-    """A subject with either a verb (and its object) or an adjective said of it.
-
-    `negation` is "", "not" or "never"; `agrees=False` inflects for the wrong number.
-    """
-
-    subject: Phrase
-    verb: Verb | None = None
-    object: Phrase | None = None
-    adjective: Adjective | None = None
-    second: Adjective | None = None  # joined to the adjective by "and", and so of its polarity
-    modifier: str = ""  # a degree before the adjective, a manner before the verb
-    stance: str = ""  # an adverb before the whole clause
-    past: bool = False
-    negation: str = ""
-    agrees: bool = True
-
-    def words(self) -> list[str]:
-        return [*([self.stance] if self.stance else []), *self.subject.words(), *self._predicate()]
-
-    def _predicate(self) -> list[str]:
-        plural = self.subject.plural == self.agrees
-        modifier = [self.modifier] if self.modifier else []
-        negation = [self.negation] if self.negation else []
-        if self.adjective:
-            be = ("were" if plural else "was") if self.past else ("are" if plural else "is")
-            joined = ["and", self.second.word] if self.second else []
-            return [be, *negation, *modifier, self.adjective.word, *joined]
-        if self.negation == "not":
-            do = "did" if self.past else "do" if plural else "does"
-            predicate = [do, "not", *modifier, self.verb.base]
-        else:
-            form = self.verb.past if self.past else self.verb.base if plural else self.verb.third
-            predicate = [*negation, *modifier, form]
-        return [*predicate, *(self.object.words() if self.object else [])]
-
-    def text(self) -> str:
-        return " ".join([*self.words(), "."])
 
 
 class Grammar:
@@ -203,7 +142,7 @@ class Grammar:
         """What kind of thing a noun is: "a poodle is a dog ."."""
         kind = self.lexicon.hypernyms[self.draw(noun.chain)]
         if self.chance(0.5):
-            return f"{_article(noun.singular)} {noun.singular} is {_article(kind.singular)} {kind.singular} ."
+            return f"{article(noun.singular)} {noun.singular} is {article(kind.singular)} {kind.singular} ."
         return f"{noun.plural} are {kind.plural} ."
 
     def document(self, sentences: int) -> list[str]:

@@ -6,9 +6,10 @@ Each function writes one labelled example with the words of its grammar's lexico
 from dataclasses import replace
 from random import Random
 
-from prune_utils.language import Clause, Grammar, Phrase
+from prune_utils.clauses import Clause, Phrase
+from prune_utils.language import Grammar
 from prune_utils.lexicon import Lexicon, Noun, load
-from prune_utils.schema import ParamsError
+from prune_utils.section import ParamsError
 
 
 def acceptability(grammar: Grammar) -> dict:

@@ -8,7 +8,8 @@ from transformers.utils import ModelOutput
 
 from prune_utils import paths
 from prune_utils.pairs import IGNORED
-from prune_utils.schema import ParamsError, Study
+from prune_utils.schema import Study
+from prune_utils.section import ParamsError
 
 
 class MaskedBert(BertForPreTraining):

@@ -6,7 +6,8 @@ from typing import Any
 
 from prune_utils import paths, preflight
 from prune_utils.params import extended, validated
-from prune_utils.schema import METHODS, ParamsError, Study
+from prune_utils.schema import METHODS, Study
+from prune_utils.section import ParamsError
 from prune_utils.workflow import check_same, record
 
 # read when transformers and datasets are first imported: a bar for every file loaded would bury what a notebook says

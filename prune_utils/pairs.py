@@ -6,7 +6,7 @@ from random import Random
 
 from transformers import PreTrainedTokenizerBase
 
-from prune_utils.schema import Pretraining
+from prune_utils.recipes import Pretraining
 
 IGNORED = -100  # the label of a token that is not predicted, as in transformers
 IS_NEXT, IS_RANDOM = 0, 1  # next_sentence_label, as in transformers' BertForPreTraining

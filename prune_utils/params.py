@@ -7,7 +7,8 @@ import yaml
 from pydantic import ValidationError
 
 from prune_utils.paths import PARAMS
-from prune_utils.schema import ParamsError, Study
+from prune_utils.schema import Study
+from prune_utils.section import ParamsError
 
 
 def merge(base: dict, changes: dict) -> dict:

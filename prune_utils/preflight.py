@@ -2,7 +2,8 @@
 
 from prune_utils import paths
 from prune_utils.grid import pretraining_runs
-from prune_utils.schema import ParamsError, Study
+from prune_utils.schema import Study
+from prune_utils.section import ParamsError
 from prune_utils.sizes import free_bytes, pairs_bytes, parameters
 
 BYTES_PER_WEIGHT = 4

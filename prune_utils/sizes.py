@@ -3,7 +3,8 @@
 import shutil
 
 from prune_utils import paths
-from prune_utils.schema import Study, Task
+from prune_utils.schema import Study
+from prune_utils.sources import Task
 
 GLUE_TRAIN = {"MNLI": 392_702, "QQP": 363_846, "QNLI": 104_743, "SST-2": 67_349, "CoLA": 8_551}  # Wang et al. 2018
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from prune_utils import language_tasks, paths
-from prune_utils.schema import LocalTask, ParamsError, Task
+from prune_utils.section import ParamsError
+from prune_utils.sources import LocalTask, Task
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
 
 from prune_utils import language, lexicon, paths
-from prune_utils.schema import Corpus
+from prune_utils.sources import Corpus
 
 OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"')\]])\s+")  # a closing mark stays with its sentence

@@ -10,7 +10,8 @@ from prune_utils import paths, preflight, progress
 from prune_utils.files import alone, write_whole
 from prune_utils.nodes import nodes, outgrown
 from prune_utils.params import load_study, read_yaml
-from prune_utils.schema import ParamsError, Study
+from prune_utils.schema import Study
+from prune_utils.section import ParamsError
 
 # what may differ between two runs of one study: how it is run and read, and how far its grid reaches
 FREE = ("machine", "analysis", "grid", "tasks")

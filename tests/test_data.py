@@ -12,7 +12,8 @@ from prune_utils.pairs import IGNORED, IS_NEXT, IS_RANDOM, examples, sentence_pa
 from prune_utils.params import load_study
 from prune_utils.paths import PARAMS
 from prune_utils.prepared import training_order
-from prune_utils.schema import LocalTask, ParamsError
+from prune_utils.section import ParamsError
+from prune_utils.sources import LocalTask
 from prune_utils.text import local_documents, tokenizer
 from prune_utils.training import padded
 

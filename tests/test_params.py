@@ -11,7 +11,7 @@ from prune_utils.grid import all_cells, pretraining_runs
 from prune_utils.nodes import nodes
 from prune_utils.params import extended, load_study, merge, read_yaml, validated
 from prune_utils.paths import PARAMS
-from prune_utils.schema import ParamsError
+from prune_utils.section import ParamsError
 
 ALL = sorted(PARAMS.glob("*.yaml"))
 
