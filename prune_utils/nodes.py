@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prune_utils import paths
 from prune_utils.grid import cells, pretraining_runs
-from prune_utils.schema import Study
+from prune_utils.schema import Replay, Study
 from prune_utils.sizes import train_size
 
 
@@ -40,8 +40,11 @@ def _results(study: Study, node: Node) -> list[Path]:
     return [cell.folder(study.study) / paths.RESULT for cell in chosen]
 
 
-def nodes(study: Study) -> list[Node]:
-    """All nodes of a study, each after those it depends on."""
+def nodes(study: Study | Replay) -> list[Node]:
+    """All nodes of a study, each after those it depends on; a replay is its analysis alone."""
+    if isinstance(study, Replay):
+        tables = [study.table.cells, *([study.table.movement] if study.table.movement else [])]
+        return [Node("regimes", paths.REGIMES_NOTEBOOK, Path("regimes.ipynb"), {}, tuple(map(paths.given, tables)))]
     runs = [node for seed in study.grid.seeds for node in _pretraining_nodes(study, seed)]
     tuned = [
         node for task in study.tasks for seed in study.grid.seeds for node in _finetuning_nodes(study, task.name, seed)

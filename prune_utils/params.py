@@ -7,7 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from prune_utils.paths import PARAMS
-from prune_utils.schema import Study
+from prune_utils.schema import Replay, Study
 from prune_utils.section import ParamsError
 
 
@@ -50,15 +50,16 @@ def extended(content: dict[str, Any], folder: Path = PARAMS, seen: tuple[str, ..
     return merge({key: value for key, value in base.items() if key != "study"}, content)
 
 
-def validated(content: dict[str, Any]) -> Study:
-    """The study that a complete content describes. Raises ParamsError with a sentence for each fault."""
+def validated(content: dict[str, Any]) -> Study | Replay:
+    """The study that a complete content describes: with a `table` a replay of it. Raises ParamsError with a
+    sentence for each fault."""
     try:
-        return Study.model_validate(content)
+        return (Replay if "table" in content else Study).model_validate(content)
     except ValidationError as error:
         raise ParamsError("\n".join(_sentence(fault) for fault in error.errors())) from None
 
 
-def load_study(path: Path | str) -> Study:
+def load_study(path: Path | str) -> Study | Replay:
     """The study of a params file. Raises ParamsError."""
     path = Path(path)
     content = extended(read_yaml(path), path.parent)

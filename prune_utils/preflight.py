@@ -2,7 +2,8 @@
 
 from prune_utils import paths
 from prune_utils.grid import pretraining_runs
-from prune_utils.schema import Study
+from prune_utils.replay import read_table
+from prune_utils.schema import Replay, Study
 from prune_utils.section import ParamsError
 from prune_utils.sizes import free_bytes, pairs_bytes, parameters
 
@@ -10,15 +11,23 @@ BYTES_PER_WEIGHT = 4
 CHECKPOINT_COPIES = 8  # two checkpoints to resume from, each with weights, moments and underlying magnitudes
 
 
-def check(study: Study) -> None:
+def check(study: Study | Replay) -> None:
     """Raises ParamsError, one sentence a fault, where a study's files, hub names or disk space are not there."""
     check_local_files(study)
+    if isinstance(study, Replay):
+        return
     _check_disk(study)
     _check_hub(study)
 
 
-def check_local_files(study: Study) -> None:
+def check_local_files(study: Study | Replay) -> None:
     """Raises ParamsError where a file that the params name is missing, or a task's has the wrong columns."""
+    if isinstance(study, Replay):
+        for key, name in (("cells", study.table.cells), ("movement", study.table.movement)):
+            if name and not paths.given(name).is_file():
+                raise ParamsError(f"table.{key}: file {paths.given(name)} does not exist")
+        read_table(paths.given(study.table.cells))
+        return
     from prune_utils.tasks import check_columns, local_files
 
     corpus = study.corpus

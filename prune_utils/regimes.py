@@ -1,24 +1,51 @@
-"""Where the low, medium and high regimes of pruning begin, and sentences that say what was found."""
+"""Where the low, medium and high regimes of pruning begin, with intervals."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from prune_utils.estimates import LEVEL
 from prune_utils.frames import from_dense, mean_over_tasks
 from prune_utils.schema import Analysis
+from prune_utils.uncertainty import Draws
 
 POINTS = 100  # points of accuracy in one
+EQUAL = 1e-9  # a fall of exactly the margin is within it, whatever floats make of it
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A border among the sparsities measured: its estimate, an interval, and the probability of each, over draws.
+
+    None stands for no sparsity at all: where an interval ends in None, it reaches past the last one measured.
+    """
+
+    estimate: float | None
+    interval: tuple[float | None, float | None] | None = None
+    probability: dict[float | None, float] | None = None
+
+    def as_dict(self) -> dict:
+        shares = {"none" if s is None else f"{s:g}": p for s, p in (self.probability or {}).items()}
+        return {"estimate": self.estimate, "interval": self.interval and list(self.interval), "probability": shares}
 
 
 @dataclass(frozen=True)
 class Regimes:
-    """`low_until`: the last sparsity without loss; `high_from`: the first at which information deletion wins.
+    """`low`: the last sparsity without loss; `high`: the first at which information deletion wins. `covers`: what
+    their intervals are drawn over."""
 
-    None where the cells that would decide are not there, or where no sparsity qualifies.
-    """
+    low: Boundary
+    high: Boundary
+    covers: tuple[str, ...] = ()
 
-    low_until: float | None
-    high_from: float | None
+    @property
+    def low_until(self) -> float | None:
+        return self.low.estimate
+
+    @property
+    def high_from(self) -> float | None:
+        return self.high.estimate
 
     def of(self, sparsity: float) -> str:
         if self.low_until is not None and sparsity <= self.low_until:
@@ -26,7 +53,7 @@ class Regimes:
         return "high" if self.high_from is not None and sparsity >= self.high_from else "medium"
 
     def as_dict(self) -> dict:
-        return asdict(self)
+        return {"low_until": self.low.as_dict(), "high_from": self.high.as_dict(), "interval_covers": list(self.covers)}
 
 
 def curves(cells: pd.DataFrame, pretraining: pd.DataFrame) -> pd.DataFrame:
@@ -41,99 +68,74 @@ def curves(cells: pd.DataFrame, pretraining: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, axis=1)
 
 
-def find(table: pd.DataFrame, margins: Analysis) -> Regimes:
-    """The regimes of `curves`, by the study's definitions.
+def find(accuracy: Draws, loss: Draws | None, margins: Analysis) -> Regimes:
+    """The regimes of a study's mean accuracies and pre-training losses, by its definitions.
 
     Low: the sparsities from 0 up at which mean dev accuracy is at most `accuracy_margin` points below the
-    un-pruned model's, and pre-training loss at most `loss_margin` above. High: from the smallest sparsity at
-    and above which information deletion beats the pruned arm by more than `accuracy_margin` points.
+    un-pruned model's, and pre-training loss, where there is one, at most `loss_margin` above. High: from the
+    smallest sparsity at and above which information deletion beats the pruned arm by more than `accuracy_margin`
+    points. The intervals are of the borders found in every draw anew.
     """
-    margin = margins.accuracy_margin / POINTS
-    low, high = None, None
-    if ("dev_accuracy", "pretrain") in table:
-        accuracy, loss = table["dev_accuracy", "pretrain"], table["pretrain_loss", "gradual"]
-        fits = (accuracy >= accuracy.iloc[0] - margin) & (loss <= loss.iloc[0] + margins.loss_margin)
-        low = float(table.index[fits.cummin()].max()) if fits.iloc[0] else None
-    if ("dev_accuracy", "information_deletion") in table:
-        gain = table["dev_accuracy", "information_deletion"] - table["dev_accuracy", "pretrain"]
-        wins = (gain.dropna() > margin)[::-1].cummin()[::-1]
-        high = float(wins.index[wins].min()) if wins.any() else None
-    return Regimes(low, high)
+    return Regimes(_low(accuracy, loss, margins), _high(accuracy, margins), accuracy.covers)
 
 
-def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margins: Analysis) -> list[str]:
-    """What was found in this run, each sentence made from its numbers."""
-    found = [_transfer(cells)] if "scratch" in set(cells.arm) else []
-    seeds = cells.seed.nunique()
-    found.append(
-        f"Means are over {cells.task.nunique()} tasks and {seeds} seed{'s' if seeds > 1 else ''}; a difference of "
-        f"up to {margins.accuracy_margin:g} points of accuracy, or {margins.loss_margin:g} nats of pre-training "
-        "loss, counts as none."
+def _low(accuracy: Draws, loss: Draws | None, margins: Analysis) -> Boundary:
+    sparsities = _measured(accuracy, "pretrain")
+    if not sparsities or not accuracy.has(("dense", 0.0)):
+        return Boundary(None)
+
+    def fits(accuracies: pd.DataFrame, losses: pd.DataFrame | None) -> np.ndarray:
+        fall = accuracies["dense", 0.0].to_numpy()[:, None] - accuracies["pretrain"][sparsities].to_numpy()
+        fine = margins.accuracy_margin / POINTS + EQUAL >= fall
+        if losses is not None:
+            start, pruned = losses["gradual", 0.0].to_numpy()[:, None], losses["gradual"].reindex(columns=sparsities)
+            fine &= ~(pruned.to_numpy() - start > margins.loss_margin + EQUAL)  # where there is none it rules nothing out
+        return fine
+
+    loss = loss if loss and loss.has(("gradual", 0.0)) else None
+    counts = [
+        _leading(fits(*frames))
+        for frames in ((_one(accuracy), loss and _one(loss)), (accuracy.drawn, loss and loss.drawn))
+    ]
+    return _boundary([0.0, *sparsities], *counts, any((accuracy.covers, loss and loss.covers)))
+
+
+def _high(accuracy: Draws, margins: Analysis) -> Boundary:
+    freed = _measured(accuracy, "information_deletion")
+    sparsities = [s for s in freed if accuracy.has(("pretrain", s))]
+    if not sparsities:
+        return Boundary(None)
+
+    def first(accuracies: pd.DataFrame) -> np.ndarray:
+        gain = accuracies["information_deletion"][sparsities] - accuracies["pretrain"][sparsities]
+        wins = gain.to_numpy() > margins.accuracy_margin / POINTS + EQUAL
+        return len(sparsities) - _leading(wins[:, ::-1])
+
+    return _boundary([*sparsities, None], first(_one(accuracy)), first(accuracy.drawn), bool(accuracy.covers))
+
+
+def _measured(accuracy: Draws, arm: str) -> list[float]:
+    return sorted(s for name, s in accuracy.point.index if name == arm and s > 0)
+
+
+def _one(draws: Draws) -> pd.DataFrame:
+    """The point estimates as a frame of one row, to be read like the draws."""
+    return draws.point.to_frame().T
+
+
+def _leading(flags: np.ndarray) -> np.ndarray:
+    """In each row of a bool array, how many are True before the first that is not."""
+    return np.logical_and.accumulate(flags, axis=1).sum(axis=1)
+
+
+def _boundary(names: list[float | None], estimate: np.ndarray, drawn: np.ndarray, known: bool) -> Boundary:
+    """`estimate` and `drawn` are places in `names`."""
+    if not known:
+        return Boundary(names[estimate[0]])
+    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
+    shares = np.bincount(drawn, minlength=len(names)) / len(drawn)
+    return Boundary(
+        names[estimate[0]],
+        (names[ends[0]], names[ends[1]]),
+        {name: float(share) for name, share in zip(names, shares, strict=True) if share},
     )
-    if ("dev_accuracy", "pretrain") not in table:
-        return [*found, "Without the pretrain arm nothing can be said of the regimes."]
-    found.append(_low(table, regimes))
-    middle = [s for s in table.index if regimes.of(s) == "medium"]
-    if ("dev_accuracy", "information_deletion") in table:
-        found += [_medium(table, middle)] if middle else ["No sparsity measured lies in a medium regime."]
-        found.append(_high(table, regimes))
-    if ("dev_accuracy", "random") in table:
-        gap = (table["dev_accuracy", "pretrain"] - table["dev_accuracy", "random"]).iloc[1:]
-        found.append(
-            f"Magnitude against random masks: the largest difference is {_points(gap.max())}, at {_percent(gap.idxmax())}; "
-            f"the smallest {_points(gap.min())}, at {_percent(gap.idxmin())}."
-        )
-    return found
-
-
-def _transfer(cells: pd.DataFrame) -> str:
-    chosen = cells[cells.selected & cells.arm.isin(["dense", "scratch"])]
-    mean = chosen.pivot_table(index="task", columns="arm", values="dev_accuracy")
-    gains = [f"{_points(row.dense - row.scratch)} on {task}" for task, row in mean.iterrows()]
-    return f"What pre-training is worth here, the dense model against one fine-tuned from scratch: {', '.join(gains)}."
-
-
-def _low(table: pd.DataFrame, regimes: Regimes) -> str:
-    if not regimes.low_until:
-        return "No pruned model was without loss: there is no low regime among the sparsities measured."
-    row, dense = table.loc[regimes.low_until], table.iloc[0]
-    return (
-        f"Low, up to {_percent(regimes.low_until)}: there the pruned model scores "
-        f"{_points(row['dev_accuracy', 'pretrain'] - dense['dev_accuracy', 'pretrain'])} and its pre-training loss is "
-        f"{row['pretrain_loss', 'gradual'] - dense['pretrain_loss', 'gradual']:+.3f} nats from the un-pruned."
-    )
-
-
-def _medium(table: pd.DataFrame, middle: list[float]) -> str:
-    said = []
-    for s in middle:
-        fall = table.loc[s, "dev_accuracy"] - table.iloc[0]["dev_accuracy"]
-        said.append(
-            f"{_percent(s)} (pretrain {_points(fall['pretrain'])}, information deletion "
-            f"{_points(fall['information_deletion'])})"
-        )
-    gain = table.loc[middle, ("dev_accuracy", "information_deletion")] - table.loc[middle, ("dev_accuracy", "pretrain")]
-    return (
-        f"Medium, at {', '.join(said)}: giving the pruned weights back changes accuracy by "
-        f"{_points(gain[gain.abs().idxmax()])} at most."
-    )
-
-
-def _high(table: pd.DataFrame, regimes: Regimes) -> str:
-    if regimes.high_from is None:
-        return "At no sparsity measured does information deletion beat the pruned model: there is no high regime here."
-    row = table.iloc[-1]
-    return (
-        f"High, from {_percent(regimes.high_from)}: at {_percent(table.index[-1])} the pruned model's train loss is "
-        f"{row['train_loss', 'pretrain']:.2f} against {table.iloc[0]['train_loss', 'pretrain']:.2f} un-pruned; without "
-        f"the mask it is {row['train_loss', 'information_deletion']:.2f}, and accuracy is "
-        f"{_points(row['dev_accuracy', 'information_deletion'] - row['dev_accuracy', 'pretrain'])} better."
-    )
-
-
-def _points(difference: float) -> str:
-    return f"{POINTS * difference:+.1f} points"
-
-
-def _percent(sparsity: float) -> str:
-    return f"{100 * sparsity:.0f} %"

@@ -53,6 +53,23 @@ class Machine(Section):
     sparsities_per_node: Annotated[int, Field(ge=0)]  # fine-tuned by one notebook; 0: all
 
 
+class Table(Section):
+    """Results to analyse in place of a training (columns: see replay.read_table), and where they are from."""
+
+    cells: str  # a CSV file
+    movement: str | None = None  # another, of sort-order movement: learning_rate, task, mean_percent
+    origin: str
+
+
+class Replay(Section):
+    """A study without training: the analysis alone, on a table of results."""
+
+    study: Annotated[str, Field(pattern=r"^[\w-]+$")]
+    table: Table
+    analysis: Analysis
+    machine: Machine = Machine(jobs=1, threads=1, precision="float32", save_steps=1, sparsities_per_node=0)
+
+
 class Study(Section):
     """A whole study; `study` names its folder under results/ and is its params file's name."""
 

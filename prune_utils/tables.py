@@ -1,13 +1,17 @@
 """Tables and captions of the report."""
 
+import json
+
 import pandas as pd
 
 from prune_utils.frames import missing
-from prune_utils.schema import ARMS, Study
+from prune_utils.schema import ARMS, Replay, Study
 
 
-def gathered(study: Study, cells: pd.DataFrame, runs: pd.DataFrame) -> str:
+def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What there is and what there is not, a line each."""
+    if isinstance(study, Replay):
+        return f"study {study.study}: {len(cells)} rows of {study.table.cells}, on {cells.task.nunique()} tasks"
     holes = missing(study)
     lines = [
         f"study {study.study}: {len(cells)} fine-tuned cells, {len(runs)} pre-training runs, {len(holes)} cells missing"
@@ -15,8 +19,10 @@ def gathered(study: Study, cells: pd.DataFrame, runs: pd.DataFrame) -> str:
     return "\n".join(lines + [f"missing: {cell}" for cell in holes])
 
 
-def origin(study: Study) -> str:
+def origin(study: Study | Replay) -> str:
     """What may be concluded from the text that a study was made with."""
+    if isinstance(study, Replay):
+        return f"Nothing was trained for this: the numbers are those of {study.table.origin}."
     if study.corpus.source == "embedded":
         return (
             "The text is the package's own small English, **built to show the effect**: its tasks need what pre-training "
@@ -27,11 +33,15 @@ def origin(study: Study) -> str:
 
 def caption(cells: pd.DataFrame) -> str:
     """What a figure over all cells is made of."""
-    sizes = cells.groupby("task").dev_examples.first()
-    tasks = ", ".join(f"{task} ({count:,} dev examples)" for task, count in sizes.items())
-    seeds = ", ".join(map(str, sorted(cells.seed.unique())))
+    if "dev_examples" in cells:
+        sizes = cells.groupby("task").dev_examples.first()
+        tasks = ", ".join(f"{task} ({count:,} dev examples)" for task, count in sizes.items())
+    else:
+        tasks = ", ".join(sorted(cells.task.unique()))
+    seeds = sorted(cells[cells.arm != "dense"].seed.unique())
+    dots = f"seeds {', '.join(map(str, seeds))}: each small dot is one seed, a line joins their means"
     return (
-        f"*Means over {tasks}; seeds {seeds}: each small dot is one seed, a line joins their means. "
+        f"*Means over {tasks}; {dots if len(seeds) > 1 else 'one run of each'}. "
         "Sparsity counts zeros in the prunable matrices.*"
     )
 
@@ -52,11 +62,14 @@ def table_one(cells: pd.DataFrame) -> pd.DataFrame:
 def pretraining_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Held-out losses (nats) and accuracies, means over seeds: rows method and sparsity."""
     columns = ["pretrain_loss", "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "realised_sparsity"]
-    return runs.groupby(["method", "target_sparsity"])[columns].mean().round(3)
+    known = [name for name in columns if name in runs]
+    return runs.groupby(["method", "target_sparsity"])[known].mean().round(3)
 
 
 def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Versions, hardware and commits behind the numbers, and the seconds that training took."""
+    if "commit" not in cells:
+        return pd.DataFrame({"": {"made elsewhere": "a table of results says nothing of versions and hardware"}})
     everything = pd.concat([cells, runs])
     facts = ["device", "precision", "python", "torch", "transformers", "datasets", "commit"]
     rows = {fact: ", ".join(sorted(set(everything[fact]))) for fact in facts}
@@ -64,3 +77,18 @@ def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     rows["seconds of fine-tuning"] = f"{cells.seconds.sum():,.0f}"
     rows["finished"] = everything.finished.max()
     return pd.DataFrame({"": rows})
+
+
+def claims_page(claims: pd.DataFrame) -> str:
+    """The claims as a table in Markdown: what was measured with its interval, what the paper has, the verdict."""
+    lines = ["| | claim | measured | interval | paper | verdict |", "|---|---|---:|---|---:|---|"]
+    for row in claims.itertuples():
+        ends = json.loads(row.interval) if isinstance(row.interval, str) else None
+        shown = f"{ends[0]:+.1f} to {ends[1]:+.1f}" if ends else ""
+        measured = f"{row.measured:+.1f} {row.unit}" if pd.notna(row.measured) else ""
+        published = f"{row.published:+.1f}" if pd.notna(row.published) else ""
+        lines.append(
+            f"| {row.claim} | {row.statement} ({row.figure})<br><small>{row.why}</small> "
+            f"| {measured} | {shown} | {published} | **{row.verdict}** |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,52 @@
+"""What a study has to offer an analysis: finished cells, what they could have been, and the frames of the others."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from prune_utils import frames, paths, replay
+from prune_utils.predictions import dev_correct
+from prune_utils.schema import Analysis, Replay, Study
+from prune_utils.uncertainty import Draws, accuracy_draws, loss_draws
+
+PRUNABILITY = ("movement", "movement_by_rank", "mask_difference", "fine_tune_first")
+INSIDE = ("similarity", "heads", "weights")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`cells` and `runs` as frames.py has them; `accuracy` and `loss` their means with draws; `analyses` the frames
+    of the notebooks on prunability and on the inside, by name, where they were made."""
+
+    cells: pd.DataFrame
+    runs: pd.DataFrame
+    accuracy: Draws
+    loss: Draws | None
+    margins: Analysis
+    analyses: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def within(self, ends: tuple[float, float], *arms: str) -> list[float]:
+        """The sparsities measured from one end to the other at which all of some arms have cells."""
+        every = sorted({s for _, s in self.accuracy.point.index})
+        return [s for s in every if ends[0] <= s <= ends[1] and self.accuracy.has(*((arm, s) for arm in arms))]
+
+
+def evidence_of(study: Study | Replay) -> Evidence:
+    """The evidence of all that is finished of a study, or of the table that stands for one."""
+    if isinstance(study, Replay):
+        cells = replay.read_table(paths.given(study.table.cells))
+        runs, correct = replay.losses(cells), None
+        analyses = {"movement": replay.read_movement(paths.given(study.table.movement))} if study.table.movement else {}
+    else:
+        cells, runs = frames.cells_frame(study), frames.pretraining_frame(study)
+        correct, analyses = dev_correct(study, cells[cells.selected]), _analyses(study)
+    loss = loss_draws(runs) if len(runs) else None
+    return Evidence(cells, runs, accuracy_draws(cells, correct), loss, study.analysis, analyses)
+
+
+def _analyses(study: Study) -> dict[str, pd.DataFrame]:
+    folder = paths.results(study.study)
+    files = {name: [folder / "inside" / f"{name}.csv"] for name in INSIDE}
+    files |= {n: [folder / "prunability" / f"seed-{s}" / f"{n}.csv" for s in study.grid.seeds] for n in PRUNABILITY}
+    there = {name: [path for path in paths if path.exists()] for name, paths in files.items()}
+    return {name: pd.concat(map(pd.read_csv, found), ignore_index=True) for name, found in there.items() if found}
