@@ -161,7 +161,9 @@ def magnitude_beats_random(evidence: Evidence) -> Finding:
     if not at:
         return missing("pretrain and random at 40 % or above")
     lead = _points(evidence.accuracy.difference(("pretrain", at[0]), ("random", at[0])))
-    return Finding(lead.at_least(evidence.margins.accuracy_margin), f"pretrain from random at {_percents(at[:1])}", lead)
+    return Finding(
+        lead.at_least(evidence.margins.accuracy_margin), f"pretrain from random at {_percents(at[:1])}", lead
+    )
 
 
 def no_head_is_spared_or_lost(evidence: Evidence) -> Finding:

@@ -6,7 +6,7 @@ from typing import Any
 
 from prune_utils import paths, preflight
 from prune_utils.params import extended, validated
-from prune_utils.schema import METHODS, Study
+from prune_utils.schema import METHODS, Replay, Study
 from prune_utils.section import ParamsError
 from prune_utils.workflow import check_same, record
 
@@ -19,7 +19,7 @@ QUIET = {
 INJECTED = "# Parameters"  # the first line of the cell that papermill puts after a notebook's own parameters
 
 
-def study_of(namespace: dict[str, Any], *selectors: str) -> Study:
+def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
     """The study of a notebook's parameters (pass `globals()`), with those of its own, `selectors`, checked as well.
 
     What a notebook does not set comes from the params file that it extends. Raises ParamsError for an unknown
@@ -27,7 +27,7 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    sections = [*Study.model_fields, "extends"]
+    sections = [*Study.model_fields, "table", "extends"]
     if unknown := _injected(namespace.get("In", [])) - {*sections, *selectors}:
         raise ParamsError(
             f"unknown parameter {', '.join(sorted(unknown))}; this notebook has {', '.join(selectors)} and the "

@@ -1,13 +1,16 @@
 """Figures in one style: arms keep their colour and marker everywhere, seeds are dots, means are lines."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from prune_utils.estimates import LEVEL
 from prune_utils.frames import from_dense, mean_over_tasks
 from prune_utils.regimes import Regimes
 from prune_utils.schedule import Schedule
+from prune_utils.uncertainty import Draws
 
 # Okabe & Ito's colours, told apart with any colour vision
 STYLE = {
@@ -42,6 +45,24 @@ def _lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: flo
             axes.scatter(100 * group.target_sparsity, scale * group[value], color=colour, s=10, alpha=0.5, linewidths=0)
 
 
+def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
+    """A bar for the interval of each mean that has one, in its arm's colour."""
+    if not draws.covers:
+        return
+    ends = draws.drawn.quantile([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    for (arm, sparsity), mean in draws.point.items():
+        if arm in STYLE and sparsity > 0:
+            low, high = scale * (mean - ends[arm, sparsity].iloc[0]), scale * (ends[arm, sparsity].iloc[1] - mean)
+            axes.errorbar(
+                100 * sparsity,
+                scale * mean,
+                [[max(low, 0)], [max(high, 0)]],
+                color=STYLE[arm][0],
+                linewidth=1,
+                alpha=0.8,
+            )
+
+
 def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
     """Bands of the regimes; a border lies half-way between two sparsities measured."""
     if not sparsities:
@@ -67,9 +88,15 @@ def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
 
 
 def by_sparsity(
-    cells: pd.DataFrame, value: str, label: str, scale: float = 1, regimes: Regimes | None = None
+    cells: pd.DataFrame,
+    value: str,
+    label: str,
+    scale: float = 1,
+    regimes: Regimes | None = None,
+    draws: Draws | None = None,
 ) -> Figure:
-    """A value of the fine-tuned cells, mean over tasks, by sparsity: one line an arm, dense and scratch as bounds."""
+    """A value of the fine-tuned cells, mean over tasks, by sparsity: one line an arm, dense and scratch as bounds;
+    with `draws` of that value a bar for the interval of each mean."""
     figure, axes = _axes()
     means = mean_over_tasks(cells, value)
     _lines(axes, from_dense(means), "arm", value, scale)
@@ -77,6 +104,8 @@ def by_sparsity(
         bound = means[means.arm == name]
         if len(bound):
             axes.axhline(scale * bound[value].mean(), color=colour, linestyle=line, linewidth=1.2, label=text, zorder=1)
+    if draws:
+        _intervals(axes, draws, scale)
     if regimes:
         _shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
     axes.set(xlabel=PERCENT, ylabel=label)
@@ -118,6 +147,37 @@ def pretraining_loss(runs: pd.DataFrame, regimes: Regimes | None = None) -> Figu
     if regimes:
         _shade(axes, regimes, sorted(pruned.target_sparsity.unique()))
     axes.set(xlabel=PERCENT, ylabel="held-out MLM + NSP loss (nats)")
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
+    """Information-deletion accuracy over pre-training loss, a straight line through each task's points."""
+    figure, axes = _axes()
+    chosen = cells[cells.selected & cells.arm.isin(["dense", "information_deletion"])]
+    for colour, fit in zip(sns.color_palette("colorblind"), fits.itertuples(), strict=False):
+        points = chosen[chosen.task == fit.task].dropna(subset="pretrain_loss")
+        loss, accuracy = points.pretrain_loss, 100 * points.dev_accuracy
+        axes.scatter(loss, accuracy, color=colour, s=22)
+        middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
+        ends = np.array([loss.min(), loss.max()])
+        line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)
+        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{fit.task}: {fit.slope:+.1f} points a nat")
+    axes.set(xlabel="held-out pre-training loss (nats)", ylabel="dev accuracy, information deletion (%)")
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def beside(both: pd.DataFrame) -> Figure:
+    """Ours over theirs: dev accuracies of the cells that a study and the paper share, and where they would agree."""
+    figure, axes = _axes()
+    for arm, (colour, marker, label) in {**STYLE, "dense": ("#333333", "D", "dense")}.items():
+        group = both[both.arm == arm]
+        if len(group):
+            axes.scatter(group.theirs, group.ours, color=colour, marker=marker, s=30, label=label)
+    ends = [both[["ours", "theirs"]].to_numpy().min(), both[["ours", "theirs"]].to_numpy().max()]
+    axes.plot(ends, ends, color="#888888", linewidth=1, linestyle=":")
+    axes.set(xlabel="dev accuracy in the paper (%)", ylabel="dev accuracy here (%)")
     axes.legend(frameon=False, fontsize=9)
     return figure
 

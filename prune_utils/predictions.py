@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from prune_utils import paths, prepared, text
 from prune_utils.grid import Cell
 from prune_utils.schema import Study
 
@@ -13,6 +12,8 @@ PREDICTIONS = "dev_predictions.npy"
 def dev_correct(study: Study, cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """By task, a row for each of `cells` (indexed by arm, target_sparsity, seed, learning_rate), a column a dev
     example in the order of its file, True where it was answered right. Cells that predicted nothing have no row."""
+    from prune_utils import prepared, text  # a table's study has no need of them, nor of the seconds they take
+
     tokenizer = text.tokenizer(study.corpus)
     found = {}
     for task, group in cells.dropna(subset="dev_accuracy").groupby("task"):
@@ -46,6 +47,4 @@ def selected_on_half(cells: pd.DataFrame, correct: dict[str, pd.DataFrame]) -> p
             one, other = (half.loc[group.index].sort_index(level="learning_rate") for half in halves)
             held_out = (other[one.idxmax()] + one[other.idxmax()]) / 2
             rows.append((task, *key, group.mean(axis=1).max(), held_out))
-    return pd.DataFrame(
-        rows, columns=["task", "arm", "target_sparsity", "seed", "dev_accuracy", "held_out_accuracy"]
-    )
+    return pd.DataFrame(rows, columns=["task", "arm", "target_sparsity", "seed", "dev_accuracy", "held_out_accuracy"])

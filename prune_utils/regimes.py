@@ -89,7 +89,9 @@ def _low(accuracy: Draws, loss: Draws | None, margins: Analysis) -> Boundary:
         fine = margins.accuracy_margin / POINTS + EQUAL >= fall
         if losses is not None:
             start, pruned = losses["gradual", 0.0].to_numpy()[:, None], losses["gradual"].reindex(columns=sparsities)
-            fine &= ~(pruned.to_numpy() - start > margins.loss_margin + EQUAL)  # where there is none it rules nothing out
+            fine &= ~(
+                pruned.to_numpy() - start > margins.loss_margin + EQUAL
+            )  # where there is none it rules nothing out
         return fine
 
     loss = loss if loss and loss.has(("gradual", 0.0)) else None

@@ -5,6 +5,8 @@ import json
 import pandas as pd
 
 from prune_utils.frames import missing
+from prune_utils.predictions import dev_correct, selected_on_half
+from prune_utils.regimes import Regimes
 from prune_utils.schema import ARMS, Replay, Study
 
 
@@ -92,3 +94,22 @@ def claims_page(claims: pd.DataFrame) -> str:
             f"| {measured} | {shown} | {published} | **{row.verdict}** |"
         )
     return "\n".join(lines)
+
+
+def borders(regimes: Regimes) -> pd.DataFrame:
+    """The probability of each sparsity to be the border: rows the two borders, columns sparsities (percent)."""
+    named = {"low until": regimes.low.probability or {}, "high from": regimes.high.probability or {}}
+    table = pd.DataFrame(named).T
+    table.columns = ["none" if pd.isna(s) else f"{100 * s:.0f} %" for s in table.columns]
+    return table.round(3).fillna("")
+
+
+def selection(study: Study | Replay, cells: pd.DataFrame) -> pd.DataFrame:
+    """By arm, mean accuracy (percent) as selected and scored on dev, as scored on what it was not selected on, and
+    the difference, in points."""
+    if isinstance(study, Replay):
+        return pd.DataFrame({"": {"not known": "a table of results keeps no predictions"}})
+    halves = selected_on_half(cells, dev_correct(study, cells))
+    means = 100 * halves.groupby("arm")[["dev_accuracy", "held_out_accuracy"]].mean()
+    means["optimism"] = means.dev_accuracy - means.held_out_accuracy
+    return means.assign(learning_rates=cells.groupby("arm").learning_rate.nunique()).round(2)

@@ -10,7 +10,7 @@ from prune_utils import paths, preflight, progress
 from prune_utils.files import alone, write_whole
 from prune_utils.nodes import nodes, outgrown
 from prune_utils.params import load_study, read_yaml
-from prune_utils.schema import Study
+from prune_utils.schema import Replay, Study
 from prune_utils.section import ParamsError
 
 # what may differ between two runs of one study: how it is run and read, and how far its grid reaches
@@ -85,7 +85,7 @@ def list_nodes(study: Study) -> None:
     )
 
 
-def check_same(study: Study, folder: Path) -> None:
+def check_same(study: Study | Replay, folder: Path) -> None:
     """Raises ParamsError where `folder` holds results made with other params, naming the keys that differ.
 
     A grid may change and a task may be added: cells that are there stay what they are. The precision of the
@@ -94,6 +94,12 @@ def check_same(study: Study, folder: Path) -> None:
     if not (folder / "params.yaml").exists():
         return
     old, new = read_yaml(folder / "params.yaml"), study.model_dump()
+    if isinstance(study, Replay) or "table" in old:
+        if not isinstance(study, Replay) or "table" not in old:
+            raise ParamsError(
+                f"{paths.shown(folder)} holds a table's study or a trained one, and this is the other kind"
+            )
+        return  # an analysis alone: it is made anew in seconds
     new_tasks = {task["name"]: task for task in new["tasks"]}
     different = [key for key in new if key not in FREE for key in _different(old.get(key), new[key], key)]
     different += _different(old["machine"]["precision"], new["machine"]["precision"], "machine.precision")

@@ -29,9 +29,7 @@ def cells(seeds: int, fall: np.ndarray, gain: np.ndarray, random: np.random.Gene
             shift = random.normal(0, noise)  # the seed's own
             means = [("dense", 0.0, 0.0)] if seeds > 1 else []
             means += [("pretrain", s, -f) for s, f in zip(SPARSITIES, fall, strict=True)]
-            means += [
-                ("information_deletion", s, g - f) for s, f, g in zip(SPARSITIES, fall, gain, strict=True)
-            ]
+            means += [("information_deletion", s, g - f) for s, f, g in zip(SPARSITIES, fall, gain, strict=True)]
             rows += [(arm, s, task, seed, 85 + shift + mean + random.normal(0, noise)) for arm, s, mean in means]
             if seeds == 1:
                 rows += [("dense", 0.0, task, run, 85 + shift + random.normal(0, noise)) for run in range(len(ARMS))]
