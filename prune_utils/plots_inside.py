@@ -94,7 +94,8 @@ def weight_histograms(frame: pd.DataFrame) -> Figure:
         kind, layer = names[name]
         density = part["count"] / part["count"].sum() / (part.right - part.left)
         panels[kind].plot((part.left + part.right) / 2, density, color=colours[layer], linewidth=1.2)
-        panels[kind].set(title=kind, ylim=(0, None))
+    for kind, axes in panels.items():
+        axes.set(title=kind, ylim=(0, None))
     figure.supxlabel("weight", fontsize=12)
     figure.supylabel("density (per unit of weight)", fontsize=12)
     handles = [plt.Line2D([], [], color=colours[layer]) for layer in layers]

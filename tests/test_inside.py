@@ -263,6 +263,8 @@ def test_the_figures_of_weights_show_every_matrix(tiny_bert):
         "pooler": 1,
         "word embeddings": 1,
     }
+    for axes in panels:  # no peak is cut off
+        assert axes.get_ylim()[0] == 0 and axes.get_ylim()[1] > max(line.get_ydata().max() for line in axes.lines)
     masks = {name: torch.ones(p.shape, dtype=torch.bool) for name, p in matrices.items()}
     axes = plots_inside.mean_and_std(statistics(matrices, masks).assign(sparsity=0.0, seed=0)).axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
