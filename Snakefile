@@ -25,7 +25,7 @@ for node in nodes(study):
         name:
             node.name.replace(" ", "_").replace(",", "").replace("%", "percent").replace("-", "_")
         input:
-            # a wording mended in a notebook must not cost days of training: only the last one is run anew for it
+            # a wording mended in a notebook must not cost days of training: only the analyses are run anew for it
             template=node.template if not node.examples else ancient(str(node.template)),
             params=ancient("params.yaml") if node.examples else "params.yaml",
             after=[str(path) for path in node.after],

@@ -18,7 +18,7 @@ class Node:
     notebook: Path
     parameters: dict = field(default_factory=dict)
     after: tuple[Path, ...] = ()  # executed notebooks that must be there first
-    examples: int = 0  # read in training, by which the time left is estimated
+    examples: int = 0  # read in training, by which the time left is estimated; 0: an analysis, cheap to run anew
 
 
 def outgrown(study: Study) -> list[Path]:
@@ -49,8 +49,14 @@ def nodes(study: Study | Replay) -> list[Node]:
     tuned = [
         node for task in study.tasks for seed in study.grid.seeds for node in _finetuning_nodes(study, task.name, seed)
     ]
-    everything = tuple(node.notebook for node in runs + tuned)
-    return [*runs, *tuned, Node("regimes", paths.REGIMES_NOTEBOOK, Path("regimes.ipynb"), {}, everything)]
+    inside = _inside_node(study, runs)
+    everything = tuple(node.notebook for node in [*runs, inside, *tuned])
+    return [*runs, inside, *tuned, Node("regimes", paths.REGIMES_NOTEBOOK, Path("regimes.ipynb"), {}, everything)]
+
+
+def _inside_node(study: Study, runs: list[Node]) -> Node:
+    notebook = (paths.inside(study.study) / "inside.ipynb").relative_to(paths.results(study.study))
+    return Node("inside the encoder", paths.INSIDE_NOTEBOOK, notebook, {}, tuple(node.notebook for node in runs))
 
 
 def _parts(study: Study, sparsities: list[float]) -> list[list[float]]:

@@ -10,6 +10,7 @@ NOTEBOOKS = ROOT / "notebooks"
 PRETRAINING_NOTEBOOK = NOTEBOOKS / "1_pruning_during_pretraining.ipynb"
 FINETUNING_NOTEBOOK = NOTEBOOKS / "2_finetuning.ipynb"
 REGIMES_NOTEBOOK = NOTEBOOKS / "3_regimes.ipynb"
+INSIDE_NOTEBOOK = NOTEBOOKS / "5_inside_the_encoder.ipynb"
 SNAKEFILE = ROOT / "Snakefile"
 
 CHECKPOINT = "checkpoint"  # a from_pretrained folder
@@ -23,6 +24,11 @@ def given(path: str) -> Path:
 
 def results(study: str) -> Path:
     return OUT / "results" / study
+
+
+def inside(study: str) -> Path:
+    """The folder of what was measured inside the pre-trained models."""
+    return results(study) / "inside"
 
 
 def report(study: str) -> Path:

@@ -206,7 +206,7 @@ def test_a_dry_run_lists_the_whole_grid(capsys):
     assert main(["study", str(PARAMS / "paper.yaml"), "--dry-run"]) == 0
     listed = capsys.readouterr().out.splitlines()
     paper = load_study(PARAMS / "paper.yaml")
-    assert len(listed) == len(nodes(paper)) + 1 == 1 + 10 + 9 + 5 * 10 + 1 + 1
+    assert len(listed) == len(nodes(paper)) + 1 == 1 + 10 + 9 + 1 + 5 * 10 + 1 + 1
 
 
 def test_every_node_comes_after_what_it_needs(monkeypatch):

@@ -54,7 +54,7 @@ def finished(small, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
     done = run(out, "study", small)
     assert done.returncode == 0, done.stderr
-    assert "[5/5]" in done.stdout and done.stdout.strip().endswith("index.html")
+    assert "[6/6]" in done.stdout and done.stdout.strip().endswith("index.html")
     return out
 
 
@@ -89,6 +89,20 @@ def test_every_cell_has_its_row_and_its_columns(finished, small):
     assert by_arm.final_sparsity["information_deletion"] < 0.8
     assert np.isnan(by_arm.pretrain_loss["scratch"])
     assert by_arm.pretrain_loss["pretrain"] == by_arm.pretrain_loss["information_deletion"]
+
+
+def test_what_is_inside_the_encoder_has_its_rows(finished):
+    similarity, heads, weights = (
+        pd.read_csv(finished / f"results/small/inside/{name}.csv") for name in ("similarity", "heads", "weights")
+    )
+    cosine = similarity.groupby(["method", "sparsity"]).cosine
+    assert set(cosine.groups) == {("gradual", 0.0), ("gradual", 0.9), ("random", 0.9)}
+    assert (cosine.size() == 3).all()  # the embeddings and two layers
+    assert cosine.min()["gradual", 0.0] == pytest.approx(1)
+    assert cosine.max()["gradual", 0.9] < 0.999 and cosine.max()["random", 0.9] < 0.999
+    assert heads.groupby("sparsity").pruned_share.mean().to_dict() == pytest.approx({0.0: 0.0, 0.9: 0.9}, abs=2e-3)
+    assert weights.groupby("sparsity")["size"].count().to_dict() == {0.0: 14, 0.9: 14}
+    assert len(list((finished / "results/small/inside").glob("*.svg"))) == 6
 
 
 def test_checkpoints_hold_their_masks(finished):
@@ -126,6 +140,7 @@ def test_a_grown_grid_computes_what_is_new_and_only_that(finished, small, tmp_pa
     assert done.returncode == 0, done.stderr
     assert {path: path.stat().st_mtime_ns for path in old} == old
     assert len(cells_of(tmp_path / "out")) == len(cells_of(finished)) + 4
+    assert set(pd.read_csv(tmp_path / "out/results/small/inside/heads.csv").sparsity) == {0.0, 0.5, 0.9}
 
 
 def test_other_params_under_the_same_name_are_refused(finished, small, tmp_path):
@@ -216,7 +231,7 @@ def test_papermill_refuses_what_a_notebook_does_not_know(tmp_path):
 
 
 def test_papermill_help_explains_every_parameter():
-    for notebook in sorted(paths.NOTEBOOKS.glob("[123]*.ipynb")):
+    for notebook in sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb")):
         cell = next(c for c in nbformat.read(notebook, 4).cells if "parameters" in c.metadata.get("tags", []))
         for line in cell.source.splitlines():
             assert line.startswith("#") or (": " in line.split("=")[0] and "  # " in line), line
