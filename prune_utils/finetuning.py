@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
-from scipy.special import log_softmax
-from sklearn.metrics import f1_score, matthews_corrcoef
+from datasets import Dataset
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import (
@@ -18,14 +16,15 @@ from prune_utils import paths, prepared, text
 from prune_utils.checkpoints import all_kept, load_checkpoint, save_checkpoint
 from prune_utils.files import alone, read_json, write_json
 from prune_utils.grid import Cell
-from prune_utils.masks import magnitude_mask
+from prune_utils.masks import magnitude_masks
 from prune_utils.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
 from prune_utils.modeling import new_configuration
 from prune_utils.pretraining import pretrain
 from prune_utils.provenance import provenance
 from prune_utils.pruning import FixedMask
 from prune_utils.schema import Study
-from prune_utils.training import Recipe, discard, predict, train
+from prune_utils.scores import scores
+from prune_utils.training import Recipe, discard, train
 
 # how the zeros of each arm came to be
 METHOD = {
@@ -69,7 +68,7 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
     if cell.arm == "downstream":
         folder = cell.dense().folder(study.study)
         model, _, _ = load_checkpoint(AutoModelForSequenceClassification, folder / paths.CHECKPOINT, 0.0)
-        masks = {name: magnitude_mask(p, cell.sparsity) for name, p in prunable_matrices(model).items()}
+        masks = magnitude_masks(prunable_matrices(model), cell.sparsity)
         apply_masks(model, masks)
         return model, masks, check_zeros(model, masks, cell.sparsity)
     method = "random" if cell.arm == "random" else "gradual"
@@ -82,29 +81,14 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
 
 
 def _train(study: Study, cell: Cell) -> None:
-    folder, recipe = cell.folder(study.study), study.finetuning
+    folder = cell.folder(study.study)
     tokenizer = text.tokenizer(study.corpus)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
     model, masks, realised = starting_model(study, cell, labels=len(training.unique("labels")))
     keeps_mask = cell.arm in ("pretrain", "downstream", "random")
-    epochs = recipe.epochs.of(cell.arm, cell.sparsity)
-    seconds, _ = train(
-        model,
-        training,
-        Recipe(
-            -(-epochs * len(training) // recipe.batch_size),
-            recipe.batch_size,
-            cell.learning_rate,
-            recipe.weight_decay,
-            recipe.warmup_share,
-            recipe.max_grad_norm,
-            cell.seed,
-        ),
-        folder / "trainer",
-        study.machine,
-        tokenizer,
-        FixedMask(model, masks) if keeps_mask else None,
-    )
+    epochs = study.finetuning.epochs.of(cell.arm, cell.sparsity)
+    pruning = FixedMask(model, masks) if keeps_mask else None
+    seconds = fit(model, training, study, cell, epochs, folder / "trainer", tokenizer, pruning)
     if keeps_mask:
         check_zeros(model, masks, cell.sparsity)
     if cell.arm == "dense":
@@ -121,8 +105,7 @@ def _train(study: Study, cell: Cell) -> None:
             "seed": cell.seed,
             "learning_rate": cell.learning_rate,
             "epochs": epochs,
-            **_scores(model, dev, study, tokenizer, folder),
-            "train_loss": float(_losses(*_predicted(model, training, study, tokenizer)).mean()),
+            **scores(model, training, dev, study, tokenizer, folder),
             "pretrain_loss": _pretrain_loss(study, cell),
             "seconds": seconds,
             **provenance(study.machine),
@@ -131,37 +114,29 @@ def _train(study: Study, cell: Cell) -> None:
     discard(folder / "trainer")
 
 
-def _predicted(model, data, study: Study, tokenizer: PreTrainedTokenizerBase) -> tuple[np.ndarray, np.ndarray]:
-    """Logits, shape (examples, labels), and the right answers, shape (examples,)."""
-    unlabelled = data.remove_columns("labels")
-    return predict(model, unlabelled, study.machine, tokenizer)[0].astype(np.float64), np.asarray(data[:]["labels"])
-
-
-def _losses(logits: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """The cross-entropy of each example, in nats."""
-    return -log_softmax(logits, axis=1)[np.arange(len(answers)), answers]
-
-
-def _scores(model, dev, study: Study, tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[str, float]:
-    """Dev metrics; F1 for two labels only, where it has one meaning. The predictions are kept beside them.
-
-    A model that diverged predicts nothing: its metrics are NaN, and no learning rate is selected for them.
-    """
-    logits, answers = _predicted(model, dev, study, tokenizer)
-    if not np.isfinite(logits).all():
-        return {"dev_accuracy": float("nan"), "dev_examples": len(answers)}
-    predictions = logits.argmax(1)
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "dev_predictions.npy", predictions.astype(np.uint8), allow_pickle=False)
-    two = logits.shape[1] == 2
-    return {
-        "dev_accuracy": float((predictions == answers).mean()),
-        "dev_loss": float(_losses(logits, answers).mean()),
-        "dev_matthews": float(matthews_corrcoef(answers, predictions)),
-        "dev_f1": float(f1_score(answers, predictions)) if two else None,
-        "dev_majority": float(np.bincount(answers).max() / len(answers)),
-        "dev_examples": len(answers),
-    }
+def fit(
+    model: PreTrainedModel,
+    data: Dataset,
+    study: Study,
+    cell: Cell,
+    epochs: int,
+    folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    pruning: FixedMask | None = None,
+) -> float:
+    """Trains a classifier in place by the study's fine-tuning recipe, at a cell's learning rate and seed, with a
+    linear decay over these `epochs`; returns the seconds it took. `folder` is the Trainer's: see `train`."""
+    recipe = study.finetuning
+    steps = Recipe(
+        -(-epochs * len(data) // recipe.batch_size),
+        recipe.batch_size,
+        cell.learning_rate,
+        recipe.weight_decay,
+        recipe.warmup_share,
+        recipe.max_grad_norm,
+        cell.seed,
+    )
+    return train(model, data, steps, folder, study.machine, tokenizer, pruning)[0]
 
 
 def _pretrain_loss(study: Study, cell: Cell) -> float | None:

@@ -14,6 +14,17 @@ def pruned_count(size: int, sparsity: float) -> int:
     return round(sparsity * size)
 
 
+def magnitudes(weight: Tensor) -> Tensor:
+    """What a matrix's weights are ranked by: shape (n,), float32.
+
+    Raises ValueError where a weight is not finite, since such a weight has no rank.
+    """
+    magnitude = weight.detach().abs().flatten().float()
+    if not torch.isfinite(magnitude).all():
+        raise ValueError("a weight is NaN or infinite, so magnitudes cannot be ranked")
+    return magnitude
+
+
 def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
     """Prunes the round(s·n) weights of smallest magnitude in one matrix, by rank (paper §2.2).
 
@@ -22,9 +33,7 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
     Raises ValueError where a weight is not finite, since such a weight has no rank.
     """
     count = pruned_count(weight.numel(), sparsity)
-    magnitude = weight.detach().abs().flatten().float()
-    if not torch.isfinite(magnitude).all():
-        raise ValueError("a weight is NaN or infinite, so magnitudes cannot be ranked")
+    magnitude = magnitudes(weight)
     if count == 0:
         return torch.ones_like(weight, dtype=torch.bool)
     threshold = magnitude.kthvalue(count).values
@@ -34,6 +43,11 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
     missing = count - (magnitude < threshold).sum()
     keep[ties[missing:]] = True
     return keep.view_as(weight)
+
+
+def magnitude_masks(matrices: dict[str, Tensor], sparsity: float) -> dict[str, Tensor]:
+    """The magnitude mask of every matrix, each at the same sparsity."""
+    return {name: magnitude_mask(weight, sparsity) for name, weight in matrices.items()}
 
 
 def random_mask(weight: Tensor, sparsity: float, generator: torch.Generator) -> Tensor:

@@ -33,6 +33,8 @@ def outgrown(study: Study) -> list[Path]:
 
 def _results(study: Study, node: Node) -> list[Path]:
     wanted = node.parameters
+    if node.template == paths.PRUNABILITY_NOTEBOOK:
+        return [folder / paths.RESULT for folder in _prunability_folders(study, wanted["seeds"][0])]
     if "method" in wanted:
         runs = [paths.pretraining(study.study, wanted["method"], s, wanted["seed"]) for s in wanted["sparsities"]]
         return [folder / paths.RESULT for folder in runs]
@@ -50,8 +52,10 @@ def nodes(study: Study | Replay) -> list[Node]:
         node for task in study.tasks for seed in study.grid.seeds for node in _finetuning_nodes(study, task.name, seed)
     ]
     inside = _inside_node(study, runs)
-    everything = tuple(node.notebook for node in [*runs, inside, *tuned])
-    return [*runs, inside, *tuned, Node("regimes", paths.REGIMES_NOTEBOOK, Path("regimes.ipynb"), {}, everything)]
+    prunability = [_prunability_node(study, seed) for seed in study.grid.seeds]
+    before = [*runs, inside, *tuned, *prunability]
+    everything = tuple(node.notebook for node in before)
+    return [*before, Node("regimes", paths.REGIMES_NOTEBOOK, Path("regimes.ipynb"), {}, everything)]
 
 
 def _inside_node(study: Study, runs: list[Node]) -> Node:
@@ -132,3 +136,34 @@ def _finetuning_nodes(study: Study, task: str, seed: int) -> list[Node]:
 def _finetuning_examples(study: Study, task: str, sparsities: list[float], seed: int) -> int:
     epochs = sum(study.finetuning.epochs.of(cell.arm, cell.sparsity) for cell in cells(study, task, seed, sparsities))
     return epochs * train_size(study.task(task))
+
+
+def _prunability_node(study: Study, seed: int) -> Node:
+    gradual = [node.notebook for node in _pretraining_nodes(study, seed) if node.parameters["method"] == "gradual"]
+    dense = [_finetuning_nodes(study, task.name, seed)[0].notebook for task in study.tasks]
+    return Node(
+        f"prunability, seed {seed}",
+        paths.PRUNABILITY_NOTEBOOK,
+        Path("prunability") / f"seed-{seed}.ipynb",
+        {"seeds": [seed]},
+        (*gradual, *dense),
+        sum(map(train_size, study.tasks)) * _prunability_epochs(study),
+    )
+
+
+def _prunability_epochs(study: Study) -> int:
+    """Epochs that fine-tuning first takes on one task, before pruning and after; the dense arm's model is there."""
+    epochs, wanted = study.finetuning.epochs, study.prunability
+    after = epochs.of("downstream", wanted.sparsity)
+    return sum(after + (count if count != epochs.dense else 0) for count in wanted.epochs)
+
+
+def _prunability_folders(study: Study, seed: int) -> list[Path]:
+    """What the notebook shows: masks of every sparsity, the dense cells, and what was fine-tuned first."""
+    wanted, tasks = study.prunability, [task.name for task in study.tasks]
+    gradual = [paths.pretraining(study.study, "gradual", s, seed) for s in study.grid.sparsities]
+    dense = [cell.folder(study.study) for task in tasks for cell in cells(study, task, seed, [0.0], ["dense"])]
+    first = [
+        paths.prunability(study.study, task, seed, wanted.sparsity, count) for task in tasks for count in wanted.epochs
+    ]
+    return gradual + dense + first

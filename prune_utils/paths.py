@@ -10,6 +10,7 @@ NOTEBOOKS = ROOT / "notebooks"
 PRETRAINING_NOTEBOOK = NOTEBOOKS / "1_pruning_during_pretraining.ipynb"
 FINETUNING_NOTEBOOK = NOTEBOOKS / "2_finetuning.ipynb"
 REGIMES_NOTEBOOK = NOTEBOOKS / "3_regimes.ipynb"
+PRUNABILITY_NOTEBOOK = NOTEBOOKS / "4_prunability.ipynb"
 INSIDE_NOTEBOOK = NOTEBOOKS / "5_inside_the_encoder.ipynb"
 SNAKEFILE = ROOT / "Snakefile"
 
@@ -59,3 +60,8 @@ def finetuning(study: str, task: str, seed: int) -> Path:
 def cell(study: str, task: str, seed: int, arm: str, sparsity: float, learning_rate: float) -> Path:
     """The folder of one fine-tuned cell."""
     return finetuning(study, task, seed) / arm / percent(sparsity) / f"learning-rate-{learning_rate:g}"
+
+
+def prunability(study: str, task: str, seed: int, sparsity: float, epochs: int) -> Path:
+    """The folder of one model that was fine-tuned for `epochs` first and pruned then."""
+    return results(study) / "prunability" / task / f"seed-{seed}" / percent(sparsity) / f"epochs-{epochs:02d}"

@@ -8,7 +8,7 @@ from prune_utils.section import ParamsError
 from prune_utils.sizes import free_bytes, pairs_bytes, parameters
 
 BYTES_PER_WEIGHT = 4
-CHECKPOINT_COPIES = 8  # two checkpoints to resume from, each with weights, moments and underlying magnitudes
+CHECKPOINT_COPIES = 12  # to resume from: two checkpoints of each of two trainings at most, with weights and moments
 
 
 def check(study: Study | Replay) -> None:

@@ -77,6 +77,20 @@ class Epochs(Section):
         return epochs if isinstance(epochs, int) else [e.epochs for e in epochs if e.sparsity <= sparsity][-1]
 
 
+class Prunability(Section):
+    """Fine-tuning first: epochs of the dense model before it is pruned in one shot (paper §5)."""
+
+    sparsity: Sparsity  # one of the grid's, for its gradual run has the masks to compare with
+    epochs: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+    @field_validator("epochs")
+    @classmethod
+    def rising(cls, epochs: list[int]):
+        if epochs != sorted(set(epochs)):
+            raise ValueError(f"epochs are {epochs}; allowed is a rising list of whole numbers from 0 up")
+        return epochs
+
+
 class Finetuning(Section):
     batch_size: Count
     learning_rates: Annotated[list[Positive], Field(min_length=1)]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from prune_utils.recipes import Finetuning, Model, Pretraining
+from prune_utils.recipes import Finetuning, Model, Pretraining, Prunability
 from prune_utils.section import Count, ParamsError, Section, Sparsity
 from prune_utils.sources import Corpus, Task
 
@@ -79,6 +79,7 @@ class Study(Section):
     model: Model
     pretraining: Pretraining
     finetuning: Finetuning
+    prunability: Prunability
     grid: Grid
     analysis: Analysis
     machine: Machine
@@ -90,6 +91,13 @@ class Study(Section):
             raise ValueError(f"tasks are {names}; allowed is each name once")
         if self.corpus.source != "embedded" and any(task.source == "embedded" for task in self.tasks):
             raise ValueError("an embedded task needs the embedded corpus, whose words it is written in")
+        return self
+
+    @model_validator(mode="after")
+    def prunability_is_on_the_grid(self):
+        allowed, sparsity = self.grid.sparsities[1:], self.prunability.sparsity
+        if sparsity not in allowed:
+            raise ValueError(f"prunability.sparsity is {sparsity}; allowed is one of the grid's above 0: {allowed}")
         return self
 
     def task(self, name: str) -> Task:

@@ -14,7 +14,7 @@ from prune_utils.schema import Replay, Study
 from prune_utils.section import ParamsError
 
 # what may differ between two runs of one study: how it is run and read, and how far its grid reaches
-FREE = ("machine", "analysis", "grid", "tasks")
+FREE = ("machine", "analysis", "grid", "tasks", "prunability")
 
 
 def run(params: Path, dry: bool = False) -> None:
@@ -88,7 +88,8 @@ def list_nodes(study: Study) -> None:
 def check_same(study: Study | Replay, folder: Path) -> None:
     """Raises ParamsError where `folder` holds results made with other params, naming the keys that differ.
 
-    A grid may change and a task may be added: cells that are there stay what they are. The precision of the
+    A grid, and what is fine-tuned before pruning, may change and a task may be added: results lie in folders that
+    name their coordinates, and those that are there stay what they are. The precision of the
     machine may not: a cell computed in another would not be like the rest.
     """
     if not (folder / "params.yaml").exists():

@@ -39,6 +39,7 @@ def test_the_paper_is_the_papers():
     epochs = paper.finetuning.epochs
     assert [epochs.of("information_deletion", s) for s in (0.1, 0.6, 0.7, 0.9)] == [13, 13, 15, 15]
     assert [epochs.of("downstream", s) for s in (0.1, 0.7, 0.8, 0.9)] == [5, 5, 7, 7]
+    assert paper.prunability.sparsity == 0.6 and paper.prunability.epochs == [0, 1, 3, 6, 9, 12]
     assert len(pretraining_runs(paper)) == 1 + 10 + 9
     assert len(all_cells(paper)) == 5 * 4 * (2 + 9 * 4)
 
@@ -63,6 +64,17 @@ def test_the_paper_is_the_papers():
             "(YAML reads 2e-5 as text; write 2.0e-5)",
         ),
         ({"pretraining": {"ramp_steps": 99}}, "ramp_steps is 99; allowed is at most steps, 12"),
+        ({"prunability": {"epochs": [0, 3, 1]}}, "prunability.epochs: epochs are [0, 3, 1]; allowed is a rising list"),
+        ({"prunability": {"epochs": [1, 1]}}, "allowed is a rising list of whole numbers from 0 up"),
+        (
+            {"prunability": {"epochs": [-1, 2]}},
+            "prunability.epochs.0 is -1; input should be greater than or equal to 0",
+        ),
+        ({"prunability": {"epochs": []}}, "prunability.epochs is []; list should have at least 1 item"),
+        (
+            {"prunability": {"sparsity": 0.5}},
+            "prunability.sparsity is 0.5; allowed is one of the grid's above 0: [0.6, 0.9]",
+        ),
         ({"model": {"hidden_size": None}}, "needs its shape; missing: hidden_size"),
         ({"machine": {"precision": "float16"}}, "machine.precision is 'float16'"),
         ({"corpus": {"source": "locl"}}, "corpus is"),
@@ -155,6 +167,13 @@ def test_a_grid_may_grow_and_a_machine_may_change(smoke, tmp_path):
         workflow.check_same(validated(merge(smoke, {"machine": {"precision": "bfloat16"}})), tmp_path)
 
 
+def test_a_study_finished_before_prunability_was_measured_may_gain_it(smoke, tmp_path):
+    old = validated(smoke).model_dump()
+    del old["prunability"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(old, sort_keys=False))
+    workflow.check_same(validated(merge(smoke, {"prunability": {"epochs": [0, 1, 5]}})), tmp_path)
+
+
 def test_no_disk_space_is_known_before_training(smoke, monkeypatch):
     monkeypatch.setattr(preflight, "free_bytes", lambda study: 1000)
     with pytest.raises(ParamsError, match="needs about .* GB .* and the disk has 0.0 GB free"):
@@ -206,7 +225,7 @@ def test_a_dry_run_lists_the_whole_grid(capsys):
     assert main(["study", str(PARAMS / "paper.yaml"), "--dry-run"]) == 0
     listed = capsys.readouterr().out.splitlines()
     paper = load_study(PARAMS / "paper.yaml")
-    assert len(listed) == len(nodes(paper)) + 1 == 1 + 10 + 9 + 1 + 5 * 10 + 1 + 1
+    assert len(listed) == len(nodes(paper)) + 1 == 1 + 10 + 9 + 1 + 5 * 10 + 1 + 1 + 1
 
 
 def test_every_node_comes_after_what_it_needs(monkeypatch):

@@ -42,6 +42,7 @@ def small(tmp_path_factory):
                 "tasks": [{"source": "embedded", "name": "sentiment", "train": 96, "dev": 64}],
                 "finetuning": {"learning_rates": [1.0e-3]},
                 "grid": {"sparsities": [0.0, 0.9]},
+                "prunability": {"sparsity": 0.9, "epochs": [0, 1, 2]},
             }
         )
     )
@@ -54,7 +55,7 @@ def finished(small, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
     done = run(out, "study", small)
     assert done.returncode == 0, done.stderr
-    assert "[6/6]" in done.stdout and done.stdout.strip().endswith("index.html")
+    assert "[7/7]" in done.stdout and done.stdout.strip().endswith("index.html")
     return out
 
 
@@ -110,6 +111,32 @@ def test_checkpoints_hold_their_masks(finished):
         folder = finished / f"results/small/pretrain/{method}/sparsity-90/seed-0/checkpoint"
         assert sparsity_of(load_masks(folder / MASKS)) == pytest.approx(0.9, abs=1e-3)
         assert (folder / "model.safetensors").exists() and (folder / "tokenizer.json").exists()
+
+
+def prunability_of(out, name):
+    return pd.read_csv(out / f"results/small/prunability/seed-0/{name}.csv")
+
+
+def test_prunability_has_a_row_for_every_observation(finished):
+    first = prunability_of(finished, "fine_tune_first").set_index("epochs")
+    assert list(first.index) == [0, 1, 2] and (first.target_sparsity == 0.9).all()
+    assert first.realised_sparsity.to_numpy() == pytest.approx(0.9, abs=1e-3)
+    exact = ["movement_mean", "movement_std", "difference_fine_tuning_alone"]
+    assert (first.loc[0, exact] == 0).all() and (first.loc[1:, exact] > 0).all(axis=None)
+    assert first.difference[0] > 0  # masks made in pre-training are not those of one shot
+    # as many epochs as the dense arm: the same model, pruned in the same way, as in the downstream cell
+    cell = cells_of(finished).set_index("arm").loc["downstream"]
+    assert list(first.loc[1, ["dev_accuracy", "dev_loss", "train_loss"]]) == list(
+        cell[["dev_accuracy", "dev_loss", "train_loss"]]
+    )
+    moved = prunability_of(finished, "movement").iloc[0]
+    assert (moved["mean"], moved["std"], moved.epochs) == (first.movement_mean[1], first.movement_std[1], 1)
+    by_rank = prunability_of(finished, "movement_by_rank")
+    assert list(by_rank.decile) == list(range(1, 11)) and by_rank["mean"].mean() == pytest.approx(moved["mean"], 0.05)
+    differences = prunability_of(finished, "mask_difference")
+    assert list(differences.sparsity) == [0.9] and differences.difference[0] == first.difference[1]
+    for folder in (finished / "results/small/prunability/sentiment/seed-0/sparsity-90").iterdir():
+        assert {path.name for path in folder.iterdir()} == {".lock", "result.json", "dev_predictions.npy"}
 
 
 def test_the_report_stands_alone(finished):
@@ -195,6 +222,8 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_frame(finished, small, tmp_
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     runs = [pd.read_csv(out / "results/small/pretraining.csv").drop(columns=TIMES) for out in (tmp_path, finished)]
     pd.testing.assert_frame_equal(*runs, check_exact=True)
+    first = [prunability_of(out, "fine_tune_first").drop(columns=TIMES) for out in (tmp_path, finished)]
+    pd.testing.assert_frame_equal(*first, check_exact=True)
 
 
 def test_two_live_runs_do_not_share_a_folder(finished, small):
@@ -231,7 +260,7 @@ def test_papermill_refuses_what_a_notebook_does_not_know(tmp_path):
 
 
 def test_papermill_help_explains_every_parameter():
-    for notebook in sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb")):
+    for notebook in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
         cell = next(c for c in nbformat.read(notebook, 4).cells if "parameters" in c.metadata.get("tags", []))
         for line in cell.source.splitlines():
             assert line.startswith("#") or (": " in line.split("=")[0] and "  # " in line), line

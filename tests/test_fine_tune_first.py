@@ -1,0 +1,48 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from prune_utils import fine_tune_first as module
+from prune_utils import paths
+from prune_utils.fine_tune_first import fine_tune_first
+from prune_utils.params import extended, merge, read_yaml, validated
+from prune_utils.pruning import FixedMask
+
+TIMES = ("seconds", "finished")
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.fixture
+def study():
+    changes = {"study": "first", "prunability": {"epochs": [2]}, "machine": {"save_steps": 2}}
+    return validated(merge(extended(read_yaml(paths.PARAMS / "smoke.yaml")), changes))
+
+
+def test_cut_off_after_pruning_it_ends_as_an_undisturbed_one(study, monkeypatch):
+    folder = paths.prunability("first", "sentiment", 0, 0.6, 2)
+    whole = fine_tune_first(study, "sentiment", 0, 2)
+    predictions = np.load(folder / "dev_predictions.npy")
+    shutil.rmtree(folder)
+
+    def stop(self, args, state, control, **kwargs):
+        self.apply()
+        if state.global_step == 2:
+            raise Interrupted
+
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        patched.setattr(FixedMask, "on_optimizer_step", stop)
+        fine_tune_first(study, "sentiment", 0, 2)
+    assert not (folder / paths.RESULT).exists()
+    assert (folder / "trainer-dense/checkpoint-6").exists() and (folder / "trainer-pruned/checkpoint-2").exists()
+
+    again = fine_tune_first(study, "sentiment", 0, 2)
+    assert {k: v for k, v in again.items() if k not in TIMES} == {k: v for k, v in whole.items() if k not in TIMES}
+    assert np.array_equal(np.load(folder / "dev_predictions.npy"), predictions)
+    assert not list(folder.glob("trainer*"))
+
+    monkeypatch.setattr(module, "fit", None)
+    assert fine_tune_first(study, "sentiment", 0, 2) == again  # what is finished is only read
