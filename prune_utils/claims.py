@@ -147,10 +147,11 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     frame = evidence.analyses.get("fine_tune_first")
     if frame is None or frame[frame.epochs > 0].epochs.nunique() < 2:
         return missing("two lengths of fine-tuning before pruning")
-    tuned = frame[frame.epochs > 0].groupby(["seed", "epochs"])[["dev_accuracy", "mean"]].mean().unstack("epochs")
+    tuned = frame[frame.epochs > 0].groupby(["seed", "epochs"])[["dev_accuracy", "movement_mean"]].mean()
+    tuned = tuned.unstack("epochs")
     gain = Estimate.over_seeds(100 * (tuned["dev_accuracy"].iloc[:, -1] - tuned["dev_accuracy"].iloc[:, 0]))
-    first, last = tuned["mean"].columns[[0, -1]]
-    share = (tuned["mean"][first] / tuned["mean"][last]).mean()
+    first, last = tuned["movement_mean"].columns[[0, -1]]
+    share = (tuned["movement_mean"][first] / tuned["movement_mean"][last]).mean()
     said = f"accuracy after {last} epochs, pruned, from after {first}, which moves the order {share:.0%} as far"
     return Finding(gain.at_most(evidence.margins.accuracy_margin), said, gain)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from scipy import stats
 
 LEVEL = 0.95  # of the intervals shown, both sides
 RISK = 0.05  # of each one-sided test behind a verdict: two of them at once are the usual test of equivalence
@@ -30,9 +31,12 @@ class Estimate:
         values = np.asarray(values, dtype=float)
         if len(values) < 2:
             return cls(float(values.mean()), np.empty(0))
-        error = values.std(ddof=1) / np.sqrt(len(values))
-        spread = np.random.default_rng(0).standard_t(len(values) - 1, COUNT)
-        return cls(float(values.mean()), values.mean() + error * spread)
+        return cls.student(float(values.mean()), values.std(ddof=1) / np.sqrt(len(values)), len(values) - 1)
+
+    @classmethod
+    def student(cls, value: float, error: float, freedom: float) -> "Estimate":
+        """A value with a standard error, spread as Student's t: its draws are the quantiles themselves."""
+        return cls(value, value + error * stats.t.ppf((np.arange(COUNT) + 0.5) / COUNT, freedom))
 
     def interval(self, level: float = LEVEL) -> tuple[float, float] | None:
         """The central interval of the draws; None where there are none."""

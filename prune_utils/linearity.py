@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from prune_utils.estimates import COUNT, LEVEL, Estimate
+from prune_utils.estimates import LEVEL, Estimate
 
 LEAST = 4  # points: a line takes two, and bending must have something left to be seen against
 
@@ -54,8 +54,7 @@ def _squares(x: np.ndarray, y: np.ndarray, degree: int) -> float:
 def mean_slope(fits: pd.DataFrame) -> Estimate:
     """The mean of the tasks' slopes, its spread from their errors, taken as independent."""
     error = float(np.sqrt(np.square(fits.error).sum()) / len(fits))
-    spread = np.random.default_rng(0).standard_t(fits.points.sum() - 2 * len(fits), COUNT)
-    return Estimate(float(fits.slope.mean()), fits.slope.mean() + error * spread)
+    return Estimate.student(float(fits.slope.mean()), error, fits.points.sum() - 2 * len(fits))
 
 
 def bent(fits: pd.DataFrame, risk: float) -> list[str]:

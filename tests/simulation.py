@@ -34,4 +34,4 @@ def cells(seeds: int, fall: np.ndarray, gain: np.ndarray, random: np.random.Gene
             if seeds == 1:
                 rows += [("dense", 0.0, task, run, 85 + shift + random.normal(0, noise)) for run in range(len(ARMS))]
     frame = pd.DataFrame(rows, columns=["arm", "target_sparsity", "task", "seed", "dev_accuracy"])
-    return frame.assign(dev_accuracy=frame.dev_accuracy / 100, selected=True)
+    return frame.assign(dev_accuracy=frame.dev_accuracy / 100, selected=True, pretrain_loss=float("nan"))

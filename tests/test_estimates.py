@@ -42,7 +42,7 @@ def test_a_single_seed_decides_nothing(value, limit):
 def test_intervals_over_seeds_are_student_s():
     values = [1.0, 2.0, 4.0, 5.0]
     low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
-    assert Estimate.over_seeds(values).interval() == pytest.approx((low, high), rel=0.1)
+    assert Estimate.over_seeds(values).interval() == pytest.approx((low, high), abs=0.01)
 
 
 def test_the_spread_of_seeds_leaves_their_common_shift_out():
@@ -117,7 +117,7 @@ def test_a_straight_line_is_told_from_a_bent_one():
     fits = line_fits(pd.concat([line("straight", -3.0, noise=0.1), line("bent", -2.0, bend=1.0, noise=0.1)]))
     fits = fits.set_index("task")
     assert fits.slope["straight"] == pytest.approx(-3.0, abs=0.1) and fits.slope["bent"] == pytest.approx(-2.0, abs=0.1)
-    assert fits.low["straight"] < -3.0 < fits.high["straight"]
+    assert abs(fits.slope["straight"] + 3.0) < 4 * fits.error["straight"]
     assert bent(fits.reset_index(), 0.05) == ["bent"]
     assert mean_slope(fits.reset_index()).value == pytest.approx(fits.slope.mean())
     assert line_fits(line("few", -1.0).head(3)).empty
@@ -161,7 +161,7 @@ def test_claims_on_the_inside_worked_by_hand():
     assert calm.verdict["C7"] == "supported"
     tuned = pd.DataFrame(
         [
-            {"seed": s, "epochs": e, "dev_accuracy": 0.8 + 0.1 * (e == 6) + 0.001 * s * e, "mean": 0.01 * e}
+            {"seed": s, "epochs": e, "dev_accuracy": 0.8 + 0.1 * (e == 6) + 0.001 * s * e, "movement_mean": 0.01 * e}
             for s in seeds
             for e in (0, 1, 6)
         ]
@@ -203,7 +203,9 @@ def test_a_table_with_holes_fewer_arms_and_no_losses_gives_what_it_can(tmp_path)
     draws = accuracy_draws(read)
     assert not draws.has(("pretrain", 0.2)) and draws.has(("pretrain", 0.3)) and replay.losses(read).empty
     found = find(draws, None, MARGINS)
-    assert found.high_from is None and found.low_until == 0.3 and found.low.interval is None
+    assert (
+        found.high_from is None and found.low_until == 0.4 and found.low.interval is None
+    )  # at 40 % by exactly the margin
 
 
 def test_losses_of_one_run_have_no_spread():

@@ -5,8 +5,10 @@ import pytest
 
 from prune_utils import plots, tables
 from prune_utils.frames import mean_over_tasks
-from prune_utils.regimes import curves, find, sentences
+from prune_utils.regimes import Regimes, curves, find
 from prune_utils.schema import Analysis
+from prune_utils.sentences import sentences
+from prune_utils.uncertainty import accuracy_draws, loss_draws
 
 MARGINS = Analysis(accuracy_margin=0.5, loss_margin=0.05)
 SPARSITIES = [0.0, 0.3, 0.5, 0.7, 0.9]
@@ -55,9 +57,13 @@ def study(tasks=("a", "b"), seeds=(0, 1)):
     return cells, runs
 
 
+def regimes(cells, runs) -> Regimes:
+    return find(accuracy_draws(cells), loss_draws(runs), MARGINS)
+
+
 def test_the_definitions_on_a_case_worked_by_hand():
     cells, runs = study()
-    found = find(curves(cells, runs), MARGINS)
+    found = regimes(cells, runs)
     assert (found.low_until, found.high_from) == (0.3, 0.7)
     assert [found.of(s) for s in SPARSITIES] == ["low", "low", "medium", "high", "high"]
 
@@ -65,7 +71,7 @@ def test_the_definitions_on_a_case_worked_by_hand():
 def test_a_rise_of_pretraining_loss_alone_ends_the_low_regime():
     cells, runs = study()
     runs.loc[runs.target_sparsity == 0.3, "pretrain_loss"] = 2.06
-    assert find(curves(cells, runs), MARGINS).low_until == 0.0
+    assert regimes(cells, runs).low_until == 0.0
 
 
 def test_low_is_unbroken_from_zero_and_high_to_the_end():
@@ -73,7 +79,7 @@ def test_low_is_unbroken_from_zero_and_high_to_the_end():
     cells.loc[(cells.arm == "pretrain") & (cells.target_sparsity == 0.3), "dev_accuracy"] -= 0.05
     cells.loc[(cells.arm == "pretrain") & (cells.target_sparsity == 0.5), "dev_accuracy"] = 0.95
     cells.loc[(cells.arm == "information_deletion") & (cells.target_sparsity == 0.9), "dev_accuracy"] -= 0.2
-    found = find(curves(cells, runs), MARGINS)
+    found = regimes(cells, runs)
     assert (found.low_until, found.high_from) == (0.0, None)
 
 
@@ -81,7 +87,7 @@ def test_what_is_not_there_is_not_said():
     cells, runs = study()
     without = cells[cells.arm != "information_deletion"]
     table = curves(without, runs)
-    found = find(table, MARGINS)
+    found = regimes(without, runs)
     assert (found.low_until, found.high_from) == (0.3, None)
     assert not any("information" in s for s in sentences(without, table, found, MARGINS))
 
@@ -96,18 +102,19 @@ def test_a_seed_without_all_tasks_does_not_count_in_a_mean():
 def test_sentences_carry_the_runs_own_numbers():
     cells, runs = study()
     table = curves(cells, runs)
-    said = "\n".join(sentences(cells, table, find(table, MARGINS), MARGINS))
+    said = "\n".join(sentences(cells, table, regimes(cells, runs), MARGINS))
     assert "+30.0 points on a" in said
-    assert "Low, up to 30 %: there the pruned model scores -0.2 points and its pre-training loss is +0.020 nats" in said
+    assert "Low, up to 30 % [30 %]: there the pruned model scores -0.2 points from the un-pruned" in said
+    assert "its pre-training loss is +0.020 nats from it" in said
     assert "Medium, at 50 % (pretrain -4.0 points, information deletion -3.8 points)" in said
-    assert "High, from 70 %: at 90 % the pruned model's train loss is 1.00 against 0.10 un-pruned" in said
-    assert "accuracy is +8.0 points better" in said
+    assert "High, from 70 % [70 %]: at 90 % the pruned model's train loss is 1.00 against 0.10 un-pruned" in said
+    assert "accuracy without the mask is +8.0 points from the pruned model's" in said
 
 
 @pytest.mark.parametrize("tasks, seeds", [(("a", "b"), (0, 1)), (("a",), (0,))])
 def test_every_figure_and_table_is_drawn_from_few_or_many_cells(tasks, seeds):
     cells, runs = study(tasks, seeds)
-    found = find(curves(cells, runs), MARGINS)
+    found = regimes(cells, runs)
     figure = plots.by_sparsity(cells, "dev_accuracy", "accuracy (%)", 100, found)
     line = {text.get_label(): text for text in figure.axes[0].lines}["pruned in pre-training"]
     expected = [a + (len(tasks) - 1) + 0.1 * (len(seeds) - 1) for a in PRETRAIN]
