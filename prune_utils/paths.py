@@ -13,6 +13,7 @@ REGIMES_NOTEBOOK = NOTEBOOKS / "3_regimes.ipynb"
 SNAKEFILE = ROOT / "Snakefile"
 
 CHECKPOINT = "checkpoint"  # a from_pretrained folder
+PLAN = "plan.json"  # what a study was estimated to cost before it ran
 RESULT = "result.json"  # a finished training's numbers, written last: where it lies, the training is done
 
 
