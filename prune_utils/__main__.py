@@ -14,6 +14,9 @@ def main(arguments: list[str] | None = None) -> int:
     study = commands.add_parser("study", help="run a study, or what is left of it")
     study.add_argument("params", type=Path)
     study.add_argument("--dry-run", action="store_true", help="list its nodes and run none")
+    plan = commands.add_parser("plan", help="say what a study will cost, before any of it is run")
+    plan.add_argument("params", type=Path)
+    plan.add_argument("--accelerator", default="H200", help="by name; see prune_utils/flops.py (default: H200)")
     node = commands.add_parser("node", help="execute one notebook of a study (called by the Snakefile)")
     node.add_argument("params", type=Path)
     node.add_argument("template", type=Path)
@@ -28,6 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
             from prune_utils.workflow import run
 
             run(given.params, given.dry_run)
+        elif given.command == "plan":
+            from prune_utils.notebook import quiet
+            from prune_utils.params import load_study
+
+            quiet()
+            from prune_utils.plan import show
+
+            show(load_study(given.params), given.accelerator)
         elif given.command == "node":
             from prune_utils.execution import execute
 

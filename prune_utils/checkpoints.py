@@ -38,28 +38,33 @@ def all_kept(model: PreTrainedModel) -> dict[str, Tensor]:
 
 
 def save_checkpoint(
-    model: PreTrainedModel, masks: dict[str, Tensor], target: float, folder: Path, tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel,
+    masks: dict[str, Tensor],
+    target: float,
+    folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    method: str = "gradual",
 ) -> float:
     """Saves a model with its masks; returns the realised sparsity, measured on what was read back.
 
     Raises SparsityMismatch, and leaves no folder, where the zeros on disk are not those of the masks, or the
-    masks not those of the `target` sparsity.
+    masks not those that `method` promises at the `target` sparsity.
     """
     masks = {name: mask.cpu() for name, mask in masks.items()}
     with whole_folder(folder) as unfinished:
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
         save_masks(masks, unfinished / MASKS)
-        return load_checkpoint(type(model), unfinished, target)[2]
+        return load_checkpoint(type(model), unfinished, target, method)[2]
 
 
 def load_checkpoint(
-    kind: type, folder: Path, target: float, **options
+    kind: type, folder: Path, target: float, method: str = "gradual", **options
 ) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
     """A model of class `kind`, its masks, and its realised sparsity, measured.
 
-    Raises SparsityMismatch where zeros, masks and `target` sparsity do not agree.
+    Raises SparsityMismatch where zeros, masks and what `method` promises at the `target` sparsity do not agree.
     """
     model = kind.from_pretrained(folder, dtype=torch.float32, **options)
     masks = load_masks(folder / MASKS)
-    return model, masks, check_zeros(model, masks, target)
+    return model, masks, check_zeros(model, masks, target, method)

@@ -26,16 +26,6 @@ from prune_utils.schema import Study
 from prune_utils.scores import scores
 from prune_utils.training import Recipe, discard, train
 
-# how the zeros of each arm came to be
-METHOD = {
-    "dense": "none",
-    "scratch": "none",
-    "pretrain": "gradual",
-    "information_deletion": "gradual",
-    "downstream": "one_shot",
-    "random": "random",
-}
-
 
 def finetune(study: Study, cell: Cell) -> dict:
     """The result of a cell, trained unless it is finished already; its dev predictions lie beside it."""
@@ -71,13 +61,11 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
         masks = magnitude_masks(prunable_matrices(model), cell.sparsity)
         apply_masks(model, masks)
         return model, masks, check_zeros(model, masks, cell.sparsity)
-    method = "random" if cell.arm == "random" else "gradual"
-    pretrain(study, method, cell.sparsity, cell.seed)
-    folder = paths.pretraining(study.study, method, cell.sparsity, cell.seed)
+    method, sparsity = cell.pretrained()
+    pretrain(study, method, sparsity, cell.seed)
+    folder = paths.pretraining(study.study, method, sparsity, cell.seed) / paths.CHECKPOINT
     set_seed(cell.seed)  # the new head is drawn alike in all arms
-    return load_checkpoint(
-        AutoModelForSequenceClassification, folder / paths.CHECKPOINT, cell.sparsity, num_labels=labels
-    )
+    return load_checkpoint(AutoModelForSequenceClassification, folder, sparsity, method, num_labels=labels)
 
 
 def _train(study: Study, cell: Cell) -> None:
@@ -85,19 +73,19 @@ def _train(study: Study, cell: Cell) -> None:
     tokenizer = text.tokenizer(study.corpus)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
     model, masks, realised = starting_model(study, cell, labels=len(training.unique("labels")))
-    keeps_mask = cell.arm in ("pretrain", "downstream", "random")
+    keeps_mask = cell.arm not in ("dense", "scratch", "information_deletion")
     epochs = study.finetuning.epochs.of(cell.arm, cell.sparsity)
     pruning = FixedMask(model, masks) if keeps_mask else None
     seconds = fit(model, training, study, cell, epochs, folder / "trainer", tokenizer, pruning)
     if keeps_mask:
-        check_zeros(model, masks, cell.sparsity)
+        check_zeros(model, masks, cell.sparsity, cell.method)
     if cell.arm == "dense":
         save_checkpoint(model, masks, 0.0, folder / paths.CHECKPOINT, tokenizer)
     write_json(
         folder / paths.RESULT,
         {
             "arm": cell.arm,
-            "method": METHOD[cell.arm],
+            "method": cell.method,
             "target_sparsity": cell.sparsity,
             "realised_sparsity": realised,
             "final_sparsity": sparsities(model)["prunable"],
@@ -141,8 +129,6 @@ def fit(
 
 def _pretrain_loss(study: Study, cell: Cell) -> float | None:
     """The held-out pre-training loss of the model a cell descends from; None for one made from scratch."""
-    if cell.arm == "scratch":
+    if (run := cell.pretrained()) is None:
         return None
-    method = "random" if cell.arm == "random" else "gradual"
-    sparsity = 0.0 if cell.arm in ("dense", "downstream") else cell.sparsity
-    return read_json(paths.pretraining(study.study, method, sparsity, cell.seed) / paths.RESULT)["pretrain_loss"]
+    return read_json(paths.pretraining(study.study, *run, cell.seed) / paths.RESULT)["pretrain_loss"]

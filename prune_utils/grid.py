@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prune_utils import paths
-from prune_utils.schema import PRUNED_ARMS, Study
+from prune_utils.schema import METHODS, PRUNED_ARMS, Study
+
+# how the zeros of an arm came to be; of any arm not here, by the pre-training method of its own name
+ZEROS = {
+    "dense": "none",
+    "scratch": "none",
+    "pretrain": "gradual",
+    "information_deletion": "gradual",
+    "downstream": "one_shot",
+}
 
 
 @dataclass(frozen=True)
@@ -19,6 +28,17 @@ class Cell:
 
     def folder(self, study: str) -> Path:
         return paths.cell(study, self.task, self.seed, self.arm, self.sparsity, self.learning_rate)
+
+    @property
+    def method(self) -> str:
+        """How the zeros of the cell came to be; "none" where it has none."""
+        return ZEROS.get(self.arm, self.arm)
+
+    def pretrained(self) -> tuple[str, float] | None:
+        """The (method, sparsity) of the pre-training run that it descends from; None for one made from scratch."""
+        if self.arm == "scratch":
+            return None
+        return ("gradual", 0.0) if self.arm in ("dense", "downstream") else (self.method, self.sparsity)
 
     def dense(self) -> "Cell":
         """The dense cell of the same task, rate and seed: where the downstream arm starts."""
@@ -53,6 +73,5 @@ def all_cells(study: Study) -> list[Cell]:
 def pretraining_runs(study: Study) -> list[tuple[str, float]]:
     """The (method, sparsity) of every pre-training run, the dense one first; each seed has all of them."""
     runs = [("dense", 0.0)] + [("gradual", s) for s in study.grid.sparsities]
-    if "random" in study.grid.arms:
-        runs += [("random", s) for s in study.grid.sparsities if s > 0]
-    return runs
+    controls = [method for method in METHODS if method in PRUNED_ARMS and method in study.grid.arms]
+    return runs + [(method, s) for method in controls for s in study.grid.sparsities if s > 0]

@@ -4,11 +4,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from prune_utils.masks import pruned_count, sparsity_of
-
-
-class SparsityMismatch(RuntimeError):
-    """A model's zeros are not those that its masks promise."""
+from prune_utils.criteria import CRITERIA, SparsityMismatch
+from prune_utils.masks import sparsity_of
 
 
 def prunable_matrices(model: PreTrainedModel) -> dict[str, nn.Parameter]:
@@ -53,9 +50,12 @@ def check_names(matrices: dict[str, nn.Parameter], masks: dict[str, Tensor]) -> 
         raise SparsityMismatch(f"masks and matrices do not match: {', '.join(sorted(wrong))}")
 
 
-def check_zeros(model: PreTrainedModel, masks: dict[str, Tensor], target: float | None = None) -> float:
+def check_zeros(
+    model: PreTrainedModel, masks: dict[str, Tensor], target: float | None = None, method: str = "gradual"
+) -> float:
     """The realised sparsity of the prunable matrices, after checking that every pruned weight is exactly zero
-    and, where a `target` is given, that each matrix has exactly the count of them that it asks for.
+    and, where a `target` is given, that exactly as many are pruned as `method` promises at it: in each matrix,
+    of all together (global), or as whole attention heads (heads).
 
     Raises SparsityMismatch where that is not so. Kept weights may be zero (the padding row is): the masks say
     what was pruned, the weights show it.
@@ -69,10 +69,8 @@ def check_zeros(model: PreTrainedModel, masks: dict[str, Tensor], target: float 
     if any(alive.values()):
         name = max(alive, key=alive.get)
         raise SparsityMismatch(f"{sum(alive.values())} pruned weights are not zero, {alive[name]} of them in {name}")
-    for name, mask in masks.items():
-        pruned = int((~mask).sum())
-        if target is not None and pruned != pruned_count(mask.numel(), target):
-            raise SparsityMismatch(f"{name} has {pruned} of {mask.numel()} weights pruned, which is not {target:.0%}")
+    if target is not None:
+        CRITERIA[method].check(masks, target, model.config.num_attention_heads)
     return sparsity_of(masks)
 
 

@@ -92,9 +92,9 @@ def _pretraining_nodes(study: Study, seed: int) -> list[Node]:
             recipe.burn_in_steps * recipe.batch_size,
         )
     ]
-    for method in ("gradual", "random"):
+    for method in dict.fromkeys(method for method, _ in runs[1:]):
         sparsities = [s for m, s in runs if m == method]
-        for part in _parts(study, sparsities) if sparsities else []:
+        for part in _parts(study, sparsities):
             folder = paths.pretraining(study.study, method, part[0], seed).parents[1] / f"seed-{seed}"
             made.append(
                 Node(

@@ -25,8 +25,7 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
     What a notebook does not set comes from the params file that it extends. Raises ParamsError for an unknown
     parameter, a wrong value, or a study whose results were made with other params.
     """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    quiet()
     sections = [*Study.model_fields, "table", "extends"]
     if unknown := _injected(namespace.get("In", [])) - {*sections, *selectors}:
         raise ParamsError(
@@ -42,6 +41,11 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
         preflight.check(study)
         record(study)
     return study
+
+
+def quiet() -> None:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
 
 
 def _injected(history: list[str]) -> set[str]:

@@ -15,6 +15,7 @@ INSIDE_NOTEBOOK = NOTEBOOKS / "5_inside_the_encoder.ipynb"
 SNAKEFILE = ROOT / "Snakefile"
 
 CHECKPOINT = "checkpoint"  # a from_pretrained folder
+PLAN = "plan.json"  # what a study was estimated to cost before it ran
 RESULT = "result.json"  # a finished training's numbers, written last: where it lies, the training is done
 
 

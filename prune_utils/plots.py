@@ -18,6 +18,9 @@ STYLE = {
     "information_deletion": ("#D55E00", "s", "information deletion"),
     "downstream": ("#009E73", "^", "pruned after fine-tuning"),
     "random": ("#CC79A7", "X", "random masks"),
+    "one_shot": ("#56B4E9", "D", "magnitude, one shot"),
+    "global": ("#E69F00", "v", "magnitude, global"),
+    "heads": ("#8C6D31", "P", "whole heads"),
     "gradual": ("#0072B2", "o", "magnitude, gradual"),
 }
 BOUNDS = {"dense": ("#333333", "--", "dense"), "scratch": ("#888888", ":", "from scratch")}
@@ -137,12 +140,12 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
 
 
 def pretraining_loss(runs: pd.DataFrame, regimes: Regimes | None = None) -> Figure:
-    """Held-out pre-training loss by sparsity, magnitude against random masks."""
+    """Held-out pre-training loss by sparsity, one line a method; all of them leave from the 0 % run."""
     figure, axes = _axes()
     pruned = runs[runs.method != "dense"]
-    start = pruned[(pruned.method == "gradual") & (pruned.target_sparsity == 0)].assign(method="random")
-    if (pruned.method == "random").any():
-        pruned = pd.concat([pruned, start])
+    start = pruned[(pruned.method == "gradual") & (pruned.target_sparsity == 0)]
+    others = [method for method in pruned.method.unique() if method != "gradual"]
+    pruned = pd.concat([pruned, *(start.assign(method=method) for method in others)])
     _lines(axes, pruned, "method", "pretrain_loss")
     if regimes:
         _shade(axes, regimes, sorted(pruned.target_sparsity.unique()))

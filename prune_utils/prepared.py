@@ -62,12 +62,12 @@ def task_data(study: Study, name: str, tokenizer: PreTrainedTokenizerBase) -> tu
     folder = paths.results(study.study) / "data" / name
 
     def make(split: int) -> Callable[[str], Dataset]:
-        return lambda cache: _encoded(tasks.examples(study.task(name))[split], tokenizer, study.corpus.max_length)
+        return lambda cache: encoded(tasks.examples(study.task(name))[split], tokenizer, study.corpus.max_length)
 
     return _once(folder / "train", make(0)), _once(folder / "dev", make(1))
 
 
-def _encoded(frame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+def encoded(frame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
     texts = [list(frame[column]) for column in frame.columns if column != "label"]
     encoded = tokenizer(*texts, truncation=True, max_length=max_length, return_attention_mask=False)
     return Dataset.from_dict(

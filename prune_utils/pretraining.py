@@ -5,22 +5,25 @@ from transformers import PreTrainedTokenizerBase
 
 from prune_utils import paths, prepared, text
 from prune_utils.checkpoints import all_kept, load_checkpoint, save_checkpoint
+from prune_utils.criteria import CRITERIA
 from prune_utils.files import alone, read_json, write_json
 from prune_utils.masks import random_mask
 from prune_utils.matrices import check_zeros, prunable_matrices, sparsities
 from prune_utils.modeling import MaskedBert, new_model
 from prune_utils.provenance import provenance
 from prune_utils.pruning import FixedMask, GradualPruning
+from prune_utils.recipes import Pretraining
 from prune_utils.schedule import Schedule
-from prune_utils.schema import Study
+from prune_utils.schema import RAMPED, Study
 from prune_utils.training import Recipe, discard, predict, train
 
 
 def pretrain(study: Study, method: str, sparsity: float, seed: int) -> dict:
     """The result of one run, trained unless it is finished already; its checkpoint lies beside it.
 
-    `method` dense: the burn-in, from the study's starting model. gradual and random: from the dense model of
-    the same seed, pruned by magnitude on the schedule, or at random before the first step.
+    `method` dense: the burn-in, from the study's starting model. The others start from the dense model of the
+    same seed: gradual and global are pruned by magnitude on the schedule, in each matrix or over all of them
+    together; one_shot and heads by magnitude, and random at random, whole before the first step.
     """
     folder = paths.pretraining(study.study, method, sparsity, seed)
     if (folder / paths.RESULT).exists():
@@ -40,10 +43,7 @@ def _train(study: Study, method: str, sparsity: float, seed: int) -> None:
         pretrain(study, "dense", 0.0, seed)
         dense = paths.pretraining(study.study, "dense", 0.0, seed) / paths.CHECKPOINT
         model, _, _ = load_checkpoint(MaskedBert, dense, 0.0)
-        if method == "gradual":
-            pruning = GradualPruning(model, Schedule(sparsity, recipe.ramp_steps, recipe.frequency))
-        else:
-            pruning = FixedMask(model, random_masks(model, sparsity, seed))
+        pruning = pruner(model, method, sparsity, seed, recipe)
     burn_in = method == "dense"
     seconds, history = train(
         model,
@@ -64,8 +64,8 @@ def _train(study: Study, method: str, sparsity: float, seed: int) -> None:
         progress=True,
     )
     masks = pruning.masks if pruning else all_kept(model)
-    realised = check_zeros(model, masks, sparsity)
-    save_checkpoint(model, masks, sparsity, folder / paths.CHECKPOINT, tokenizer)
+    realised = check_zeros(model, masks, sparsity, method)
+    save_checkpoint(model, masks, sparsity, folder / paths.CHECKPOINT, tokenizer, method)
     write_json(
         folder / paths.RESULT,
         {
@@ -81,6 +81,16 @@ def _train(study: Study, method: str, sparsity: float, seed: int) -> None:
         },
     )
     discard(folder / "trainer")
+
+
+def pruner(model: MaskedBert, method: str, sparsity: float, seed: int, recipe: Pretraining) -> FixedMask:
+    """The callback that prunes a dense model by `method` while it trains on."""
+    if method == "random":
+        return FixedMask(model, random_masks(model, sparsity, seed))
+    criterion = CRITERIA[method].masks
+    if method in RAMPED:
+        return GradualPruning(model, Schedule(sparsity, recipe.ramp_steps, recipe.frequency), criterion)
+    return FixedMask(model, criterion(prunable_matrices(model), sparsity, model.config.num_attention_heads))
 
 
 def random_masks(model: MaskedBert, sparsity: float, seed: int) -> dict[str, torch.Tensor]:

@@ -55,4 +55,4 @@ def clock(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{seconds / 3600:.1f} h"
+    return f"{minutes} min" if minutes < 90 else f"{seconds / 3600:,.1f} h"

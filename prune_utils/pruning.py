@@ -1,5 +1,6 @@
 """Trainer callbacks that keep a model pruned while it trains, and that prune it on a schedule."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -7,7 +8,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 
-from prune_utils.masks import magnitude_mask, sparsity_of
+from prune_utils.criteria import per_matrix
+from prune_utils.masks import sparsity_of
 from prune_utils.matrices import check_names, prunable_matrices
 from prune_utils.schedule import Schedule
 
@@ -66,29 +68,27 @@ class FixedMask(TrainerCallback):
 
 
 class GradualPruning(FixedMask):
-    """Prunes by magnitude on a schedule, per matrix (paper §3.2).
+    """Prunes by magnitude on a schedule (paper §3.2); `criterion`, one of criteria.py, says which weights.
 
     As in TensorFlow's model_pruning the ranking is on *underlying* magnitudes: a pruned weight keeps the
     value it had when it was masked, out of the model and out of reach of updates. If at a renewal that value
     ranks among the kept, because others have shrunk below it, the weight returns with it.
     """
 
-    def __init__(self, model: PreTrainedModel, schedule: Schedule):
+    def __init__(self, model: PreTrainedModel, schedule: Schedule, criterion: Callable = per_matrix):
         super().__init__(model, {n: torch.ones_like(p, dtype=torch.bool) for n, p in prunable_matrices(model).items()})
-        self.schedule = schedule
+        self.schedule, self.criterion, self.heads = schedule, criterion, model.config.num_attention_heads
         self.underlying = {name: p.detach().clone() for name, p in self.matrices.items()}
 
     @torch.no_grad()
     def renew(self, sparsity: float) -> None:
         """Makes the masks anew at `sparsity` and brings back, from their underlying values, weights that return."""
-        renewed = {}
         for name, parameter in self.matrices.items():
             kept = self.masks[name].to(parameter.device)
-            underlying = torch.where(kept, parameter, self.underlying[name].to(parameter.device))
-            renewed[name] = magnitude_mask(underlying, sparsity)
-            parameter.copy_(underlying * renewed[name])
-            self.underlying[name] = underlying
-        self._set(renewed)
+            self.underlying[name] = torch.where(kept, parameter, self.underlying[name].to(parameter.device))
+        self._set(self.criterion(self.underlying, sparsity, self.heads))
+        for name, parameter in self.matrices.items():
+            parameter.copy_(self.underlying[name] * self.masks[name])
 
     def on_train_begin(self, args, state, control, **kwargs):
         if state.global_step == 0 and self.schedule.renews(0):

@@ -1,10 +1,12 @@
 """How a model is shaped, pre-trained and fine-tuned."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from prune_utils.section import Count, Positive, Section, Share, Sparsity
+
+CONTROLS = ("one_shot", "global", "heads")  # arms of one method each, of the same name
 
 
 class Model(Section):
@@ -63,6 +65,7 @@ class Epochs(Section):
     random: Count
     information_deletion: list[EpochsFrom]
     downstream: list[EpochsFrom]  # after pruning, on top of the dense model's epochs
+    controls: dict[Literal[CONTROLS], Count] | None = None  # those of pretrain where not given
 
     @field_validator("information_deletion", "downstream")
     @classmethod
@@ -73,7 +76,7 @@ class Epochs(Section):
         return stages
 
     def of(self, arm: str, sparsity: float) -> int:
-        epochs = getattr(self, arm)
+        epochs = (self.controls or {}).get(arm, self.pretrain) if arm in CONTROLS else getattr(self, arm)
         return epochs if isinstance(epochs, int) else [e.epochs for e in epochs if e.sparsity <= sparsity][-1]
 
 

@@ -58,7 +58,7 @@ class Regimes:
 
 def curves(cells: pd.DataFrame, pretraining: pd.DataFrame) -> pd.DataFrame:
     """By sparsity, means over seeds: `accuracy` and `train_loss` (over tasks too) of each arm, `pretrain_loss` of
-    gradual and random runs. One row a sparsity, columns (quantity, arm)."""
+    each method's runs. One row a sparsity, columns (quantity, arm)."""
     parts = {}
     for value in ("dev_accuracy", "train_loss"):
         means = from_dense(mean_over_tasks(cells, value))

@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from prune_utils.recipes import Finetuning, Model, Pretraining, Prunability
+from prune_utils.recipes import CONTROLS, Finetuning, Model, Pretraining, Prunability
 from prune_utils.section import Count, ParamsError, Section, Sparsity
 from prune_utils.sources import Corpus, Task
 
-METHODS = ("dense", "gradual", "random")  # how a pre-trained checkpoint came to be
-ARMS = ("dense", "scratch", "pretrain", "information_deletion", "downstream", "random")
+ARMS = ("dense", "scratch", "pretrain", "information_deletion", "downstream", "random", *CONTROLS)
 PRUNED_ARMS = ARMS[2:]
+METHODS = ("dense", "gradual", "random", *CONTROLS)  # how a pre-trained checkpoint came to be
+RAMPED = ("gradual", "global")  # by the cubic schedule; the others prune whole before the first step
 
 
 class Grid(Section):

@@ -1,39 +1,99 @@
 """How large things are, known before anything is loaded."""
 
 import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
-from prune_utils import paths
+from prune_utils import language, lexicon, paths
+from prune_utils.files import read_json
 from prune_utils.schema import Study
-from prune_utils.sources import Task
+from prune_utils.sources import LocalTask, Task
 
-GLUE_TRAIN = {"MNLI": 392_702, "QQP": 363_846, "QNLI": 104_743, "SST-2": 67_349, "CoLA": 8_551}  # Wang et al. 2018
+# examples of GLUE's tasks (Wang et al. 2018)
+GLUE_TRAIN = {"MNLI": 392_702, "QQP": 363_846, "QNLI": 104_743, "SST-2": 67_349, "CoLA": 8_551}
+GLUE_DEV = {"MNLI": 9_815, "QQP": 40_430, "QNLI": 5_463, "SST-2": 872, "CoLA": 1_043}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a BERT decides its size and its cost."""
+
+    layers: int
+    width: int
+    heads: int
+    intermediate: int
+    vocabulary: int
+
+    @property
+    def layer_weights(self) -> int:
+        """Of the six matrices of a layer."""
+        return 4 * self.width**2 + 2 * self.width * self.intermediate
+
+    @property
+    def weights(self) -> int:
+        """Of the prunable matrices: layers, word embeddings, pooler."""
+        return self.layers * self.layer_weights + (self.vocabulary + self.width) * self.width
+
+
+BERT_BASE = Shape(12, 768, 12, 3072, 30_522)
+
+
+def shape(study: Study) -> Shape:
+    """The shape of the study's model, which need not be at hand: BERT-Base's where it is a named one of the hub."""
+    model = study.model
+    if model.pretrained:
+        file = paths.given(model.pretrained) / "config.json"
+        return _written(file) if file.is_file() else BERT_BASE
+    words = len(language.vocabulary(lexicon.load())) if study.corpus.source == "embedded" else BERT_BASE.vocabulary
+    return Shape(model.num_hidden_layers, model.hidden_size, model.num_attention_heads, model.intermediate_size, words)
+
+
+def _written(file: Path) -> Shape:
+    names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size")
+    content = read_json(file)
+    return Shape(*(content[name] for name in names))
 
 
 def train_size(task: Task) -> int:
-    """Training examples of a task: as asked for, as many as its file has lines, or as GLUE is known to have."""
+    """Training examples of a task: as asked for, as many as its file has, or as GLUE is known to have."""
     if task.source == "embedded":
         return task.train
+    return _rows(task, task.train) if task.source == "local" else GLUE_TRAIN.get(task.name, 100_000)
+
+
+def dev_size(task: Task) -> int:
+    """Dev examples of a task, likewise."""
+    if task.source == "embedded":
+        return task.dev
     if task.source == "local":
-        with (paths.given(task.folder) / task.train).open("rb") as lines:
-            return sum(1 for _ in lines)
-    return GLUE_TRAIN.get(task.name, 100_000)
+        return _rows(task, "dev_matched.tsv" if (task.name, task.dev) == ("MNLI", "dev.tsv") else task.dev)
+    return GLUE_DEV.get(task.name, 10_000)
+
+
+@cache
+def _count(file: Path) -> int:
+    with file.open("rb") as lines:
+        return sum(1 for _ in lines)
+
+
+def _rows(task: LocalTask, name: str) -> int:
+    return _count(paths.given(task.folder) / name) - (task.name != "CoLA")  # CoLA alone has no header
 
 
 def parameters(study: Study) -> int:
-    """Weights of the study's model, roughly: BERT-Base's where it is a named one."""
-    shape = study.model
-    if shape.pretrained:
-        return 110_000_000
-    layer = 4 * shape.hidden_size**2 + 2 * shape.hidden_size * shape.intermediate_size
-    vocabulary = 1_000 if study.corpus.source == "embedded" else 30_522
-    return shape.num_hidden_layers * layer + vocabulary * shape.hidden_size
+    """Weights of the study's model, roughly: those of its prunable matrices."""
+    return shape(study).weights
+
+
+def pairs_wanted(study: Study) -> int:
+    """Sentence pairs that the longest pre-training run reads; a short text gives fewer, which are read again."""
+    return study.pretraining.batch_size * max(study.pretraining.burn_in_steps, study.pretraining.steps)
 
 
 def pairs_bytes(study: Study) -> int:
     """Bytes of the prepared sentence pairs at most, twice: they are cached while they are written."""
-    recipe = study.pretraining
-    examples = recipe.batch_size * max(recipe.burn_in_steps, recipe.steps)
-    return 2 * examples * study.corpus.max_length * 3 * 4  # three columns of int32
+    return 2 * pairs_wanted(study) * study.corpus.max_length * 3 * 4  # three columns of int32
 
 
 def free_bytes(study: Study) -> int:

@@ -1,0 +1,151 @@
+import copy
+
+import pytest
+import torch
+from test_pruning import STATE, train_steps
+from test_training import MACHINE, RECIPE, pairs, words  # noqa: F401 (fixtures)
+
+from prune_utils import plots
+from prune_utils.criteria import CRITERIA
+from prune_utils.finetuning import starting_model
+from prune_utils.grid import Cell, pretraining_runs
+from prune_utils.masks import magnitude_mask
+from prune_utils.matrices import check_zeros, prunable_matrices
+from prune_utils.nodes import nodes
+from prune_utils.params import extended, load_study, merge, read_yaml, validated
+from prune_utils.paths import PARAMS
+from prune_utils.pretraining import pretrain, pruner
+from prune_utils.pruning import FixedMask, GradualPruning
+from prune_utils.schema import ARMS, METHODS, PRUNED_ARMS
+from prune_utils.section import ParamsError
+from prune_utils.training import train
+
+CONTROLS = ["one_shot", "global", "heads"]
+SMOKE = extended(read_yaml(PARAMS / "smoke.yaml"))
+TINY = merge(
+    SMOKE,
+    {
+        "study": "controls_test",
+        "tasks": [{"source": "embedded", "name": "sentiment", "train": 32, "dev": 16}],
+        "corpus": {"documents": 60, "held_out_documents": 10},
+        "pretraining": {"burn_in_steps": 4, "steps": 6, "ramp_steps": 4},
+        "grid": {"sparsities": [0.0, 0.5], "arms": ["dense", *CONTROLS]},
+    },
+)
+
+
+def test_one_shot_masks_are_those_of_the_dense_model(tiny_bert):
+    dense = {name: p.detach().clone() for name, p in prunable_matrices(tiny_bert).items()}
+    pruning = pruner(tiny_bert, "one_shot", 0.6, 0, validated(TINY).pretraining)
+    pruning.on_train_begin(None, STATE, None)
+    for name, p in prunable_matrices(tiny_bert).items():
+        assert torch.equal(pruning.masks[name], magnitude_mask(dense[name], 0.6))
+        assert torch.equal(p, dense[name] * pruning.masks[name])
+    pruning.on_train_end(None, STATE, None)
+
+
+@pytest.mark.parametrize("method", ["one_shot", "heads", "random"])
+def test_masks_that_are_whole_at_the_start_never_change(tiny_bert, tiny_batch, method):
+    pruning = pruner(tiny_bert, method, 0.5, 0, validated(TINY).pretraining)
+    assert type(pruning) is FixedMask
+    before = copy.deepcopy(pruning.masks)
+    train_steps(tiny_bert, tiny_batch, pruning, steps=3)
+    assert all(torch.equal(before[name], pruning.masks[name]) for name in before)
+    check_zeros(tiny_bert, pruning.masks, 0.5, method)
+
+
+@pytest.mark.parametrize("method", CONTROLS)
+def test_training_under_every_method_ends_with_its_zeros(tiny_bert, pairs, words, tmp_path, method):  # noqa: F811
+    recipe = validated(merge(TINY, {"pretraining": {"steps": 24, "ramp_steps": 16, "frequency": 3}})).pretraining
+    pruning = pruner(tiny_bert, method, 0.75, 0, recipe)
+    train(tiny_bert, pairs, RECIPE, tmp_path, MACHINE, words, pruning)
+    realised = check_zeros(tiny_bert, pruning.masks, 0.75, method)
+    # the six matrices of a layer and two others: 3 of 4 heads are 3/4 of four of each layer's six
+    expected = 0.75 * 2 * 4 * 256 / sum(p.numel() for p in prunable_matrices(tiny_bert).values())
+    assert realised == pytest.approx(expected if method == "heads" else 0.75, abs=2e-3)
+
+
+def test_global_pruning_follows_the_schedule_over_all_matrices(tiny_bert):
+    recipe = validated(TINY).pretraining
+    pruning = pruner(tiny_bert, "global", 0.8, 0, recipe)
+    assert isinstance(pruning, GradualPruning)
+    for step in range(recipe.ramp_steps + 1):
+        if pruning.schedule.renews(step):
+            pruning.renew(pruning.schedule.sparsity(step))
+            assert pruning.sparsity == pytest.approx(pruning.schedule.sparsity(step), abs=1e-3)
+    check_zeros(tiny_bert, pruning.masks, 0.8, "global")
+    shares = {round(mask.float().mean().item(), 2) for mask in pruning.masks.values()}
+    assert len(shares) > 1  # matrices are not pruned alike
+
+
+def test_an_arm_is_fine_tuned_from_its_own_methods_run_with_its_mask():
+    study = validated(TINY)
+    for arm in CONTROLS:
+        cell = Cell("sentiment", arm, 0.5, 1e-3, 0)
+        model, masks, realised = starting_model(study, cell, labels=2)
+        result = pretrain(study, arm, 0.5, 0)
+        assert result["method"] == cell.method == arm and result["realised_sparsity"] == realised
+        assert realised == check_zeros(model, masks, 0.5, arm)
+        assert realised == pytest.approx(0.5, abs=1e-3) or (arm == "heads" and 0 < realised < 0.5)
+
+
+def test_where_the_zeros_of_every_arm_come_from():
+    def at(arm):
+        return Cell("a", arm, 0.6 if arm in PRUNED_ARMS else 0.0, 1e-3, 0)
+
+    assert {arm: (at(arm).method, at(arm).pretrained()) for arm in ARMS} == {
+        "dense": ("none", ("gradual", 0.0)),
+        "scratch": ("none", None),
+        "pretrain": ("gradual", ("gradual", 0.6)),
+        "information_deletion": ("gradual", ("gradual", 0.6)),
+        "downstream": ("one_shot", ("gradual", 0.0)),
+        "random": ("random", ("random", 0.6)),
+        "one_shot": ("one_shot", ("one_shot", 0.6)),
+        "global": ("global", ("global", 0.6)),
+        "heads": ("heads", ("heads", 0.6)),
+    }
+    assert set(CRITERIA) == set(METHODS)
+
+
+def test_a_study_runs_a_method_only_where_it_has_its_arm():
+    assert {method for method, _ in pretraining_runs(load_study(PARAMS / "demo.yaml"))} == {
+        "dense",
+        "gradual",
+        "random",
+    }
+    study = load_study(PARAMS / "controls.yaml")
+    runs = pretraining_runs(study)
+    assert runs[:4] == [("dense", 0.0), ("gradual", 0.0), ("gradual", 0.5), ("gradual", 0.7)]
+    assert set(runs[4:]) == {(m, s) for m in ("random", *CONTROLS) for s in (0.5, 0.7)}
+    assert sum(node.parameters.get("method") == "heads" for node in nodes(study)) == 1
+
+
+def test_controls_are_fine_tuned_as_long_as_pretrain_unless_told():
+    epochs = validated(TINY).finetuning.epochs
+    assert {epochs.of(arm, 0.5) for arm in ("pretrain", *CONTROLS)} == {1}
+    told = validated(merge(TINY, {"finetuning": {"epochs": {"pretrain": 2, "controls": {"global": 5}}}}))
+    assert [told.finetuning.epochs.of(arm, 0.5) for arm in CONTROLS] == [2, 5, 2]
+    with pytest.raises(ParamsError, match="finetuning.epochs.controls.globl.* is 'globl'; input should be 'one_shot'"):
+        validated(merge(TINY, {"finetuning": {"epochs": {"controls": {"globl": 5}}}}))
+
+
+def test_every_arm_and_method_has_a_line_of_its_own():
+    assert set(PRUNED_ARMS) | set(METHODS[1:]) == set(plots.STYLE)
+    looks = [plots.STYLE[arm][:2] for arm in PRUNED_ARMS]
+    assert len({colour for colour, _ in looks}) == len({marker for _, marker in looks}) == len(looks)
+
+
+def test_the_figure_of_losses_draws_every_method_from_the_run_at_zero():
+    import pandas as pd
+
+    runs = pd.DataFrame(
+        [
+            {"method": m, "target_sparsity": s, "pretrain_loss": 2 + i + s, "seed": 0}
+            for i, m in enumerate(["gradual", "random", *CONTROLS])
+            for s in (0.0, 0.5)
+            if s or m == "gradual"
+        ]
+    )
+    lines = plots.pretraining_loss(runs).axes[0].lines
+    assert len(lines) == 5 and all(list(line.get_xdata()) == [0, 50] for line in lines)
+    assert {line.get_ydata()[0] for line in lines} == {2.0}

@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.utils import prune
+
+from prune_utils.criteria import CRITERIA, SparsityMismatch, by_head, head_magnitudes, over_all, per_matrix
+from prune_utils.masks import pruned_count, sparsity_of
+from prune_utils.matrices import apply_masks, check_zeros, prunable_matrices
+
+QUERY, KEY, VALUE, OUTPUT = (
+    f"layer.0.attention.{name}.weight" for name in ("self.query", "self.key", "self.value", "output.dense")
+)
+SHAPES = st.lists(st.tuples(st.integers(1, 8), st.integers(1, 8)), min_size=1, max_size=4)
+SPARSITY = st.floats(0, 1, allow_nan=False)
+TIED = st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0])
+
+
+def drawn(shapes, seed):
+    """Matrices without ties between any two of their magnitudes."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [a * b for a, b in shapes]
+    values = 1 + torch.randperm(sum(sizes), generator=generator).float()
+    values *= torch.where(torch.rand(len(values), generator=generator) < 0.5, -1.0, 1.0)
+    return {f"m{i}": part.view(shape) for i, (part, shape) in enumerate(zip(values.split(sizes), shapes, strict=True))}
+
+
+def attention(*layers):
+    """Matrices of layers of two heads, of one unit each, whose weights are ± a value given for each head."""
+    signs = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    made = {}
+    for i, values in enumerate(layers):
+        rows = signs * torch.tensor(values)[:, None]
+        made |= {n.replace("layer.0", f"layer.{i}"): rows.clone() for n in (QUERY, KEY, VALUE)}
+        made[OUTPUT.replace("layer.0", f"layer.{i}")] = rows.T.clone()
+    return made | {"words": torch.full((3, 2), 0.001)}
+
+
+def test_global_ranks_two_matrices_together():
+    matrices = {"small": torch.tensor([[1.0, -2.0], [3.0, 4.0]]), "large": torch.tensor([[-5.0, 2.5], [8.0, 7.0]])}
+    masks = over_all(matrices, 0.5, 0)
+    assert masks["small"].tolist() == [[False, False], [False, True]]
+    assert masks["large"].tolist() == [[True, False], [True, True]]
+
+
+def test_of_equal_magnitudes_the_earlier_matrix_goes_first():
+    masks = over_all({"a": torch.ones(2, 2), "b": torch.ones(1, 2)}, 0.5, 0)
+    assert masks["a"].tolist() == [[False, False], [False, True]] and masks["b"].all()
+
+
+@given(SHAPES, st.data(), SPARSITY)
+def test_global_count_is_exact_under_ties_and_kept_are_no_smaller(shapes, data, sparsity):
+    matrices = {
+        f"m{i}": torch.tensor(data.draw(st.lists(TIED, min_size=a * b, max_size=a * b))).view(a, b)
+        for i, (a, b) in enumerate(shapes)
+    }
+    masks = over_all(matrices, sparsity, 0)
+    every = torch.cat([m.flatten() for m in matrices.values()])
+    keep = torch.cat([m.flatten() for m in masks.values()])
+    assert int((~keep).sum()) == pruned_count(len(every), sparsity)
+    expected = np.ones(len(every), dtype=bool)
+    expected[np.argsort(np.abs(every.numpy()), kind="stable")[: pruned_count(len(every), sparsity)]] = False
+    assert np.array_equal(keep.numpy(), expected)
+    CRITERIA["global"].check(masks, sparsity, 0)
+
+
+@given(SHAPES, st.integers(0, 2**31), SPARSITY)
+def test_global_agrees_with_torch_prune(shapes, seed, sparsity):
+    matrices = drawn(shapes, seed)
+    layers = {}
+    for name, matrix in matrices.items():
+        layers[name] = nn.Linear(*reversed(matrix.shape), bias=False)
+        layers[name].weight.data = matrix.clone()
+    count = pruned_count(sum(m.numel() for m in matrices.values()), sparsity)
+    prune.global_unstructured([(m, "weight") for m in layers.values()], prune.L1Unstructured, amount=count)
+    for name, mask in over_all(matrices, sparsity, 0).items():
+        assert torch.equal(mask, layers[name].weight_mask.bool())
+
+
+@given(SHAPES, st.integers(0, 2**31), SPARSITY)
+def test_global_over_one_matrix_is_per_matrix(shapes, seed, sparsity):
+    one = dict(list(drawn(shapes, seed).items())[:1])
+    assert torch.equal(over_all(one, sparsity, 0)["m0"], per_matrix(one, sparsity, 0)["m0"])
+
+
+def test_scaling_a_matrix_changes_the_global_mask_and_no_other():
+    matrices = drawn([(6, 6), (6, 6)], 0)
+    scaled = matrices | {"m1": 1000 * matrices["m1"]}
+    assert sparsity_of(over_all(scaled, 0.5, 0)) == 0.5
+    assert not over_all(scaled, 0.5, 0)["m0"].any() and over_all(matrices, 0.5, 0)["m0"].any()
+    for name, mask in per_matrix(scaled, 0.5, 0).items():
+        assert torch.equal(mask, per_matrix(matrices, 0.5, 0)[name])
+
+
+def test_matrices_drawn_alike_are_pruned_nearly_alike_by_global_and_per_matrix():
+    torch.manual_seed(0)
+    matrices = {f"m{i}": torch.randn(200, 200) for i in range(3)}
+    shares = [1 - mask.float().mean().item() for mask in over_all(matrices, 0.6, 0).values()]
+    assert shares == pytest.approx([0.6] * 3, abs=0.02) and len(set(shares)) > 1
+
+
+def test_the_magnitude_of_a_head_is_that_of_its_rows_and_columns():
+    matrices = attention([3.0, 1.0])
+    # in each of four matrices two weights of the head's value
+    assert {layer: m.tolist() for layer, m in head_magnitudes(matrices, 2).items()} == {"layer.0": [24.0, 8.0]}
+    matrices[OUTPUT][0, 1] = 100.0  # in column 1, so of head 1
+    assert head_magnitudes(matrices, 2)["layer.0"].tolist() == [24.0, 8.0 - 1.0 + 100.0]
+
+
+def test_the_smallest_heads_of_the_model_go_whole_and_nothing_else():
+    masks = by_head(attention([3.0, 1.0], [0.5, 2.0]), 0.5, 2)
+    for layer, keep in (("layer.0", [True, False]), ("layer.1", [False, True])):
+        for name in (QUERY, KEY, VALUE):
+            assert masks[name.replace("layer.0", layer)].tolist() == [[k, k] for k in keep]
+        assert masks[OUTPUT.replace("layer.0", layer)].tolist() == [keep, keep]
+    assert masks["words"].all()
+
+
+@given(SPARSITY, st.sampled_from([1, 2, 4, 8]), st.integers(0, 2**31))
+def test_the_count_of_heads_is_exact_and_checked(sparsity, heads, seed):
+    generator = torch.Generator().manual_seed(seed)
+    names = [n.replace("layer.0", f"layer.{i}") for i in range(3) for n in (QUERY, KEY, VALUE, OUTPUT)]
+    matrices = {n: torch.randint(1, 3, (16, 16), generator=generator).float() for n in names}  # many ties
+    masks = by_head(matrices, sparsity, heads)
+    CRITERIA["heads"].check(masks, sparsity, heads)
+    assert sparsity_of(masks) == pytest.approx(round(sparsity * 3 * heads) / (3 * heads))
+
+
+def test_a_pruned_head_does_not_reach_the_output(tiny_bert, tiny_batch):
+    """Its contribution is nothing: with biases of value at 0, whatever goes into it changes no output."""
+    layer = tiny_bert.bert.encoder.layer[0].attention
+    masks = by_head(prunable_matrices(tiny_bert), 0.25, 2)
+    assert sum(int((~m).sum()) for m in masks.values()) == 4 * 8 * 16
+    name = next(n for n, m in masks.items() if not m.all())
+    layer = tiny_bert.bert.encoder.layer[int(name.split(".")[2])].attention
+    head = 0 if not masks[name][0].any() else 1
+    apply_masks(tiny_bert, masks)
+    tiny_bert.eval()
+    before = tiny_bert(**tiny_batch).mlm_nll
+    with torch.no_grad():
+        layer.self.value.bias[8 * head : 8 * head + 8] += 5.0
+    assert torch.equal(tiny_bert(**tiny_batch).mlm_nll, before)
+    with torch.no_grad():
+        layer.self.value.bias[8 - 8 * head : 16 - 8 * head] += 5.0
+    assert not torch.allclose(tiny_bert(**tiny_batch).mlm_nll, before)
+
+
+@pytest.mark.parametrize("method", ["gradual", "one_shot", "global", "heads"])
+def test_each_promise_is_kept_by_its_own_masks_and_broken_by_one_weight(tiny_bert, method):
+    masks = CRITERIA[method].masks(prunable_matrices(tiny_bert), 0.5, 2)
+    apply_masks(tiny_bert, masks)
+    check_zeros(tiny_bert, masks, 0.5, method)
+    name = "encoder.layer.1.attention.self.value.weight"
+    masks[name][tuple(masks[name].nonzero()[0])] = False
+    with torch.no_grad():
+        prunable_matrices(tiny_bert)[name].mul_(masks[name])
+    with pytest.raises(SparsityMismatch, match=f"{name} has|which is not 50%"):
+        check_zeros(tiny_bert, masks, 0.5, method)
+
+
+@pytest.mark.parametrize("made, held_to", [("global", "gradual"), ("heads", "gradual"), ("gradual", "heads")])
+def test_masks_do_not_keep_the_promise_of_another_criterion(tiny_bert, made, held_to):
+    masks = CRITERIA[made].masks(prunable_matrices(tiny_bert), 0.5, 2)
+    apply_masks(tiny_bert, masks)
+    with pytest.raises(SparsityMismatch):
+        check_zeros(tiny_bert, masks, 0.5, held_to)
+
+
+def test_half_of_the_heads_pruned_where_a_quarter_was_asked_for_is_found(tiny_bert):
+    masks = by_head(prunable_matrices(tiny_bert), 0.5, 2)
+    apply_masks(tiny_bert, masks)
+    with pytest.raises(SparsityMismatch, match="the model has 2 of 4 attention heads pruned, which is not 25%"):
+        check_zeros(tiny_bert, masks, 0.25, "heads")
