@@ -32,10 +32,22 @@ def finetune(study: Study, cell: Cell) -> dict:
     folder = cell.folder(study.study)
     with alone(folder):
         if not (folder / paths.RESULT).exists():
-            if cell.arm == "downstream":
-                finetune(study, cell.dense())
-            _train(study, cell)
+            diverged = cell.arm == "downstream" and finetune(study, cell.dense())["dev_accuracy"] is None
+            write_json(folder / paths.RESULT, _hole(cell)) if diverged else _train(study, cell)
     return read_json(folder / paths.RESULT)
+
+
+def _hole(cell: Cell) -> dict:
+    """The result of a cell whose dense model diverged: its weights have no rank to prune by, so it has no numbers."""
+    return {
+        "arm": cell.arm,
+        "method": cell.method,
+        "target_sparsity": cell.sparsity,
+        "task": cell.task,
+        "seed": cell.seed,
+        "learning_rate": cell.learning_rate,
+        "dev_accuracy": None,
+    }
 
 
 def finetune_all(study: Study, cells: list[Cell]) -> list[dict]:

@@ -117,13 +117,13 @@ def by_sparsity(
 
 
 def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Figure:
-    """The same for every task on its own, side by side."""
+    """The same for every task on its own, three in a row."""
     tasks = sorted(cells.task.unique())
+    across, down = min(len(tasks), 3), -(-len(tasks) // 3)
     sns.set_theme(context="notebook", style="ticks", rc={"svg.fonttype": "none", "figure.dpi": 120})
-    figure, row = plt.subplots(
-        1, len(tasks), figsize=(3.4 * len(tasks) + 0.6, 3.6), layout="constrained", squeeze=False
-    )
-    for axes, task in zip(row[0], tasks, strict=True):
+    size = (3.4 * across + 0.6, 3.2 * down + 0.4)
+    figure, grid = plt.subplots(down, across, figsize=size, layout="constrained", squeeze=False)
+    for axes, task in zip(grid.flat, tasks, strict=False):
         one = cells[(cells.task == task) & cells.selected]
         _lines(axes, from_dense(one), "arm", value, scale)
         for name, (colour, line, text) in BOUNDS.items():
@@ -131,9 +131,11 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
                 axes.axhline(
                     scale * one[one.arm == name][value].mean(), color=colour, linestyle=line, label=text, zorder=1
                 )
-        axes.set(title=task, xlabel="sparsity (%)", ylabel=label if axes is row[0][0] else "")
-    handles, labels = row[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside lower center", ncols=len(labels))
+        axes.set(title=task, xlabel="sparsity (%)", ylabel=label if axes in grid[:, 0] else "")
+    for axes in grid.flat[len(tasks) :]:
+        axes.set_axis_off()
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside lower center", ncols=min(len(labels), 3))
     sns.despine(figure)
     plt.close(figure)
     return figure

@@ -35,7 +35,8 @@ def compared(study: Study, seed: int) -> dict[str, pd.DataFrame]:
     rows: dict[str, list[dict]] = {"movement": [], "movement_by_rank": [], "mask_difference": []}
     dense = [cell for task in study.tasks for cell in cells(study, task.name, seed, [0.0], ["dense"])]
     for cell in tqdm(dense, desc="fine-tuned models"):
-        finetune(study, cell)
+        if finetune(study, cell)["dev_accuracy"] is None:
+            continue  # it diverged, and weights that are not finite have no rank
         key = {"task": cell.task, "seed": seed, "learning_rate": cell.learning_rate}
         before, after = _matrices(study, cell)
         moved = movement(before, after)

@@ -4,17 +4,20 @@ import pandas as pd
 
 from prune_utils import paths
 from prune_utils.files import read_json
-from prune_utils.schema import Study
+from prune_utils.schema import Replay, Study
 
 TRAINED = ["burn-in", "pre-training", "fine-tuning"]  # the stages whose results tell their seconds
 HOUR = 3600
 
 
-def estimate_against_truth(study: Study, cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+def estimate_against_truth(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Rows burn-in, pre-training, fine-tuning; columns runs planned and finished, estimated and measured seconds.
 
-    Seconds of training, one job after another; the estimates are missing (NaN) where no plan was made before.
+    Seconds of training, one job after another; the estimates are missing (NaN) where no plan was made before. No
+    rows of a replay.
     """
+    if isinstance(study, Replay):
+        return pd.DataFrame(columns=["planned", "finished", "estimated seconds", "measured seconds"])
     burn_in = runs.method == "dense"
     measured = [runs[burn_in].seconds, runs[~burn_in].seconds, cells.seconds]
     truth = pd.DataFrame(
