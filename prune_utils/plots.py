@@ -12,16 +12,16 @@ from prune_utils.regimes import Regimes
 from prune_utils.schedule import Schedule
 from prune_utils.uncertainty import Draws
 
-# Okabe & Ito's colours, told apart with any colour vision
+# Okabe & Ito's colours, told apart with any colour vision; their yellow is too pale on white, so heads are brown
 STYLE = {
     "pretrain": ("#0072B2", "o", "pruned in pre-training"),
+    "gradual": ("#0072B2", "o", "magnitude, gradual"),
     "information_deletion": ("#D55E00", "s", "information deletion"),
     "downstream": ("#009E73", "^", "pruned after fine-tuning"),
     "random": ("#CC79A7", "X", "random masks"),
     "one_shot": ("#56B4E9", "D", "magnitude, one shot"),
     "global": ("#E69F00", "v", "magnitude, global"),
-    "heads": ("#8C6D31", "P", "whole heads"),
-    "gradual": ("#0072B2", "o", "magnitude, gradual"),
+    "heads": ("#8C6D31", "P", "whole heads (share of heads)"),
 }
 BOUNDS = {"dense": ("#333333", "--", "dense"), "scratch": ("#888888", ":", "from scratch")}
 REGIME_SHADES = {"low": "#eef6ee", "medium": "#fdf6e3", "high": "#fbeaea"}
