@@ -1,4 +1,4 @@
-"""Figures in one style: arms keep their colour and marker everywhere, seeds are dots, means are lines."""
+"""Figures of a study's findings: seeds are dots, means are lines, intervals are bars."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,31 +9,8 @@ from matplotlib.figure import Figure
 from prune_utils.estimates import LEVEL
 from prune_utils.frames import from_dense, mean_over_tasks
 from prune_utils.regimes import Regimes
-from prune_utils.schedule import Schedule
+from prune_utils.style import BOUNDS, PERCENT, REGIME_SHADES, STYLE, panel, panels
 from prune_utils.uncertainty import Draws
-
-# Okabe & Ito's colours, told apart with any colour vision; their yellow is too pale on white, so heads are brown
-STYLE = {
-    "pretrain": ("#0072B2", "o", "pruned in pre-training"),
-    "gradual": ("#0072B2", "o", "magnitude, gradual"),
-    "information_deletion": ("#D55E00", "s", "information deletion"),
-    "downstream": ("#009E73", "^", "pruned after fine-tuning"),
-    "random": ("#CC79A7", "X", "random masks"),
-    "one_shot": ("#56B4E9", "D", "magnitude, one shot"),
-    "global": ("#E69F00", "v", "magnitude, global"),
-    "heads": ("#8C6D31", "P", "whole heads (share of heads)"),
-}
-BOUNDS = {"dense": ("#333333", "--", "dense"), "scratch": ("#888888", ":", "from scratch")}
-REGIME_SHADES = {"low": "#eef6ee", "medium": "#fdf6e3", "high": "#fbeaea"}
-PERCENT = "sparsity of the prunable matrices (%)"
-
-
-def _axes(width: float = 6.4, height: float = 4.0) -> tuple[Figure, plt.Axes]:
-    sns.set_theme(context="notebook", style="ticks", rc={"svg.fonttype": "none", "figure.dpi": 120})
-    figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
-    sns.despine(figure)
-    plt.close(figure)  # a figure returned from a cell is shown once, not twice
-    return figure, axes
 
 
 def _lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
@@ -100,7 +77,7 @@ def by_sparsity(
 ) -> Figure:
     """A value of the fine-tuned cells, mean over tasks, by sparsity: one line an arm, dense and scratch as bounds;
     with `draws` of that value a bar for the interval of each mean."""
-    figure, axes = _axes()
+    figure, axes = panel()
     means = mean_over_tasks(cells, value)
     _lines(axes, from_dense(means), "arm", value, scale)
     for name, (colour, line, text) in BOUNDS.items():
@@ -120,10 +97,8 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
     """The same for every task on its own, three in a row."""
     tasks = sorted(cells.task.unique())
     across, down = min(len(tasks), 3), -(-len(tasks) // 3)
-    sns.set_theme(context="notebook", style="ticks", rc={"svg.fonttype": "none", "figure.dpi": 120})
-    size = (3.4 * across + 0.6, 3.2 * down + 0.4)
-    figure, grid = plt.subplots(down, across, figsize=size, layout="constrained", squeeze=False)
-    for axes, task in zip(grid.flat, tasks, strict=False):
+    figure, every = panels(down, across, 3.4 * across + 0.6, 3.2 * down + 0.4)
+    for axes, task in zip(every, tasks, strict=False):
         one = cells[(cells.task == task) & cells.selected]
         _lines(axes, from_dense(one), "arm", value, scale)
         for name, (colour, line, text) in BOUNDS.items():
@@ -131,19 +106,17 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
                 axes.axhline(
                     scale * one[one.arm == name][value].mean(), color=colour, linestyle=line, label=text, zorder=1
                 )
-        axes.set(title=task, xlabel="sparsity (%)", ylabel=label if axes in grid[:, 0] else "")
-    for axes in grid.flat[len(tasks) :]:
+        axes.set(title=task, xlabel="sparsity (%)", ylabel=label if axes in every[::across] else "")
+    for axes in every[len(tasks) :]:
         axes.set_axis_off()
-    handles, labels = grid[0, 0].get_legend_handles_labels()
+    handles, labels = every[0].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside lower center", ncols=min(len(labels), 3))
-    sns.despine(figure)
-    plt.close(figure)
     return figure
 
 
 def pretraining_loss(runs: pd.DataFrame, regimes: Regimes | None = None) -> Figure:
     """Held-out pre-training loss by sparsity, one line a method; all of them leave from the 0 % run."""
-    figure, axes = _axes()
+    figure, axes = panel()
     pruned = runs[runs.method != "dense"]
     start = pruned[(pruned.method == "gradual") & (pruned.target_sparsity == 0)]
     others = [method for method in pruned.method.unique() if method != "gradual"]
@@ -158,7 +131,7 @@ def pretraining_loss(runs: pd.DataFrame, regimes: Regimes | None = None) -> Figu
 
 def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
     """Information-deletion accuracy over pre-training loss, a straight line through each task's points."""
-    figure, axes = _axes()
+    figure, axes = panel()
     chosen = cells[cells.selected & cells.arm.isin(["dense", "information_deletion"])]
     for colour, fit in zip(sns.color_palette("colorblind"), fits.itertuples(), strict=False):
         points = chosen[chosen.task == fit.task].dropna(subset="pretrain_loss")
@@ -175,7 +148,7 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
 
 def beside(both: pd.DataFrame) -> Figure:
     """Ours over theirs: dev accuracies of the cells that a study and the paper share, and where they would agree."""
-    figure, axes = _axes()
+    figure, axes = panel()
     for arm, (colour, marker, label) in {**STYLE, "dense": ("#333333", "D", "dense")}.items():
         group = both[both.arm == arm]
         if len(group):
@@ -184,53 +157,4 @@ def beside(both: pd.DataFrame) -> Figure:
     axes.plot(ends, ends, color="#888888", linewidth=1, linestyle=":")
     axes.set(xlabel="dev accuracy in the paper (%)", ylabel="dev accuracy here (%)")
     axes.legend(frameon=False, fontsize=9)
-    return figure
-
-
-def schedule(plans: list[Schedule], steps: int) -> Figure:
-    """The sparsity asked for, step by step."""
-    figure, axes = _axes(height=2.8)
-    at = range(0, steps + 1, max(1, steps // 400))
-    for plan, colour in zip(plans, _shades(len(plans)), strict=True):
-        axes.plot(list(at), [100 * plan.sparsity(t) for t in at], color=colour, label=f"{plan.target_sparsity:.0%}")
-    axes.set(xlabel="optimiser step", ylabel="sparsity (%)", ylim=(-2, 102))
-    _target_legend(axes)
-    return figure
-
-
-def training_loss(results: list[dict], ramp_steps: int | None = None) -> Figure:
-    """The training loss of each run as it was logged; with `ramp_steps`, the end of the pruning ramp is marked."""
-    figure, axes = _axes(height=3.0)
-    for result, colour in zip(results, _shades(len(results)), strict=True):
-        axes.plot(
-            [h["step"] for h in result["history"]],
-            [h["loss"] for h in result["history"]],
-            color=colour,
-            label=f"{result['target_sparsity']:.0%}",
-        )
-    if ramp_steps:
-        axes.axvline(ramp_steps, color="#333333", linestyle="--", linewidth=1)
-    axes.set(xlabel="optimiser step", ylabel="training loss (nats)")
-    _target_legend(axes)
-    return figure
-
-
-def _shades(count: int) -> list:
-    return sns.color_palette("crest", count) if count > 1 else [STYLE["gradual"][0]]
-
-
-def _target_legend(axes: plt.Axes) -> None:
-    axes.legend(title="target", frameon=False, fontsize=9, title_fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
-
-
-def matrix_sparsity(masks: dict, target: float) -> Figure:
-    """The realised sparsity of every matrix, beside the target."""
-    figure, axes = _axes(width=7.0, height=0.6 + 0.22 * min(len(masks), 40))
-    shares = {name.removesuffix(".weight"): 100 * (1 - mask.float().mean().item()) for name, mask in masks.items()}
-    names = list(shares)[:40]
-    axes.barh(names, [shares[name] for name in names], color=STYLE["gradual"][0], height=0.7)
-    axes.axvline(100 * target, color="#333333", linestyle="--", linewidth=1.2)
-    axes.invert_yaxis()
-    axes.tick_params(axis="y", labelsize=8)
-    axes.set(xlabel="pruned weights (%)", xlim=(0, 100))
     return figure

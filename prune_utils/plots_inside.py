@@ -7,27 +7,19 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.heads import spread
-from prune_utils.plots import PERCENT, STYLE, _axes, _shades
+from prune_utils.style import PERCENT, STYLE, panel, panels, shades
 from prune_utils.weights import KINDS, kind_and_layer
 
 SEQUENTIAL = sns.color_palette("crest", as_cmap=True)
 
 
-def _panels(rows: int, columns: int, width: float, height: float, **sharing) -> tuple[Figure, list[plt.Axes]]:
-    sns.set_theme(context="notebook", style="ticks", rc={"svg.fonttype": "none", "figure.dpi": 120})
-    figure, grid = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **sharing)
-    sns.despine(figure)
-    plt.close(figure)
-    return figure, list(grid.flat)
-
-
 def similarity(frame: pd.DataFrame) -> Figure:
     """Mean cosine with the 0 % run by sparsity: thin, a line a layer; thick, the mean over layers (paper Fig. 2,
     right), dashed for random masks, which start from the same 0 % run."""
-    figure, axes = _axes(width=7.4)
+    figure, axes = panel(width=7.4)
     gradual = frame[frame.method == "gradual"]
     layers = gradual.pivot_table(index="sparsity", columns="layer", values="cosine")
-    for layer, colour in zip(layers, _shades(layers.shape[1]), strict=True):
+    for layer, colour in zip(layers, shades(layers.shape[1]), strict=True):
         axes.plot(100 * layers.index, layers[layer], color=colour, linewidth=1, label=_layer_label(layer))
     for method, line in (("gradual", "-"), ("random", "--")):
         points = frame[frame.method == method]
@@ -51,7 +43,7 @@ def _layer_label(layer: int) -> str:
 def head_spread(frame: pd.DataFrame) -> Figure:
     """The share pruned of the attention heads by sparsity: their mean, and a band from the least pruned head to
     the most pruned one, of all layers and seeds; dashed, the whole (paper Fig. 5). Right: the same, less the whole."""
-    figure, (left, right) = _panels(1, 2, width=10.4, height=4)
+    figure, (left, right) = panels(1, 2, width=10.4, height=4)
     shares = 100 * spread(frame)
     at, (colour, marker, _) = 100 * shares.index, STYLE["gradual"]
     for axes, part in ((left, shares), (right, shares.sub(at, axis=0))):
@@ -70,7 +62,7 @@ def head_map(frame: pd.DataFrame, sparsity: float) -> Figure:
     """The share pruned of every head at one sparsity, layer by head, mean over the seeds in `frame`."""
     shares = 100 * frame[frame.sparsity == sparsity].pivot_table(index="layer", columns="head", values="pruned_share")
     rows, columns = shares.shape
-    figure, axes = _axes(width=2.4 + 0.6 * columns, height=1.4 + 0.42 * rows)
+    figure, axes = panel(width=2.4 + 0.6 * columns, height=1.4 + 0.42 * rows)
     # the colours span ten points at least, so that a difference of tenths does not look like one that matters
     reach = max(5, (shares - 100 * sparsity).abs().max(axis=None))
     image = axes.imshow(shares, aspect="auto", cmap="vlag", vmin=100 * sparsity - reach, vmax=100 * sparsity + reach)
@@ -85,16 +77,16 @@ def head_map(frame: pd.DataFrame, sparsity: float) -> Figure:
 
 def weight_histograms(frame: pd.DataFrame) -> Figure:
     """Densities of the weights, a panel a kind of matrix, a line a layer (paper Fig. 7)."""
-    figure, grid = _panels(2, 4, width=11, height=5, sharex=True)
-    panels = dict(zip(KINDS.values(), grid, strict=True))
+    figure, grid = panels(2, 4, width=11, height=5, sharex=True)
+    by_kind = dict(zip(KINDS.values(), grid, strict=True))
     names = {name: kind_and_layer(name) for name in frame.matrix.unique()}
     layers = sorted({layer for _, layer in names.values() if layer})
-    colours = dict(zip([None, *layers], [STYLE["gradual"][0], *_shades(len(layers))], strict=True))
+    colours = dict(zip([None, *layers], [STYLE["gradual"][0], *shades(len(layers))], strict=True))
     for name, part in frame.groupby("matrix", sort=False):
         kind, layer = names[name]
         density = part["count"] / part["count"].sum() / (part.right - part.left)
-        panels[kind].plot((part.left + part.right) / 2, density, color=colours[layer], linewidth=1.2)
-    for kind, axes in panels.items():
+        by_kind[kind].plot((part.left + part.right) / 2, density, color=colours[layer], linewidth=1.2)
+    for kind, axes in by_kind.items():
         axes.set(title=kind, ylim=(0, None))
     figure.supxlabel("weight", fontsize=12)
     figure.supylabel("density (per unit of weight)", fontsize=12)
@@ -107,7 +99,7 @@ def weight_histograms(frame: pd.DataFrame) -> Figure:
 def mean_and_std(frame: pd.DataFrame) -> Figure:
     """Mean, and one standard deviation to either side, of every matrix of the 0 % run; means over seeds (Table 3)."""
     dense = frame[frame.sparsity == 0].groupby("matrix", sort=False)[["mean", "std"]].mean()
-    figure, axes = _axes(width=6.4, height=0.9 + 0.19 * len(dense))
+    figure, axes = panel(width=6.4, height=0.9 + 0.19 * len(dense))
     axes.errorbar(dense["mean"], range(len(dense)), xerr=dense["std"], fmt="o", color=STYLE["gradual"][0], markersize=4)
     axes.axvline(0, color="#888888", linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(dense)), [_matrix_label(name) for name in dense.index], fontsize=8)
@@ -122,7 +114,7 @@ def _matrix_label(matrix: str) -> str:
 
 def word_map(magnitudes: pd.DataFrame) -> Figure:
     """Magnitudes of word embeddings: a row a word, a column a dimension (paper Fig. 8)."""
-    figure, axes = _axes(width=8, height=1.2 + 0.15 * len(magnitudes))
+    figure, axes = panel(width=8, height=1.2 + 0.15 * len(magnitudes))
     # a few outlying dimensions would leave all others one colour
     top = np.percentile(magnitudes, 99)
     image = axes.imshow(magnitudes, aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, vmin=0, vmax=top or 1)

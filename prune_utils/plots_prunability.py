@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from prune_utils.plots import PERCENT, _axes
+from prune_utils.style import PERCENT, panel, panels
 
 MARKERS = "os^XDvP"
 MOVED = "mean movement (% of the sort order)"
@@ -32,7 +32,7 @@ def _legend(axes: plt.Axes) -> None:
 
 def movement_by_learning_rate(movement: pd.DataFrame) -> Figure:
     """Mean movement of each task's dense model, by learning rate (Table 2)."""
-    figure, axes = _axes(width=7.4)  # the legend stands beside
+    figure, axes = panel(width=7.4)  # the legend stands beside
     sns.barplot(
         movement.assign(mean=100 * movement["mean"], rate=movement.learning_rate.map("{:g}".format)),
         x="rate",
@@ -51,7 +51,7 @@ def movement_by_learning_rate(movement: pd.DataFrame) -> Figure:
 
 def movement_by_epochs(first: pd.DataFrame) -> Figure:
     """Mean movement by epochs of fine-tuning, each count a training of its own (Fig. 4)."""
-    figure, axes = _axes(width=7.4)
+    figure, axes = panel(width=7.4)
     _lines(axes, first, "epochs", "movement_mean")
     axes.set(xlabel="epochs of fine-tuning", ylabel=MOVED, xticks=sorted(first.epochs.unique()))
     _legend(axes)
@@ -60,7 +60,7 @@ def movement_by_epochs(first: pd.DataFrame) -> Figure:
 
 def movement_by_rank(by_rank: pd.DataFrame) -> Figure:
     """Mean movement by the rank that a weight started from, mean over learning rates (Fig. 6)."""
-    figure, axes = _axes(width=7.4)
+    figure, axes = panel(width=7.4)
     deciles = sorted(by_rank.decile.unique())
     _lines(axes, by_rank, "decile", "mean")
     axes.set(xlabel="starting rank (decile, 10: the largest weights)", ylabel=MOVED, xticks=deciles)
@@ -71,7 +71,7 @@ def movement_by_rank(by_rank: pd.DataFrame) -> Figure:
 
 def mask_difference(differences: pd.DataFrame) -> Figure:
     """Masks after fine-tuning against those of pre-training, and against those before fine-tuning (Fig. 3 left)."""
-    figure, axes = _axes(width=7.4)
+    figure, axes = panel(width=7.4)
     _lines(axes, differences, "sparsity", "difference", x_scale=100)
     alone = {"linestyle": ":", "label": None, "markerfacecolor": "white"}
     _lines(axes, differences, "sparsity", "difference_fine_tuning_alone", x_scale=100, **alone)
@@ -85,8 +85,7 @@ def mask_difference(differences: pd.DataFrame) -> Figure:
 
 def fine_tune_first(first: pd.DataFrame) -> Figure:
     """Dev accuracy after pruning, and mask difference, by epochs of fine-tuning before it (Fig. 3 right)."""
-    sns.set_theme(context="notebook", style="ticks", rc={"svg.fonttype": "none", "figure.dpi": 120})
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.6), layout="constrained")
+    figure, (left, right) = panels(1, 2, 9.6, 3.6)
     _lines(left, first, "epochs", "dev_accuracy")
     _lines(right, first, "epochs", "difference")
     left.set(ylabel="dev accuracy (%)")
@@ -94,6 +93,4 @@ def fine_tune_first(first: pd.DataFrame) -> Figure:
     for axes in (left, right):
         axes.set(xlabel="epochs of fine-tuning before pruning", xticks=sorted(first.epochs.unique()))
     _legend(right)
-    sns.despine(figure)
-    plt.close(figure)
     return figure

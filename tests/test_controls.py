@@ -5,7 +5,7 @@ import torch
 from test_pruning import STATE, train_steps
 from test_training import MACHINE, RECIPE, pairs, words  # noqa: F401 (fixtures)
 
-from prune_utils import plots
+from prune_utils import plots, style
 from prune_utils.criteria import CRITERIA
 from prune_utils.finetuning import starting_model
 from prune_utils.grid import Cell, pretraining_runs
@@ -130,8 +130,8 @@ def test_controls_are_fine_tuned_as_long_as_pretrain_unless_told():
 
 
 def test_every_arm_and_method_has_a_line_of_its_own():
-    assert set(PRUNED_ARMS) | set(METHODS[1:]) == set(plots.STYLE)
-    looks = [plots.STYLE[arm][:2] for arm in PRUNED_ARMS]
+    assert set(PRUNED_ARMS) | set(METHODS[1:]) == set(style.STYLE)
+    looks = [style.STYLE[arm][:2] for arm in PRUNED_ARMS]
     assert len({colour for colour, _ in looks}) == len({marker for _, marker in looks}) == len(looks)
 
 

@@ -1,0 +1,40 @@
+"""One style for all figures: arms keep their colour and marker everywhere."""
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.figure import Figure
+
+# Okabe & Ito's colours, told apart with any colour vision; their yellow is too pale on white, so heads are brown
+STYLE = {
+    "pretrain": ("#0072B2", "o", "pruned in pre-training"),
+    "gradual": ("#0072B2", "o", "magnitude, gradual"),
+    "information_deletion": ("#D55E00", "s", "information deletion"),
+    "downstream": ("#009E73", "^", "pruned after fine-tuning"),
+    "random": ("#CC79A7", "X", "random masks"),
+    "one_shot": ("#56B4E9", "D", "magnitude, one shot"),
+    "global": ("#E69F00", "v", "magnitude, global"),
+    "heads": ("#8C6D31", "P", "whole heads (share of heads)"),
+}
+BOUNDS = {"dense": ("#333333", "--", "dense"), "scratch": ("#888888", ":", "from scratch")}
+REGIME_SHADES = {"low": "#eef6ee", "medium": "#fdf6e3", "high": "#fbeaea"}
+PERCENT = "sparsity of the prunable matrices (%)"
+
+
+def panels(rows: int, columns: int, width: float, height: float, **sharing) -> tuple[Figure, list[plt.Axes]]:
+    """A figure of several axes, row by row; sizes in inches."""
+    sns.set_theme(context="notebook", style="ticks", rc={"svg.fonttype": "none", "figure.dpi": 120})
+    figure, grid = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False, **sharing)
+    sns.despine(figure)
+    plt.close(figure)  # a figure returned from a cell is shown once, not twice
+    return figure, list(grid.flat)
+
+
+def panel(width: float = 6.4, height: float = 4.0) -> tuple[Figure, plt.Axes]:
+    """A figure of one."""
+    figure, axes = panels(1, 1, width, height)
+    return figure, axes[0]
+
+
+def shades(count: int) -> list:
+    """Colours of things in an order, from light to dark."""
+    return sns.color_palette("crest", count) if count > 1 else [STYLE["gradual"][0]]
