@@ -16,29 +16,38 @@ SHORT_SHARE = 0.1  # of pairs are cut to a random shorter length
 
 def sentence_pairs(documents: list[list[list[int]]], length: int, random: Random) -> Iterator[tuple]:
     """Segments a, b and the next-sentence label from tokenised documents; a and b together hold `length` tokens
-    at most. Half of the second segments continue the first, half come from another document."""
+    at most. Half of the second segments continue the first, half come from another document: where a document has
+    one sentence left, it is cut in two for that, or single sentences would all be followed by a random one."""
     for index, document in enumerate(documents):
         position = 0
         while position < len(document):
             target = random.randint(2, length) if random.random() < SHORT_SHARE else length
-            chunk, end = _chunk(document, position, target)
+            chunk, end = _chunk(document, position, target, least=2)
+            if len(chunk) == 1:
+                chunk = _halves(chunk[0])
             split = random.randint(1, max(1, len(chunk) - 1))
             first = [token for sentence in chunk[:split] for token in sentence]
-            if len(chunk) == 1 or random.random() < 0.5:
+            if random.random() < 0.5:
                 second, label = _random_segment(documents, index, target - len(first), random), IS_RANDOM
-                position += split  # what was not used comes again
+                position = min(position + split, end)  # what was not used comes again
             else:
                 second, label = [token for sentence in chunk[split:] for token in sentence], IS_NEXT
                 position = end
             if first and second:
-                yield *_truncated(first, second, length), label
+                yield *_truncated(first, second, target), label
 
 
-def _chunk(document: list[list[int]], start: int, target: int) -> tuple[list[list[int]], int]:
-    """Sentences from `start` on until `target` tokens are reached, and the position after them."""
+def _halves(sentence: list[int]) -> list[list[int]]:
+    middle = len(sentence) // 2
+    return [sentence[:middle], sentence[middle:]]
+
+
+def _chunk(document: list[list[int]], start: int, target: int, least: int = 1) -> tuple[list[list[int]], int]:
+    """Sentences from `start` on until `target` tokens are reached, `least` of them where there are as many, and
+    the position after them."""
     taken, tokens = [], 0
     for position in range(start, len(document)):
-        if taken and tokens + len(document[position]) > target:
+        if len(taken) >= least and tokens + len(document[position]) > target:
             return taken, position
         taken.append(document[position])
         tokens += len(document[position])

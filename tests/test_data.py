@@ -79,7 +79,14 @@ def test_pairs_fit_and_their_label_is_true(documents, length, seed):
         same = {t // 1000 for t in first} == {t // 1000 for t in second}
         assert same == (label == IS_NEXT)
         if label == IS_NEXT:
-            assert second[0] // 100 == first[-1] // 100 + 1 or len(first) + len(second) == length
+            assert second[0] > first[-1]  # in the order of the text
+
+
+def test_half_of_the_pairs_are_next_however_long_the_sentences():
+    for tokens in (3, 30, 300):
+        documents = [[[d] * tokens for _ in range(1 + d % 4)] for d in range(1000)]
+        labels = [label for _, _, label in sentence_pairs(documents, 61, Random(tokens))]
+        assert abs(sum(labels) / len(labels) - 0.5) < 0.05
 
 
 def test_masking_is_the_papers():
