@@ -142,7 +142,7 @@ def test_prunability_has_a_row_for_every_observation(finished):
 def test_the_report_stands_alone(finished):
     page = (finished / "reports/small/index.html").read_text()
     assert page.count("<img") >= 4 and 'src="http' not in page
-    assert "Means are over 1 tasks and 1 seed" in page and "built to show the effect" in page
+    assert "Means are over 1 task and 1 seed" in page and "built to show the effect" in page
     for notebook in (finished / "results/small").rglob("*.ipynb"):
         assert not [
             c for c in nbformat.read(notebook, 4).cells for o in c.get("outputs", []) if o.output_type == "error"
