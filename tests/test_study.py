@@ -139,6 +139,28 @@ def test_prunability_has_a_row_for_every_observation(finished):
         assert {path.name for path in folder.iterdir()} == {".lock", "result.json", "dev_predictions.npy"}
 
 
+def test_one_seed_gives_claims_and_no_verdicts(finished):
+    claims = pd.read_csv(finished / "results/small/claims.csv")
+    assert list(claims.claim) == [f"C{n}" for n in range(1, 11)] and set(claims.verdict) == {"undecided"}
+    measured = claims.set_index("claim").measured
+    assert measured[["C3", "C5", "C6", "C7", "C9", "C10"]].notna().all()
+    cells = cells_of(finished).set_index("arm").dev_accuracy
+    assert measured["C3"] == pytest.approx(100 * (cells["information_deletion"] - cells["pretrain"]), abs=1e-3)
+    regimes = json.loads((finished / "results/small/regimes.json").read_text())
+    assert regimes["interval_covers"] == ["dev examples"] and len(regimes["low_until"]["interval"]) == 2
+
+
+def test_the_published_tables_are_a_study_without_training(tmp_path):
+    done = run(tmp_path, "study", paths.PARAMS / "published.yaml")
+    assert done.returncode == 0, done.stderr
+    regimes = json.loads((tmp_path / "results/published/regimes.json").read_text())
+    assert regimes["high_from"]["estimate"] == 0.7 and regimes["low_until"]["estimate"] in (0.3, 0.4)
+    claims = pd.read_csv(tmp_path / "results/published/claims.csv")
+    assert {"claim", "measured", "interval", "published", "verdict"} <= set(claims.columns)
+    page = (tmp_path / "reports/published/index.html").read_text()
+    assert "Nothing was trained for this" in page and page.index("The claims") < page.index("What was found")
+
+
 def test_the_report_stands_alone(finished):
     page = (finished / "reports/small/index.html").read_text()
     assert page.count("<img") >= 4 and 'src="http' not in page
