@@ -29,6 +29,7 @@ TINY = merge(
         "tasks": [{"source": "embedded", "name": "sentiment", "train": 32, "dev": 16}],
         "corpus": {"documents": 60, "held_out_documents": 10},
         "pretraining": {"burn_in_steps": 4, "steps": 6, "ramp_steps": 4},
+        "prunability": {"sparsity": 0.5},
         "grid": {"sparsities": [0.0, 0.5], "arms": ["dense", *CONTROLS]},
     },
 )
