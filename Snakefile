@@ -19,7 +19,8 @@ rule all:
         paths.report(study.study),
 
 
-for node in nodes(study):
+every = nodes(study)
+for place, node in enumerate(every):
 
     rule:
         name:
@@ -32,6 +33,8 @@ for node in nodes(study):
         output:
             notebook=str(node.notebook),
         threads: 1
+        # in the order of the list: what much depends on comes early, and no core waits at the end for one long chain
+        priority: len(every) - place
         params:
             node=shlex.quote(json.dumps(node.parameters)),
         shell:
