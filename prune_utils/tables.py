@@ -81,8 +81,31 @@ def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"": rows})
 
 
-def claims_page(claims: pd.DataFrame) -> str:
-    """The claims as a table in Markdown: what was measured with its interval, what the paper has, the verdict."""
+def _figure(names: str, study: Study | Replay) -> str:
+    """The names of figures, each a link to where it is in the report; other notebooks' only where there are any."""
+    if isinstance(study, Replay):
+        elsewhere = {}
+    else:
+        prunability = f"prunability/seed-{study.grid.seeds[0]}.html#"
+        elsewhere = {
+            "Fig. 3 left": f"{prunability}Mask-difference-(Fig.-3,-left)",
+            "Fig. 3 right": f"{prunability}Fine-tuning-first-(Fig.-3,-right)",
+            "Fig. 4": f"{prunability}Movement-by-epochs-(Fig.-4)",
+            "Fig. 5": "inside/inside.html#Attention-heads-(Fig.-5)",
+            "Fig. 6": f"{prunability}Movement-by-starting-rank-(Fig.-6)",
+            "Table 2": f"{prunability}Movement-by-learning-rate-(Table-2)",
+        }
+    places = {
+        "Fig. 1": "#Accuracy-by-sparsity-(Fig.-1,-left)",
+        "Fig. 2 left": "#A-bit-of-BERT-(Fig.-2,-left)",
+        **elsewhere,
+    }
+    return ", ".join(f"[{name}](<{places[name]}>)" if name in places else name for name in names.split(", "))
+
+
+def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
+    """The claims as a table in Markdown: what was measured with its interval, what the paper has, the verdict, and
+    a link to the figure that shows it."""
     lines = ["| | claim | measured | interval | paper | verdict |", "|---|---|---:|---|---:|---|"]
     for row in claims.itertuples():
         ends = json.loads(row.interval) if isinstance(row.interval, str) else None
@@ -90,7 +113,7 @@ def claims_page(claims: pd.DataFrame) -> str:
         measured = f"{row.measured:+.1f} {row.unit}" if pd.notna(row.measured) else ""
         published = f"{row.published:+.1f}" if pd.notna(row.published) else ""
         lines.append(
-            f"| {row.claim} | {row.statement} ({row.figure})<br><small>{row.why}</small> "
+            f"| {row.claim} | {row.statement} ({_figure(row.figure, study)})<br><small>{row.why}</small> "
             f"| {measured} | {shown} | {published} | **{row.verdict}** |"
         )
     return "\n".join(lines)
