@@ -147,11 +147,11 @@ def _prunability_node(study: Study, seed: int) -> Node:
         Path("prunability") / f"seed-{seed}.ipynb",
         {"seeds": [seed]},
         (*gradual, *dense),
-        sum(map(train_size, study.tasks)) * _prunability_epochs(study),
+        sum(map(train_size, study.tasks)) * prunability_epochs(study),
     )
 
 
-def _prunability_epochs(study: Study) -> int:
+def prunability_epochs(study: Study) -> int:
     """Epochs that fine-tuning first takes on one task, before pruning and after; the dense arm's model is there."""
     epochs, wanted = study.finetuning.epochs, study.prunability
     after = epochs.of("downstream", wanted.sparsity)

@@ -16,7 +16,7 @@ from prune_utils.workload import STAGES, work
 
 NOTEBOOK = 10  # seconds of a notebook before it computes, and
 PAIR = 4e-4  # of one core to make a sentence pair from text: both measured on two laptop cores
-PASSES = {**dict.fromkeys(TRAINED, flops.TRAINING), "evaluation": 1, "data": 0, "notebooks": 0}
+PASSES = {**dict.fromkeys([*TRAINED, "prunability"], flops.TRAINING), "evaluation": 1, "data": 0, "notebooks": 0}
 
 
 def plan(study: Study, pace: Pace | None = None, accelerator: str = "H200") -> pd.DataFrame:

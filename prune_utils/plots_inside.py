@@ -15,17 +15,15 @@ SEQUENTIAL = sns.color_palette("crest", as_cmap=True)
 
 def similarity(frame: pd.DataFrame) -> Figure:
     """Mean cosine with the 0 % run by sparsity: thin, a line a layer; thick, the mean over layers (paper Fig. 2,
-    right), dashed for random masks, which start from the same 0 % run."""
+    right), dashed for the controls, which start from the same 0 % run."""
     figure, axes = panel(width=7.4)
     gradual = frame[frame.method == "gradual"]
     layers = gradual.pivot_table(index="sparsity", columns="layer", values="cosine")
     for layer, colour in zip(layers, shades(layers.shape[1]), strict=True):
         axes.plot(100 * layers.index, layers[layer], color=colour, linewidth=1, label=_layer_label(layer))
-    for method, line in (("gradual", "-"), ("random", "--")):
-        points = frame[frame.method == method]
-        if points.empty:
-            continue
-        points = pd.concat([gradual[gradual.sparsity == 0], points])
+    for method in (name for name in STYLE if (frame.method == name).any()):
+        line = "-" if method == "gradual" else "--"
+        points = pd.concat([gradual[gradual.sparsity == 0], frame[frame.method == method]])
         seeds = points.groupby(["seed", "sparsity"]).cosine.mean()
         colour, marker, label = STYLE[method]
         means = seeds.groupby("sparsity").mean()

@@ -60,7 +60,7 @@ def held_out_batches(study: Study) -> list[dict[str, Tensor]]:
 
 
 def similarity_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
-    """Columns seed, method (gradual, random), sparsity, layer (0: embeddings' output), cosine: every pruned
+    """Columns seed, method (gradual and the study's controls), sparsity, layer (0: embeddings' output), cosine: every pruned
     model against the 0 % run of its seed, that run against itself included. Two models are in memory at a time."""
     torch.set_num_threads(study.machine.threads)
     batches, parts = held_out_batches(study), []
@@ -75,5 +75,5 @@ def similarity_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
 
 def _encoder(study: Study, method: str, sparsity: float, seed: int) -> BertModel:
     folder = paths.pretraining(study.study, method, sparsity, seed) / paths.CHECKPOINT
-    model, _, _ = load_checkpoint(MaskedBert, folder, sparsity)
+    model, _, _ = load_checkpoint(MaskedBert, folder, sparsity, method)
     return model.bert.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -6,12 +6,12 @@ import pandas as pd
 
 from prune_utils.grid import all_cells, pretraining_runs
 from prune_utils.lengths import held_out_pairs, pair_tokens, task_tokens
-from prune_utils.nodes import nodes
+from prune_utils.nodes import nodes, prunability_epochs
 from prune_utils.schema import Study
 from prune_utils.sizes import dev_size, pairs_bytes, pairs_wanted, parameters, train_size
 from prune_utils.truth import TRAINED
 
-STAGES = ["data", *TRAINED, "evaluation", "notebooks"]
+STAGES = ["data", *TRAINED, "prunability", "evaluation", "notebooks"]
 CHECKPOINT = 4 + 1 / 8  # bytes a weight: float32, and a bit of mask
 EVALUATION_BATCH = 128  # as in training.arguments
 
@@ -22,7 +22,7 @@ def work(study: Study) -> pd.DataFrame:
     `runs` trainings (or evaluations) of together `steps` batches and `examples` sequences of `length` tokens, of
     which `masked` are predicted. Steps and examples are exact (of `data`, the pairs to be made, at most), lengths are means. `bytes`: of disk.
     """
-    rows = pd.DataFrame([*_pretraining_rows(study), *_finetuning_rows(study)])
+    rows = pd.DataFrame([*_pretraining_rows(study), *_finetuning_rows(study), *_prunability_rows(study)])
     data = {"stage": "data", "runs": 1, "examples": pairs_wanted(study), "bytes": pairs_bytes(study)}
     around = pd.DataFrame([data, {"stage": "notebooks", "runs": len(nodes(study))}]).assign(arm="", method="")
     return pd.concat([rows, around], ignore_index=True).fillna(0)
@@ -71,4 +71,17 @@ def _finetuning_rows(study: Study) -> list[dict]:
                 | {"stage": "evaluation", "steps": len(chosen) * batches, "examples": len(chosen) * evaluated}
                 | {"bytes": 0}
             )
+    return rows
+
+
+def _prunability_rows(study: Study) -> list[dict]:
+    """Fine-tuning first: what is trained before pruning, and after it."""
+    runs, rows = len(study.grid.seeds) * len(study.prunability.epochs), []
+    for task in study.tasks:
+        examples = len(study.grid.seeds) * prunability_epochs(study) * train_size(task)
+        evaluated = runs * (train_size(task) + dev_size(task))
+        of = {"arm": "", "method": "", "runs": runs, "length": task_tokens(study, task.name), "masked": 0, "bytes": 0}
+        steps = -(-examples // study.finetuning.batch_size)
+        rows.append(of | {"stage": "prunability", "steps": steps, "examples": examples})
+        rows.append(of | {"stage": "evaluation", "steps": -(-evaluated // EVALUATION_BATCH), "examples": evaluated})
     return rows

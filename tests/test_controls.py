@@ -5,7 +5,7 @@ import torch
 from test_pruning import STATE, train_steps
 from test_training import MACHINE, RECIPE, pairs, words  # noqa: F401 (fixtures)
 
-from prune_utils import plots, style
+from prune_utils import plots, plots_inside, style
 from prune_utils.criteria import CRITERIA
 from prune_utils.finetuning import starting_model
 from prune_utils.grid import Cell, pretraining_runs
@@ -18,6 +18,7 @@ from prune_utils.pretraining import pretrain, pruner
 from prune_utils.pruning import FixedMask, GradualPruning
 from prune_utils.schema import ARMS, METHODS, PRUNED_ARMS
 from prune_utils.section import ParamsError
+from prune_utils.similarity import similarity_frame
 from prune_utils.training import train
 
 CONTROLS = ["one_shot", "global", "heads"]
@@ -150,3 +151,13 @@ def test_the_figure_of_losses_draws_every_method_from_the_run_at_zero():
     lines = plots.pretraining_loss(runs).axes[0].lines
     assert len(lines) == 5 and all(list(line.get_xdata()) == [0, 50] for line in lines)
     assert {line.get_ydata()[0] for line in lines} == {2.0}
+
+
+def test_features_are_compared_under_every_method():
+    study = validated(TINY)
+    for method, sparsity in pretraining_runs(study):
+        pretrain(study, method, sparsity, 0)
+    frame = similarity_frame(study, [0])
+    assert set(frame.method) == {"gradual", *CONTROLS} and frame.cosine.between(0, 1 + 1e-6).all()
+    labels = [line.get_label() for line in plots_inside.similarity(frame).axes[0].lines]
+    assert all(f"{style.STYLE[method][2]}, mean" in labels for method in frame.method)
