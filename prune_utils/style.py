@@ -15,14 +15,29 @@ STYLE = {
     "global": ("#E69F00", "v", "magnitude, global"),
     "heads": ("#8C6D31", "P", "whole heads (share of heads)"),
 }
-BOUNDS = {"dense": ("#333333", "--", "dense"), "scratch": ("#888888", ":", "from scratch")}
+INK, GREY, PAPER = "#333333", "#888888", "#ffffff"
+BOUNDS = {"dense": (INK, "--", "dense"), "scratch": (GREY, ":", "from scratch")}
 REGIME_SHADES = {"low": "#eef6ee", "medium": "#fdf6e3", "high": "#fbeaea"}
 PERCENT = "sparsity of the prunable matrices (%)"
+TASKS = "os^XDvP"  # markers of tasks, with the colours of seaborn's "colorblind"
+# what is read when a figure is saved: letters stay letters, and the same figure gives the same file
+OUTPUT = {"svg.fonttype": "none", "svg.hashsalt": "prune_utils", "text.parse_math": False}
+DRAWN = {
+    **OUTPUT,
+    "figure.dpi": 120,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
+    "axes.titlesize": 11,
+    "axes.labelsize": 11,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    **dict.fromkeys(["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], INK),
+}
 
 
 def panels(rows: int, columns: int, width: float, height: float, **sharing) -> tuple[Figure, list[plt.Axes]]:
     """A figure of several axes, row by row; sizes in inches."""
-    sns.set_theme(context="notebook", style="ticks", rc={"svg.fonttype": "none", "figure.dpi": 120})
+    sns.set_theme(context="notebook", style="ticks", rc=DRAWN)
     figure, grid = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False, **sharing)
     sns.despine(figure)
     plt.close(figure)  # a figure returned from a cell is shown once, not twice

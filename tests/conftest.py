@@ -1,4 +1,5 @@
 import os
+import shutil
 import tempfile
 
 # before the package is imported: no test writes into the project's own results
@@ -30,6 +31,20 @@ def tiny_bert():
             attention_probs_dropout_prob=0.0,
         )
     )
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium, driven by Playwright, that asks nothing of the network by itself."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    if program is None:
+        assert not os.environ.get("BROWSER_REQUIRED"), "BROWSER_REQUIRED is set, and there is no Chromium"
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=program, args=options)
 
 
 @pytest.fixture
