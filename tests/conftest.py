@@ -33,9 +33,11 @@ def tiny_bert():
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium, driven by Playwright, that asks nothing of the network by itself."""
+    """A headless Chromium, driven by Playwright, that asks nothing of the network by itself.
+
+    Of a module, not of the session: while Playwright runs, no other event loop can in this thread."""
     from playwright.sync_api import sync_playwright
 
     program = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
