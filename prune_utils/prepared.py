@@ -54,12 +54,12 @@ def pretraining_data(study: Study, held_out: bool = False) -> Dataset:
         # written to disk as it comes: the paper's three million pairs do not fit in memory
         return Dataset.from_generator(taken, features=PAIR_FEATURES, cache_dir=cache, fingerprint="pairs")
 
-    return _once(paths.results(study.study) / "data" / ("held-out" if held_out else "pairs"), make)
+    return _once(paths.data(study.study, "held-out" if held_out else "pairs"), make)
 
 
 def task_data(study: Study, name: str, tokenizer: PreTrainedTokenizerBase) -> tuple[Dataset, Dataset]:
     """The training and the dev set of a task, encoded: input_ids, token_type_ids, labels, length."""
-    folder = paths.results(study.study) / "data" / name
+    folder = paths.data(study.study, name)
 
     def make(split: int) -> Callable[[str], Dataset]:
         return lambda cache: encoded(tasks.examples(study.task(name))[split], tokenizer, study.corpus.max_length)
