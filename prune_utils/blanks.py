@@ -87,7 +87,7 @@ def answers(probabilities: pd.DataFrame, most: int) -> pd.DataFrame:
     columns = {}
     for sparsity in probabilities:
         best = probabilities[sparsity].nlargest(most)
-        columns[percent(sparsity)] = [f"{word} {share:.1%}" for word, share in best.items()]
+        columns[percent(sparsity)] = [f"{word} {100 * share:.1f} %" for word, share in best.items()]
     return pd.DataFrame(columns, index=range(1, min(most, len(probabilities)) + 1))
 
 

@@ -2,9 +2,10 @@
 
 import html
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import cache, cached_property, wraps
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
@@ -15,12 +16,14 @@ from IPython.display import HTML
 
 from prune_utils import frames, paths
 from prune_utils.evidence import Evidence, evidence_of
+from prune_utils.grid import all_cells
 from prune_utils.notebook import quiet
 from prune_utils.params import read_yaml, validated
 from prune_utils.schema import Replay, Study
 from prune_utils.section import ParamsError
 
 ANALYSED = "regimes.json"  # what a study's analysis writes last
+NAME = re.compile(r"[\w-]+")
 NOTHING = (
     "There is no finished study yet: run <code>make demo</code> (minutes), or any other with "
     "<code>make study PARAMS=params/x.yaml</code>, and open this again."
@@ -32,18 +35,19 @@ class Absent(Exception):
     """What a view would show is not there; its text is the sentence that is shown in its place."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself, by which what is made of it is cached
 class Opened:
-    """A study with its evidence, read once; of any of its tasks alone it is made once."""
+    """A study with its evidence, read when it is first asked for and once; that of some tasks alone likewise."""
 
     study: Study | Replay
-    evidence: Evidence
 
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other) -> bool:
-        return self is other
+    @cached_property
+    def evidence(self) -> Evidence:
+        """Raises Absent where no cell is finished."""
+        try:
+            return evidence_of(self.study)
+        except ParamsError as error:
+            raise Absent(str(error)) from None
 
     @property
     def tasks(self) -> list[str]:
@@ -95,30 +99,34 @@ def opened(study: str = "") -> Opened | None:
     where none is finished. Raises ParamsError for a name that has no results."""
     quiet()
     there = finished()
-    wanted = study or parse_qs(os.environ.get("QUERY_STRING", "")).get("study", there)[:1]
-    if not wanted:
+    asked = [name for name in parse_qs(os.environ.get("QUERY_STRING", "")).get("study", []) if name in there]
+    name = study or next(iter(asked + there), None)
+    if name is None:
         return None
-    name = study or wanted[0]
-    if name not in there and not (paths.results(name) / "params.yaml").is_file():
+    content = paths.results(name) / "params.yaml"
+    if name not in there and not (NAME.fullmatch(name) and content.is_file()):
         raise ParamsError(f"study is {name!r}; allowed, for they have results: {', '.join(there) or 'none yet'}")
-    content = validated(read_yaml(paths.results(name) / "params.yaml"))
-    return Opened(content, evidence_of(content))
+    return Opened(validated(read_yaml(content)))
 
 
 def opening(opened: Opened | None) -> HTML:
     """A sentence on the study that is open, and how to open another; where there is none, what to run."""
     if opened is None:
         return HTML(f"<p>{NOTHING}</p>")
-    cells, runs = opened.evidence.cells, opened.evidence.runs
-    sparsities = ", ".join(f"{100 * s:.0f}" for s in sorted(cells.target_sparsity.unique()))
-    seeds = cells[cells.arm != "dense"].seed.nunique()
-    said = (
-        f"Study <b>{escaped(opened.study.study)}</b>: {escaped(', '.join(opened.tasks))}; sparsities {sparsities} %; "
-        f"{seeds} seed{'s' * (seeds != 1)}; {len(cells)} fine-tuned cells and {len(runs)} pre-trained models."
+    return HTML(f"<p>{_has(opened.study)} {_others(opened.study.study)}</p>")
+
+
+def _has(study: Study | Replay) -> str:
+    """What there is of a study, from its params and the files that are there."""
+    said = f"Study <b>{escaped(study.study)}</b>: "
+    if isinstance(study, Replay):
+        return f"{said}results of a table, {escaped(study.table.origin)}; there are no models of it to look into."
+    tasks, grid, holes = ", ".join(task.name for task in study.tasks), study.grid, len(frames.missing(study))
+    said += (
+        f"tasks {escaped(tasks)}; sparsities {', '.join(f'{100 * s:.0f}' for s in grid.sparsities)} %; "
+        f"seed{'s' * (len(grid.seeds) > 1)} {', '.join(map(str, grid.seeds))}; {len(all_cells(study)) - holes} cells."
     )
-    if isinstance(opened.study, Study) and (holes := len(frames.missing(opened.study))):
-        said += f" It is not finished: {holes} cells are missing."
-    return HTML(f"<p>{said} {_others(opened.study.study)}</p>")
+    return said + (f" It is not finished: {holes} cells are missing." if holes else "")
 
 
 def _others(name: str) -> str:
@@ -172,6 +180,12 @@ def row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
     return ipywidgets.Box(controls, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", width="100%"))
 
 
+def labelled(kind: type, *values, description: str, **options) -> ipywidgets.Widget:
+    """A control whose description is as wide as its words."""
+    layout = {"margin": "2px 18px 2px 0", **options.pop("layout", {})}
+    return kind(*values, description=description, style={"description_width": "initial"}, layout=layout, **options)
+
+
 def escaped(value: object) -> str:
     return html.escape(str(value))
 
@@ -183,8 +197,8 @@ def paragraph(text: str) -> str:
 def table(frame: pd.DataFrame, caption: str = "", index: bool = True) -> str:
     """A frame as an HTML table that scrolls on its own where the window is narrow; all of its text is text."""
     made = frame.to_html(border=0, index=index, escape=True, na_rep="", index_names=False)
-    if caption:
-        made = made.replace(">", f"><caption>{escaped(caption)}</caption>", 1)
+    title = f'<caption style="text-align: left; white-space: nowrap">{escaped(caption)}</caption>' if caption else ""
+    made = made.replace("<table ", '<table style="margin: 0 0 12px 0" ', 1).replace(">", f">{title}", 1)
     return f'<div style="overflow-x: auto">{made}</div>'
 
 

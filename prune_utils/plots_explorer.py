@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.cuts import Cut, Cuts, blocks
-from prune_utils.style import GREY, PERCENT, STYLE, panel, panels, shades
+from prune_utils.style import GREY, INK, PERCENT, STYLE, TASKS, panel, panels
 
 KEPT, PRUNED = STYLE["gradual"][0], "#c9cdd2"
 
@@ -27,9 +27,9 @@ def _histogram(axes: plt.Axes, cuts: Cuts, name: str, one: Cut) -> None:
     counts, edges = cuts.histogram(name)
     axes.stairs(counts, edges, fill=True, color=KEPT, label=f"kept {one.kept:,}")
     if one.threshold is not None:
-        patch = axes.stairs(counts, edges, fill=True, color=PRUNED, label=f"pruned {one.pruned:,}")
-        patch.set_clip_path(plt.Rectangle((-1, 0), 1 + one.threshold, 1e12, transform=axes.transData))
-        axes.axvline(one.threshold, color="#333333", linewidth=1.2)
+        below = [*edges[edges < one.threshold], one.threshold]
+        axes.stairs(counts[: len(below) - 1], below, fill=True, color=PRUNED, label=f"pruned {one.pruned:,}")
+        axes.axvline(one.threshold, color=INK, linewidth=1.2)
     axes.legend(frameon=False, fontsize=9)
 
 
@@ -48,11 +48,12 @@ def fading(probabilities: pd.DataFrame, most: int) -> Figure:
     """The words that the 0 % run finds most probable, and what the pruned models think of them: a line a word."""
     figure, axes = panel(7.0, 3.6)
     first = probabilities[probabilities.columns[0]].nlargest(most).index
-    for word, colour in zip(first, shades(len(first))[::-1], strict=True):
+    for place, (word, colour) in enumerate(zip(first, sns.color_palette("colorblind", len(first)), strict=True)):
         line = 100 * probabilities.loc[word]
-        axes.plot(100 * line.index, line, color=colour, marker="o", markersize=5, label=f"“{word}”")
+        marker, name = TASKS[place % len(TASKS)], word.encode("ascii", "backslashreplace").decode()
+        axes.plot(100 * line.index, line, color=colour, marker=marker, markersize=5, label=f"“{name}”")
     axes.set(xlabel=PERCENT, ylabel="probability in the blank (%)", ylim=(0, None))
-    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5), title="word")
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

@@ -1,9 +1,10 @@
 """The dense and every pruned model asked for a missing word, side by side."""
 
 import ipywidgets
+from IPython.display import HTML
 
 from prune_utils import figures, plots_explorer
-from prune_utils.explorer import Absent, Opened, follows, paragraph, row, table, view
+from prune_utils.explorer import Absent, Opened, follows, labelled, paragraph, row, table, view
 
 WORDS = 5  # answers of each model that are shown first
 
@@ -15,19 +16,13 @@ def _models(opened: Opened, seed: int):
 
 
 @view
-def figure(opened: Opened):
-    """How the words that the 0 % run thinks of fade from the pruned models, for one sentence."""
-    from prune_utils.blanks import suggestion
+def answered(opened: Opened) -> HTML:
+    """What the models of the first seed put in the blank of a sentence of the study's own text."""
+    from prune_utils.blanks import answers, suggestion
 
     models = _models(opened, opened.trained().grid.seeds[0])
     sentence = suggestion(opened, models.tokenizer)
-    probabilities = models.probabilities(sentence)
-    return figures.show(
-        plots_explorer.fading(probabilities, WORDS),
-        "explorer_blank",
-        f"What the models put in the blank of “{sentence}”, by sparsity.",
-        probabilities.nlargest(WORDS, probabilities.columns[0]),
-    )
+    return HTML(table(answers(models.probabilities(sentence), WORDS), f"“{sentence}”"))
 
 
 @view
@@ -42,15 +37,10 @@ def asked(opened: Opened) -> ipywidgets.Widget:
         first = suggestion(opened, models[seeds[0]].tokenizer)
     except Absent:
         first = "___"
-    sentence = ipywidgets.Text(
-        first,
-        description="Sentence",
-        placeholder="one blank, written ___ or [MASK]",
-        continuous_update=False,
-        layout=ipywidgets.Layout(width="min(40em, 100%)"),
-    )
-    seed = ipywidgets.Dropdown(options=seeds, description="Seed", layout=ipywidgets.Layout(width="12em"))
-    most = ipywidgets.BoundedIntText(WORDS, min=1, max=50, description="Words", layout=ipywidgets.Layout(width="12em"))
+    wide, narrow = {"width": "min(40em, 100%)"}, {"width": "8em"}
+    sentence = labelled(ipywidgets.Text, first, description="Sentence", continuous_update=False, layout=wide)
+    seed = labelled(ipywidgets.Dropdown, description="Seed", options=seeds, layout=narrow)
+    most = labelled(ipywidgets.BoundedIntText, WORDS, description="Words", min=1, max=50, layout=narrow)
 
     def shown(text: str, chosen: int, words: int) -> str:
         if chosen not in models:

@@ -4,7 +4,7 @@ import ipywidgets
 import pandas as pd
 
 from prune_utils import how_far, regimes
-from prune_utils.explorer import Absent, Opened, escaped, follows, percent, row, table, view
+from prune_utils.explorer import Absent, Opened, escaped, follows, labelled, percent, row, table, view
 from prune_utils.schema import ARMS, PRUNED_ARMS
 from prune_utils.widgets_regimes import LABELS
 
@@ -45,22 +45,24 @@ def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
     """How far, in sentences, and a table of what it costs there."""
     frame = costs(opened, arm)
     at = how_far.farthest(frame, allowed)
-    said = [
-        f"<b>Up to {percent(at)}</b> no task loses more than you allow, by the estimates of {escaped(LABELS[arm])}."
-    ]
+    said = [f"{_up_to(at)} no task loses more than you allow, by the estimates of {escaped(LABELS[arm])}."]
     if frame.high.notna().any():
         sure = how_far.farthest(frame, allowed, "high")
-        said.append(f"<b>Up to {percent(sure)}</b> not even the upper end of a task's 95 % interval is beyond it.")
+        said.append(f"{_up_to(sure)} not even the upper end of a task's 95 % interval is beyond it.")
     else:
         said.append("One seed tells no interval, so how sure that is cannot be said.")
     if at:
-        said.append(f"That sparsity lies in the {borders(opened).of(at)} regime.")
-    said.append(_stored(_sizes(opened, arm), at))
+        said.append(f"{percent(at)} lies in the {borders(opened).of(at)} regime.")
+        said.append(_stored(_sizes(opened, arm), at))
     lines = "".join(f"<li>{line}</li>" for line in said)
     measured = sorted(frame.sparsity.unique())
     further = next((s for s in measured if s > at), None)
     shown = [at] * (at > 0) + [further] * (further is not None)
     return f"<ul>{lines}</ul>" + "".join(_at(frame, s, allowed, s == at) for s in shown)
+
+
+def _up_to(sparsity: float) -> str:
+    return f"<b>Up to {percent(sparsity)}</b>" if sparsity else "<b>Only unpruned, at 0 %,</b>"
 
 
 def _stored(sizes: pd.DataFrame | None, at: float) -> str:
@@ -94,10 +96,11 @@ def sliders(opened: Opened) -> ipywidgets.Widget:
     arms = arms_of(opened)
     if not arms:
         raise Absent("No pruned arm was fine-tuned here.")
-    arm = ipywidgets.Dropdown(options=[(LABELS[arm], arm) for arm in arms], description="Arm")
+    arm = labelled(ipywidgets.Dropdown, description="Arm", options=[(LABELS[arm], arm) for arm in arms])
     margin = min(opened.evidence.margins.accuracy_margin, MOST)
     may_lose = [
-        ipywidgets.FloatSlider(
+        labelled(
+            ipywidgets.FloatSlider,
             margin,
             min=0,
             max=MOST,
@@ -105,8 +108,7 @@ def sliders(opened: Opened) -> ipywidgets.Widget:
             description=f"{task} may lose",
             readout_format=".1f",
             continuous_update=False,
-            style={"description_width": "initial"},
-            layout=ipywidgets.Layout(width="min(28em, 100%)", margin="2px 18px 2px 0"),
+            layout={"width": "min(28em, 100%)"},
         )
         for task in opened.tasks
     ]

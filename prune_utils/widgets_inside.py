@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from prune_utils import figures, plots_explorer, plots_inside, stored
-from prune_utils.explorer import Absent, Opened, escaped, follows, paragraph, percent, view
+from prune_utils.explorer import Absent, Opened, escaped, follows, labelled, paragraph, percent, view
 from prune_utils.weights import word_magnitudes
 
 
@@ -59,12 +59,14 @@ def heads(opened: Opened):
 @view
 def slider(opened: Opened) -> ipywidgets.Widget:
     """All three, moving with one slider over the study's sparsities."""
-    sparsity = ipywidgets.SelectionSlider(
-        options=[(percent(s), s) for s in opened.trained().grid.sparsities],
-        value=middle(opened),
+    options, wide = [(percent(s), s) for s in opened.trained().grid.sparsities], {"width": "min(34em, 100%)"}
+    sparsity = labelled(
+        ipywidgets.SelectionSlider,
         description="Sparsity",
+        options=options,
+        value=options[-1][1],
         continuous_update=False,
-        layout=ipywidgets.Layout(width="min(34em, 100%)"),
+        layout=wide,
     )
 
     def shown(at: float) -> str:

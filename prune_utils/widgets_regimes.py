@@ -12,7 +12,7 @@ from prune_utils import figures, plots, regimes
 from prune_utils.estimates import LEVEL
 from prune_utils.evidence import Evidence
 from prune_utils.executed import notebook_of
-from prune_utils.explorer import LAB, Absent, Opened, escaped, follows, percent, row, served, table, view
+from prune_utils.explorer import LAB, Absent, Opened, escaped, follows, labelled, percent, row, served, table, view
 from prune_utils.schema import ARMS
 from prune_utils.style import BOUNDS, STYLE
 from prune_utils.uncertainty import Draws
@@ -145,10 +145,12 @@ def cells(opened: Opened) -> ipywidgets.Widget:
 
 
 def _rounded(found: pd.DataFrame) -> pd.DataFrame:
-    kinds = {"accuracy": "{:.2%}", "train loss": "{:.4f}", "learning rate": "{:g}", "realised sparsity": "{:.4%}"}
+    kinds = {"accuracy": "{:.2f} %", "train loss": "{:.4f}", "learning rate": "{:g}", "realised sparsity": "{:.4f} %"}
     kinds["seconds"] = "{:.1f}"
     for name in kinds.keys() & set(found):
-        found = found.assign(**{name: [kinds[name].format(value) if pd.notna(value) else "" for value in found[name]]})
+        times = 100 if kinds[name].endswith("%") else 1
+        text = [kinds[name].format(times * value) if pd.notna(value) else "" for value in found[name]]
+        found = found.assign(**{name: text})
     return found
 
 
@@ -171,4 +173,4 @@ def _link(path: Path) -> str:
 
 
 def _choice(name: str, options: list) -> ipywidgets.Dropdown:
-    return ipywidgets.Dropdown(options=options, description=name, style={"description_width": "initial"})
+    return labelled(ipywidgets.Dropdown, description=name, options=options)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from prune_utils import figures, plots_explorer, stored
 from prune_utils.cuts import Cut, Cuts, head_shares, numbers
-from prune_utils.explorer import Opened, follows, percent, row, table, view
+from prune_utils.explorer import Opened, follows, labelled, percent, row, table, view
 
 WAYS = ("each matrix on its own", "all matrices together")
 FIRST = 0.5  # the sparsity shown first
@@ -29,7 +29,7 @@ def shares(opened: Opened, name: str, made: dict[str, Cut]) -> pd.DataFrame | No
     columns = {way: head_shares(name, cut.mask, heads) for way, cut in made.items()}
     if any(column is None for column in columns.values()):
         return None
-    frame = pd.DataFrame(columns).map("{:.2%}".format)
+    frame = pd.DataFrame(columns).map(lambda share: f"{100 * share:.2f} %")
     frame.index = [f"head {head}" for head in frame.index]
     return frame
 
@@ -55,17 +55,11 @@ def _first(cuts: Cuts) -> str:
 def slider(opened: Opened) -> ipywidgets.Widget:
     """The same for any matrix and sparsity, with the counts."""
     cuts = cuts_of(opened)
-    matrix = ipywidgets.Dropdown(
-        options=[(stored.label(name), name) for name in cuts.matrices], value=_first(cuts), description="Matrix"
-    )
-    sparsity = ipywidgets.IntSlider(
-        round(100 * FIRST),
-        min=0,
-        max=99,
-        description="Sparsity (%)",
-        continuous_update=False,
-        style={"description_width": "initial"},
-        layout=ipywidgets.Layout(width="min(34em, 100%)"),
+    names = [(stored.label(name), name) for name in cuts.matrices]
+    matrix = labelled(ipywidgets.Dropdown, description="Matrix", options=names, value=_first(cuts))
+    wide = {"width": "min(34em, 100%)"}
+    sparsity = labelled(
+        ipywidgets.IntSlider, 80, description="Sparsity (%)", min=0, max=99, continuous_update=False, layout=wide
     )
 
     def shown(name: str, whole: int) -> str:
