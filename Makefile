@@ -5,7 +5,7 @@ ENV := .venv
 RUN := $(ENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study dry-run plan lab test bench clean
+.PHONY: help demo study dry-run plan report lab test bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ dry-run: $(ENV)/ready ## list what a study would run: make dry-run PARAMS=params
 
 plan: $(ENV)/ready ## say what a study will cost, here and on a GPU: make plan PARAMS=params/paper.yaml
 	@$(RUN) -m prune_utils plan "$(PARAMS)"
+
+report: $(ENV)/ready ## make the report anew from what is finished: make report PARAMS=params/x.yaml
+	@$(RUN) -m prune_utils report "$(PARAMS)"
 
 lab: $(ENV)/ready ## open the notebooks in JupyterLab
 	$(RUN) -m jupyterlab notebooks

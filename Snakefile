@@ -47,4 +47,4 @@ rule report:
     output:
         paths.report(study.study),
     shell:
-        "{sys.executable:q} -m prune_utils report params.yaml"
+        "{sys.executable:q} -m prune_utils render params.yaml"

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from prune_utils import paths
 from prune_utils.section import ParamsError
 
 
@@ -22,8 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     node.add_argument("template", type=Path)
     node.add_argument("notebook", type=Path)
     node.add_argument("parameters", type=json.loads)
-    report = commands.add_parser("report", help="render a study's notebooks (called by the Snakefile)")
+    report = commands.add_parser("report", help="make the report of what is finished of a study")
     report.add_argument("params", type=Path)
+    render = commands.add_parser("render", help="make pages of a study's notebooks (called by the Snakefile)")
+    render.add_argument("params", type=Path)
     given = parser.parse_args(arguments)
     try:
         # each command imports what it needs: a node's few words on progress should not cost an import of torch
@@ -43,10 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
             from prune_utils.execution import execute
 
             execute(given.params, given.template, given.notebook, given.parameters)
+        elif given.command == "report":
+            from prune_utils.report import rebuild
+
+            print(f"report: {paths.shown(rebuild(given.params))}")
         else:
+            from prune_utils.params import read_yaml, validated
             from prune_utils.report import render
 
-            render(given.params)
+            render(validated(read_yaml(given.params)))
     except ParamsError as error:
         print(error, file=sys.stderr)
         return 2

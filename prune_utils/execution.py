@@ -24,19 +24,24 @@ def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> N
     print(progress.starting(study, notebook), flush=True)
     unfinished = notebook.with_name(f"{notebook.stem}.unfinished.ipynb")
     notebook.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as sockets:
-        try:
-            papermill.execute_notebook(
-                template,
-                unfinished,
-                parameters={**content, "extends": "", **parameters},
-                cwd=paths.ROOT,
-                progress_bar=False,
-                # kernel and client talk through files of this node alone, not through ports of the machine
-                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
-            )
-        except PapermillExecutionError as error:
-            print(f"{error.ename}: {error.evalue}\nin {paths.shown(unfinished)}", file=sys.stderr)
-            sys.exit(1)
+    try:
+        run_notebook(template, unfinished, {**content, "extends": "", **parameters})
+    except PapermillExecutionError as error:
+        print(f"{error.ename}: {error.evalue}\nin {paths.shown(unfinished)}", file=sys.stderr)
+        sys.exit(1)
     os.replace(unfinished, notebook)
     print(progress.line(study, notebook), flush=True)
+
+
+def run_notebook(template: Path, executed: Path, parameters: dict) -> None:
+    """Executes `template` from the project's root with `parameters`; raises PapermillExecutionError where a cell fails."""
+    with tempfile.TemporaryDirectory() as sockets:
+        papermill.execute_notebook(
+            template,
+            executed,
+            parameters=parameters,
+            cwd=paths.ROOT,
+            progress_bar=False,
+            # kernel and client talk through files of this node alone, not through ports of the machine
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+        )

@@ -6,11 +6,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from prune_utils.estimates import LEVEL
 from prune_utils.frames import from_dense, mean_over_tasks
 from prune_utils.regimes import Regimes
-from prune_utils.style import BOUNDS, PERCENT, REGIME_SHADES, STYLE, panel, panels
+from prune_utils.style import BOUNDS, GREY, INK, PERCENT, REGIME_SHADES, STYLE, panel, panels
 from prune_utils.uncertainty import Draws
+
+COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 
 
 def _lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
@@ -27,20 +28,11 @@ def _lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: flo
 
 def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
     """A bar for the interval of each mean that has one, in its arm's colour."""
-    if not draws.covers:
-        return
-    ends = draws.drawn.quantile([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    for (arm, sparsity), mean in draws.point.items():
+    for (arm, sparsity), (low, high) in draws.ends().dropna().iterrows():
         if arm in STYLE and sparsity > 0:
-            low, high = scale * (mean - ends[arm, sparsity].iloc[0]), scale * (ends[arm, sparsity].iloc[1] - mean)
-            axes.errorbar(
-                100 * sparsity,
-                scale * mean,
-                [[max(low, 0)], [max(high, 0)]],
-                color=STYLE[arm][0],
-                linewidth=1,
-                alpha=0.8,
-            )
+            mean = draws.point[arm, sparsity]
+            sides = [[max(scale * (mean - low), 0)], [max(scale * (high - mean), 0)]]
+            axes.errorbar(100 * sparsity, scale * mean, sides, color=STYLE[arm][0], linewidth=1, alpha=0.8)
 
 
 def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
@@ -63,8 +55,28 @@ def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
             ha="center",
             va="bottom",
             fontsize=10,
-            color="#555555",
+            color=INK,
         )
+
+
+def points(
+    cells: pd.DataFrame, value: str, scale: float = 1, draws: Draws | None = None, by: str = "arm"
+) -> pd.DataFrame:
+    """The numbers behind `by_sparsity`: a row an arm and sparsity (percent), columns mean, a column a seed, and with
+    `draws` the interval's low and high."""
+    means = mean_over_tasks(cells, value) if by == "arm" else cells
+    seeds = scale * means.pivot_table(index=[by, "target_sparsity"], columns="seed", values=value)
+    table = seeds.add_prefix("seed ").assign(mean=seeds.mean(axis=1))
+    if draws:
+        table = table.join(scale * draws.ends())
+    table.index = table.index.set_levels((100 * table.index.levels[1]).round(), level=1)
+    return table.rename_axis([by, "sparsity (%)"])
+
+
+def series(table: pd.DataFrame) -> pd.DataFrame:
+    """The means of `points`, a column a line, named as in the legend."""
+    names = {name: label for name, (_, _, label) in (STYLE | BOUNDS).items()}
+    return table["mean"].unstack(0).rename(columns=names)
 
 
 def by_sparsity(
@@ -129,12 +141,18 @@ def pretraining_loss(runs: pd.DataFrame, regimes: Regimes | None = None) -> Figu
     return figure
 
 
+def bits(cells: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
+    """The cells behind `bit_of_bert`: COORDINATES, pretrain_loss (nats), dev_accuracy (share)."""
+    chosen = cells[cells.selected & cells.arm.isin(["dense", "information_deletion"]) & cells.task.isin(fits.task)]
+    return chosen.dropna(subset="pretrain_loss")[[*COORDINATES, "pretrain_loss", "dev_accuracy"]]
+
+
 def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
     """Information-deletion accuracy over pre-training loss, a straight line through each task's points."""
     figure, axes = panel()
-    chosen = cells[cells.selected & cells.arm.isin(["dense", "information_deletion"])]
+    chosen = bits(cells, fits)
     for colour, fit in zip(sns.color_palette("colorblind"), fits.itertuples(), strict=False):
-        points = chosen[chosen.task == fit.task].dropna(subset="pretrain_loss")
+        points = chosen[chosen.task == fit.task]
         loss, accuracy = points.pretrain_loss, 100 * points.dev_accuracy
         axes.scatter(loss, accuracy, color=colour, s=22)
         middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
@@ -149,12 +167,12 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
 def beside(both: pd.DataFrame) -> Figure:
     """Ours over theirs: dev accuracies of the cells that a study and the paper share, and where they would agree."""
     figure, axes = panel()
-    for arm, (colour, marker, label) in {**STYLE, "dense": ("#333333", "D", "dense")}.items():
+    for arm, (colour, marker, label) in {**STYLE, "dense": (INK, "D", "dense")}.items():
         group = both[both.arm == arm]
         if len(group):
             axes.scatter(group.theirs, group.ours, color=colour, marker=marker, s=30, label=label)
     ends = [both[["ours", "theirs"]].to_numpy().min(), both[["ours", "theirs"]].to_numpy().max()]
-    axes.plot(ends, ends, color="#888888", linewidth=1, linestyle=":")
+    axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="dev accuracy in the paper (%)", ylabel="dev accuracy here (%)")
     axes.legend(frameon=False, fontsize=9)
     return figure

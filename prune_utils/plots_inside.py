@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.heads import spread
-from prune_utils.style import PERCENT, STYLE, panel, panels, shades
+from prune_utils.style import GREY, INK, PERCENT, STYLE, panel, panels, shades
 from prune_utils.weights import KINDS, kind_and_layer
 
 SEQUENTIAL = sns.color_palette("crest", as_cmap=True)
@@ -48,7 +48,7 @@ def head_spread(frame: pd.DataFrame) -> Figure:
         axes.fill_between(at, part["min"], part["max"], color=colour, alpha=0.25, linewidth=0, label="min to max")
         axes.plot(at, part["mean"], color=colour, marker=marker, label="mean over heads")
         slope = 1 if axes is left else 0
-        axes.axline((0, 0), slope=slope, color="#333333", linestyle="--", linewidth=1.2, label="the whole", zorder=1)
+        axes.axline((0, 0), slope=slope, color=INK, linestyle="--", linewidth=1.2, label="the whole", zorder=1)
         axes.set(xlabel=PERCENT)
     left.set(ylabel="pruned share of a head (%)")
     right.set(ylabel="less that of the whole (points)")
@@ -99,7 +99,7 @@ def mean_and_std(frame: pd.DataFrame) -> Figure:
     dense = frame[frame.sparsity == 0].groupby("matrix", sort=False)[["mean", "std"]].mean()
     figure, axes = panel(width=6.4, height=0.9 + 0.19 * len(dense))
     axes.errorbar(dense["mean"], range(len(dense)), xerr=dense["std"], fmt="o", color=STYLE["gradual"][0], markersize=4)
-    axes.axvline(0, color="#888888", linewidth=0.8, zorder=0)
+    axes.axvline(0, color=GREY, linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(dense)), [_matrix_label(name) for name in dense.index], fontsize=8)
     axes.set(xlabel="weight: mean ± standard deviation", ylim=(len(dense) - 0.5, -0.5))
     return figure

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from prune_utils.style import PERCENT, panel, panels
+from prune_utils.style import INK, PERCENT, panel, panels
 
 MARKERS = "os^XDvP"
 MOVED = "mean movement (% of the sort order)"
@@ -24,6 +24,11 @@ def _lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: float =
         if one.seed.nunique() > 1:
             seeds = one.groupby([x, "seed"])[y].mean().reset_index()
             axes.scatter(x_scale * seeds[x], 100 * seeds[y], color=colour, s=10, alpha=0.5, linewidths=0)
+
+
+def by_task(frame: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The means that a figure draws, in percent: a row a value of `x`, a column a task."""
+    return 100 * frame.pivot_table(index=x, columns="task", values=y)
 
 
 def _legend(axes: plt.Axes) -> None:
@@ -75,8 +80,8 @@ def mask_difference(differences: pd.DataFrame) -> Figure:
     _lines(axes, differences, "sparsity", "difference", x_scale=100)
     alone = {"linestyle": ":", "label": None, "markerfacecolor": "white"}
     _lines(axes, differences, "sparsity", "difference_fine_tuning_alone", x_scale=100, **alone)
-    axes.plot([], [], color="#333333", label="from masks of pre-training")
-    axes.plot([], [], color="#333333", linestyle=":", label="by fine-tuning alone")
+    axes.plot([], [], color=INK, label="from masks of pre-training")
+    axes.plot([], [], color=INK, linestyle=":", label="by fine-tuning alone")
     axes.set(xlabel=PERCENT, ylabel=DIFFERENT)
     axes.set_ylim(bottom=0)
     _legend(axes)
