@@ -22,6 +22,7 @@ THEMED = {
     PAPER: "paper",
     **{shade: f"regime-{name}" for name, shade in REGIME_SHADES.items()},
 }
+READABLE = 0.6  # of the size that a figure was drawn at
 
 
 def page(notebook: Path, title: str, trail: list[tuple[str, str]] = (), appendix: str = "") -> tuple[str, dict]:
@@ -73,5 +74,9 @@ def themed(svg: str, name: str) -> str:
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", svg)
+    # as wide as it was drawn where there is room; on a phone small, but no smaller than can be read
+    wide = float(re.search(r'width="([\d.]+)pt"', svg)[1])
+    size = f'style="width: {wide:g}pt; min-width: {READABLE * wide:g}pt; max-width: 100%; height: auto"'
+    svg = re.sub(r'height="[\d.]+pt"(.*?)width="[\d.]+pt"', rf"{size}\1", svg, count=1)
     colours = "|".join(THEMED)
     return re.sub(rf"(fill|stroke): ({colours})", lambda m: f"{m[1]}: var(--{THEMED[m[2]]}, {m[2]})", svg)

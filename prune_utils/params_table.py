@@ -13,7 +13,11 @@ def differing(studies: dict[str, Study | Replay]) -> pd.DataFrame:
     table = pd.DataFrame({name: pd.Series(_flat(_recipe(study)), dtype=object) for name, study in studies.items()})
     keys = dict.fromkeys(key for study in studies.values() for key in _flat(_recipe(study)))
     sections = list(dict.fromkeys(key.split(".")[0] for key in keys))
-    table = table.reindex(sorted(keys, key=lambda key: sections.index(key.split(".")[0]))).fillna(ABSENT).rename_axis("parameter")
+    table = (
+        table.reindex(sorted(keys, key=lambda key: sections.index(key.split(".")[0])))
+        .fillna(ABSENT)
+        .rename_axis("parameter")
+    )
     return table[table.nunique(axis=1) > 1]
 
 

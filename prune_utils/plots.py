@@ -41,13 +41,12 @@ def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
         return
     borders = [100 * s for s in sparsities]
     edges = [borders[0], *((a + b) / 2 for a, b in zip(borders, borders[1:], strict=False)), borders[-1]]
+    bands = {}
     for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
-        axes.axvspan(left, right, color=REGIME_SHADES[regimes.of(s)], zorder=0, linewidth=0)
-    middle = {}
-    for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
-        low, high = middle.get(regimes.of(s), (left, right))
-        middle[regimes.of(s)] = (min(low, left), max(high, right))
-    for name, (left, right) in middle.items():
+        first, last = bands.get(regimes.of(s), (left, right))
+        bands[regimes.of(s)] = (min(first, left), max(last, right))
+    for name, (left, right) in bands.items():
+        axes.axvspan(left, right, color=REGIME_SHADES[name], zorder=0, linewidth=0)
         axes.annotate(
             name,
             ((left + right) / 2, 1.01),
@@ -101,7 +100,7 @@ def by_sparsity(
     if regimes:
         _shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
     axes.set(xlabel=PERCENT, ylabel=label)
-    axes.legend(frameon=False, fontsize=9, loc="best")
+    axes.legend(loc="best")
     return figure
 
 
@@ -122,7 +121,7 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
     for axes in every[len(tasks) :]:
         axes.set_axis_off()
     handles, labels = every[0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside lower center", ncols=min(len(labels), 3))
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
     return figure
 
 
@@ -137,7 +136,7 @@ def pretraining_loss(runs: pd.DataFrame, regimes: Regimes | None = None) -> Figu
     if regimes:
         _shade(axes, regimes, sorted(pruned.target_sparsity.unique()))
     axes.set(xlabel=PERCENT, ylabel="held-out MLM + NSP loss (nats)")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend()
     return figure
 
 
@@ -160,7 +159,7 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
         line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)
         axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{fit.task}: {fit.slope:+.1f} points a nat")
     axes.set(xlabel="held-out pre-training loss (nats)", ylabel="dev accuracy, information deletion (%)")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend()
     return figure
 
 
@@ -174,5 +173,5 @@ def beside(both: pd.DataFrame) -> Figure:
     ends = [both[["ours", "theirs"]].to_numpy().min(), both[["ours", "theirs"]].to_numpy().max()]
     axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="dev accuracy in the paper (%)", ylabel="dev accuracy here (%)")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend()
     return figure

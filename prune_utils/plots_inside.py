@@ -30,7 +30,7 @@ def similarity(frame: pd.DataFrame) -> Figure:
         axes.plot(100 * means.index, means, line, color=colour, marker=marker, linewidth=2.2, label=f"{label}, mean")
         axes.scatter(100 * seeds.index.get_level_values("sparsity"), seeds, color=colour, s=10, alpha=0.5, linewidths=0)
     axes.set(xlabel=PERCENT, ylabel="mean cosine with the 0 % run")
-    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -52,7 +52,7 @@ def head_spread(frame: pd.DataFrame) -> Figure:
         axes.set(xlabel=PERCENT)
     left.set(ylabel="pruned share of a head (%)")
     right.set(ylabel="less that of the whole (points)")
-    left.legend(frameon=False, fontsize=9)
+    left.legend()
     return figure
 
 
@@ -65,7 +65,7 @@ def head_map(frame: pd.DataFrame, sparsity: float) -> Figure:
     reach = max(5, (shares - 100 * sparsity).abs().max(axis=None))
     image = axes.imshow(shares, aspect="auto", cmap="vlag", vmin=100 * sparsity - reach, vmax=100 * sparsity + reach)
     for row, column in np.ndindex(rows, columns):
-        axes.text(column, row, f"{shares.iat[row, column]:.1f}", ha="center", va="center", fontsize=8)
+        axes.text(column, row, f"{shares.iat[row, column]:.1f}", ha="center", va="center", fontsize=8, color="black")
     axes.set_xticks(range(columns), shares.columns)
     axes.set_yticks(range(rows), shares.index)
     axes.set(xlabel="head", ylabel="layer", title=f"{100 * sparsity:.0f} % sparsity")
@@ -90,7 +90,7 @@ def weight_histograms(frame: pd.DataFrame) -> Figure:
     figure.supylabel("density (per unit of weight)", fontsize=12)
     handles = [plt.Line2D([], [], color=colours[layer]) for layer in layers]
     titles = [f"layer {layer}" for layer in layers]
-    figure.legend(handles, titles, frameon=False, fontsize=9, loc="outside right center")
+    figure.legend(handles, titles, loc="outside right center")
     return figure
 
 

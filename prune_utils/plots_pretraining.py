@@ -71,4 +71,4 @@ def _by_step(frame: pd.DataFrame, height: float) -> tuple[Figure, plt.Axes]:
 
 
 def _target_legend(axes: plt.Axes) -> None:
-    axes.legend(title="target", frameon=False, fontsize=9, title_fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(title="target", loc="center left", bbox_to_anchor=(1, 0.5))

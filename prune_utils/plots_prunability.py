@@ -32,7 +32,7 @@ def by_task(frame: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
 
 
 def _legend(axes: plt.Axes) -> None:
-    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def movement_by_learning_rate(movement: pd.DataFrame) -> Figure:

@@ -149,16 +149,16 @@ def _figure(names: str, study: Study | Replay) -> str:
 
 def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
     """The claims as a table in Markdown: the claim with a link to the figure that shows it and why it got its
-    verdict; what was measured with its interval; the same in the paper; the verdict."""
-    lines = ["| claim | measured | paper | verdict |", "|---|---|---|---|"]
+    verdict; what was measured, its interval, and the same in the paper; the verdict."""
+    lines = ["| claim | measured | verdict |", "|---|---|---|"]
     for row in claims.itertuples():
         ends = json.loads(row.interval) if isinstance(row.interval, str) else None
         measured = f"{row.measured:+.1f} {row.unit}" if pd.notna(row.measured) else ""
-        shown = f"<br><small>{ends[0]:+.1f} to {ends[1]:+.1f}</small>" if ends else ""
-        published = f"{row.published:+.1f}" if pd.notna(row.published) else ""
+        beside = [f"{ends[0]:+.1f} to {ends[1]:+.1f}"] if ends else []
+        beside += [f"paper {row.published:+.1f}"] if pd.notna(row.published) else []
         lines.append(
             f"| **{row.claim}** {row.statement} ({_figure(row.figure, study)})<br><small>{markdown(row.why)}</small> "
-            f"| {measured}{shown} | {published} | {MARKS[row.verdict]} **{row.verdict}** |"
+            f"| {measured}<br><small>{'<br>'.join(beside)}</small> | {MARKS[row.verdict]} **{row.verdict}** |"
         )
     return "\n".join(lines)
 
