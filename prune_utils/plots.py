@@ -108,7 +108,7 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
     """The same for every task on its own, three in a row."""
     tasks = sorted(cells.task.unique())
     across, down = min(len(tasks), 3), -(-len(tasks) // 3)
-    figure, every = panels(down, across, 3.4 * across + 0.6, 3.2 * down + 0.4)
+    figure, every = panels(down, across, max(5.6, 3.4 * across + 0.6), 3.2 * down + 0.4)
     for axes, task in zip(every, tasks, strict=False):
         one = cells[(cells.task == task) & cells.selected]
         _lines(axes, from_dense(one), "arm", value, scale)

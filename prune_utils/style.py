@@ -1,6 +1,7 @@
 """One style for all figures: arms keep their colour and marker everywhere."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
@@ -51,5 +52,6 @@ def panel(width: float = 5.6, height: float = 3.8) -> tuple[Figure, plt.Axes]:
 
 
 def shades(count: int) -> list:
-    """Colours of things in an order, from light to dark."""
-    return sns.color_palette("crest", count) if count > 1 else [STYLE["gradual"][0]]
+    """Colours of things in an order, from light to dark; neither end is lost on white or on black."""
+    middle = sns.color_palette("crest", as_cmap=True)(np.linspace(0.05, 0.75, count))
+    return list(middle) if count > 1 else [STYLE["gradual"][0]]
