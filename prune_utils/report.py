@@ -4,13 +4,20 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
+import nbformat
+import pandas as pd
+
 from prune_utils import paths
 from prune_utils.execution import run_notebook
 from prune_utils.files import whole_folder
+from prune_utils.frames import missing, pretraining_frame
+from prune_utils.grid import all_cells
 from prune_utils.nodes import nodes
 from prune_utils.pages import page
 from prune_utils.params import load_study
 from prune_utils.schema import Replay, Study
+from prune_utils.section import ParamsError
+from prune_utils.tables import gathered
 from prune_utils.workflow import check_same, record
 
 
@@ -22,16 +29,26 @@ def rebuild(params: Path) -> Path:
     """
     study = load_study(params)
     folder = paths.results(study.study)
+    if not isinstance(study, Replay) and not any(folder.rglob(paths.RESULT)):
+        raise ParamsError(f"nothing of study '{study.study}' is finished; run: make study PARAMS={params}")
     check_same(study, folder)
     record(study)
     if _is_current(study):
         render(study)
     else:
         with tempfile.TemporaryDirectory() as scratch:
-            executed = Path(scratch) / "regimes.ipynb"
-            run_notebook(paths.REGIMES_NOTEBOOK, executed, {**study.model_dump(), "extends": "", "compute": False})
-            render(study, executed)
+            render(study, _analysis(study, Path(scratch) / "regimes.ipynb"))
     return paths.report(study.study)
+
+
+def _analysis(study: Study | Replay, notebook: Path) -> Path:
+    """The regimes notebook executed on what is there; before any cell is finished, a list of what is missing."""
+    if isinstance(study, Replay) or len(missing(study)) < len(all_cells(study)):
+        run_notebook(paths.REGIMES_NOTEBOOK, notebook, {**study.model_dump(), "extends": "", "compute": False})
+    else:
+        text = f"# Three regimes of pruning\n\n{gathered(study, pd.DataFrame(), pretraining_frame(study))}"
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), notebook)
+    return notebook
 
 
 def _is_current(study: Study | Replay) -> bool:
