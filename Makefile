@@ -5,7 +5,7 @@ ENV := .venv
 RUN := $(ENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study dry-run plan report lab test bench clean
+.PHONY: help demo study dry-run plan report compare lab test bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ plan: $(ENV)/ready ## say what a study will cost, here and on a GPU: make plan P
 
 report: $(ENV)/ready ## make the report anew from what is finished: make report PARAMS=params/x.yaml
 	@$(RUN) -m prune_utils report "$(PARAMS)"
+
+compare: $(ENV)/ready ## a page of studies side by side: make compare STUDIES="demo published"
+	@$(RUN) -m prune_utils compare $(STUDIES)
 
 lab: $(ENV)/ready ## open the notebooks in JupyterLab
 	$(RUN) -m jupyterlab notebooks

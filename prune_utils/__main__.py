@@ -25,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     node.add_argument("parameters", type=json.loads)
     report = commands.add_parser("report", help="make the report of what is finished of a study")
     report.add_argument("params", type=Path)
+    side_by_side = commands.add_parser("compare", help="make a page of studies side by side, from their results")
+    side_by_side.add_argument("studies", nargs="+", help="names of studies, as under results/")
     render = commands.add_parser("render", help="make pages of a study's notebooks (called by the Snakefile)")
     render.add_argument("params", type=Path)
     given = parser.parse_args(arguments)
@@ -50,6 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
             from prune_utils.report import rebuild
 
             print(f"report: {paths.shown(rebuild(given.params))}")
+        elif given.command == "compare":
+            from prune_utils.report import compare
+
+            print(f"report: {paths.shown(compare(given.studies))}")
         else:
             from prune_utils.params import read_yaml, validated
             from prune_utils.report import render

@@ -37,5 +37,6 @@ def _text(value) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     if isinstance(value, dict):
-        return " ".join(f"{name} {_text(inner)}" for name, inner in value.items() if name != "source")
+        named = {name: f"{name} {_text(inner)}" for name, inner in value.items() if name != "source"}
+        return " ".join((named | {"name": value["name"]} if "name" in value else named).values())
     return f"{value:g}" if isinstance(value, float) else str(value)

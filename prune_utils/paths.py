@@ -12,6 +12,7 @@ FINETUNING_NOTEBOOK = NOTEBOOKS / "2_finetuning.ipynb"
 REGIMES_NOTEBOOK = NOTEBOOKS / "3_regimes.ipynb"
 PRUNABILITY_NOTEBOOK = NOTEBOOKS / "4_prunability.ipynb"
 INSIDE_NOTEBOOK = NOTEBOOKS / "5_inside_the_encoder.ipynb"
+COMPARISON_NOTEBOOK = NOTEBOOKS / "7_comparison.ipynb"
 SNAKEFILE = ROOT / "Snakefile"
 
 CHECKPOINT = "checkpoint"  # a from_pretrained folder

@@ -35,7 +35,7 @@ def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
             axes.errorbar(100 * sparsity, scale * mean, sides, color=STYLE[arm][0], linewidth=1, alpha=0.8)
 
 
-def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
+def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
     """Bands of the regimes; a border lies half-way between two sparsities measured."""
     if not sparsities:
         return
@@ -98,7 +98,7 @@ def by_sparsity(
     if draws:
         _intervals(axes, draws, scale)
     if regimes:
-        _shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
+        shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
     axes.set(xlabel=PERCENT, ylabel=label)
     axes.legend(loc="best")
     return figure
@@ -134,7 +134,7 @@ def pretraining_loss(runs: pd.DataFrame, regimes: Regimes | None = None) -> Figu
     pruned = pd.concat([pruned, *(start.assign(method=method) for method in others)])
     _lines(axes, pruned, "method", "pretrain_loss")
     if regimes:
-        _shade(axes, regimes, sorted(pruned.target_sparsity.unique()))
+        shade(axes, regimes, sorted(pruned.target_sparsity.unique()))
     axes.set(xlabel=PERCENT, ylabel="held-out MLM + NSP loss (nats)")
     axes.legend()
     return figure

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import nbformat
 import pandas as pd
 
-from prune_utils import paths
+from prune_utils import comparison, paths
 from prune_utils.execution import run_notebook
 from prune_utils.files import whole_folder
 from prune_utils.frames import missing, pretraining_frame
@@ -73,6 +73,19 @@ def render(study: Study | Replay, analysis: Path | None = None) -> None:
             folder / "index.html",
             page(analysis or results / last.notebook, f"{study.study}: regimes of pruning", [], _links(there)),
         )
+
+
+def compare(names: list[str]) -> Path:
+    """Makes a page of studies side by side; returns it. Raises ParamsError for a study without an analysis."""
+    comparison.compared(names)
+    place = paths.report("-and-".join(names))
+    with tempfile.TemporaryDirectory() as scratch, whole_folder(place.parent) as folder:
+        executed = Path(scratch) / "comparison.ipynb"
+        run_notebook(paths.COMPARISON_NOTEBOOK, executed, {"studies": names})
+        reports = [f"- [{name}](../{quote(name)}/index.html)" for name in names if paths.report(name).exists()]
+        links = "## Their reports\n\n" + "\n".join(reports) if reports else ""
+        _write(folder / "index.html", page(executed, " and ".join(names), [], links))
+    return place
 
 
 def _links(there: list) -> str:

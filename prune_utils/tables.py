@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import pandas as pd
 
+from prune_utils import paths
 from prune_utils.escaping import markdown
 from prune_utils.estimates import LEVEL, Verdict
 from prune_utils.frames import missing
@@ -125,26 +126,28 @@ def stages(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> pd
     return table.round(2)
 
 
+PRUNABILITY = "prunability/seed-{}.html#"
+FIGURES = {  # where each is in the report
+    "Fig. 1": "#Accuracy-by-sparsity-(Fig.-1,-left)",
+    "Fig. 2 left": "#A-bit-of-BERT-(Fig.-2,-left)",
+    "Fig. 3 left": f"{PRUNABILITY}Mask-difference-(Fig.-3,-left)",
+    "Fig. 3 right": f"{PRUNABILITY}Fine-tuning-first-(Fig.-3,-right)",
+    "Fig. 4": f"{PRUNABILITY}Movement-by-epochs-(Fig.-4)",
+    "Fig. 5": "inside/inside.html#Attention-heads-(Fig.-5)",
+    "Fig. 6": f"{PRUNABILITY}Movement-by-starting-rank-(Fig.-6)",
+    "Table 2": f"{PRUNABILITY}Movement-by-learning-rate-(Table-2)",
+}
+
+
 def _figure(names: str, study: Study | Replay) -> str:
-    """The names of figures, each a link to where it is in the report; other notebooks' only where there are any."""
-    if isinstance(study, Replay):
-        elsewhere = {}
-    else:
-        prunability = f"prunability/seed-{study.grid.seeds[0]}.html#"
-        elsewhere = {
-            "Fig. 3 left": f"{prunability}Mask-difference-(Fig.-3,-left)",
-            "Fig. 3 right": f"{prunability}Fine-tuning-first-(Fig.-3,-right)",
-            "Fig. 4": f"{prunability}Movement-by-epochs-(Fig.-4)",
-            "Fig. 5": "inside/inside.html#Attention-heads-(Fig.-5)",
-            "Fig. 6": f"{prunability}Movement-by-starting-rank-(Fig.-6)",
-            "Table 2": f"{prunability}Movement-by-learning-rate-(Table-2)",
-        }
-    places = {
-        "Fig. 1": "#Accuracy-by-sparsity-(Fig.-1,-left)",
-        "Fig. 2 left": "#A-bit-of-BERT-(Fig.-2,-left)",
-        **elsewhere,
-    }
-    return ", ".join(f"[{name}](<{places[name]}>)" if name in places else name for name in names.split(", "))
+    """The names of figures, each a link to where it is in the report where its notebook has been executed."""
+    seed = None if isinstance(study, Replay) else study.grid.seeds[0]
+    linked = []
+    for name in names.split(", "):
+        place = FIGURES[name].format(seed)
+        notebook = (paths.results(study.study) / place.split("#")[0]).with_suffix(".ipynb")
+        linked.append(f"[{name}](<{place}>)" if place.startswith("#") or notebook.exists() else name)
+    return ", ".join(linked)
 
 
 def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
