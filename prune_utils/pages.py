@@ -77,6 +77,6 @@ def themed(svg: str, name: str) -> str:
     # as wide as it was drawn where there is room; on a phone small, but no smaller than can be read
     wide = float(re.search(r'width="([\d.]+)pt"', svg)[1])
     size = f'style="width: {wide:g}pt; min-width: {READABLE * wide:g}pt; max-width: 100%; height: auto"'
-    svg = re.sub(r'height="[\d.]+pt"(.*?)width="[\d.]+pt"', rf"{size}\1", svg, count=1)
+    svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', size, svg, count=1)
     colours = "|".join(THEMED)
     return re.sub(rf"(fill|stroke): ({colours})", lambda m: f"{m[1]}: var(--{THEMED[m[2]]}, {m[2]})", svg)

@@ -87,11 +87,11 @@ def table_one(cells: pd.DataFrame) -> pd.DataFrame:
     chosen = cells[cells.selected]
     means = chosen.groupby(["arm", "target_sparsity", "task"])[["dev_accuracy", "train_loss"]].mean()
     means.loc[:, "dev_accuracy"] *= 100
-    text = means.dev_accuracy.map("{:.1f} | ".format) + means.train_loss.map("{:.2f}".format)
+    text = means.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + means.train_loss.map("{:.2f}".format)
     table = text.unstack("task").fillna("")
     averages = means.groupby(level=["arm", "target_sparsity"]).mean()
     averages = averages[means.groupby(level=["arm", "target_sparsity"]).size() == chosen.task.nunique()]
-    table["average"] = averages.dev_accuracy.map("{:.1f} | ".format) + averages.train_loss.map("{:.2f}".format)
+    table["average"] = averages.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + averages.train_loss.map("{:.2f}".format)
     return table.reindex([arm for arm in ARMS if arm in table.index.levels[0]], level="arm")
 
 
