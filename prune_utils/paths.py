@@ -33,6 +33,11 @@ def inside(study: str) -> Path:
     return results(study) / "inside"
 
 
+def sparse(study: str, sparsity: float, seed: int) -> Path:
+    """The weights of a gradual run, stored sparse."""
+    return inside(study) / "sparse" / f"seed-{seed}" / f"{percent(sparsity)}.safetensors"
+
+
 def report(study: str) -> Path:
     return OUT / "reports" / study / "index.html"
 

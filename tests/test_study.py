@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from prune_utils import paths
-from prune_utils.checkpoints import MASKS, load_masks
 from prune_utils.masks import sparsity_of
+from prune_utils.packed import MASKS, load_masks
 
 # of a run, not of its result
 TIMES = ["seconds", "finished"]
@@ -104,6 +104,8 @@ def test_what_is_inside_the_encoder_has_its_rows(finished):
     assert heads.groupby("sparsity").pruned_share.mean().to_dict() == pytest.approx({0.0: 0.0, 0.9: 0.9}, abs=2e-3)
     assert weights.groupby("sparsity")["size"].count().to_dict() == {0.0: 14, 0.9: 14}
     assert len(list((finished / "results/small/inside").glob("*.svg"))) == 6
+    sizes = pd.read_csv(finished / "results/small/inside/sizes.csv").set_index("sparsity")
+    assert sizes.sparse_bytes[0.9] < sizes.dense_bytes[0.9]
 
 
 def test_checkpoints_hold_their_masks(finished):
