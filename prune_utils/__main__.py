@@ -14,6 +14,8 @@ def main(arguments: list[str] | None = None) -> int:
     study = commands.add_parser("study", help="run a study, or what is left of it")
     study.add_argument("params", type=Path)
     study.add_argument("--dry-run", action="store_true", help="list its nodes and run none")
+    status = commands.add_parser("status", help="say how far a study is, wherever it is run")
+    status.add_argument("params", type=Path)
     plan = commands.add_parser("plan", help="say what a study will cost, before any of it is run")
     plan.add_argument("params", type=Path)
     plan.add_argument("--accelerator", default="H200", help="by name; see prune_utils/flops.py (default: H200)")
@@ -31,6 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
             from prune_utils.workflow import run
 
             run(given.params, given.dry_run)
+        elif given.command == "status":
+            from prune_utils.status import show
+
+            show(given.params)
         elif given.command == "plan":
             from prune_utils.notebook import quiet
             from prune_utils.params import load_study
@@ -50,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ParamsError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -16,6 +16,8 @@ SNAKEFILE = ROOT / "Snakefile"
 
 CHECKPOINT = "checkpoint"  # a from_pretrained folder
 PLAN = "plan.json"  # what a study was estimated to cost before it ran
+SITTING = "sitting.json"  # when and where a study was started last
+LOG = "run.log"  # all that Snakemake and the notebooks' processes said in that sitting
 RESULT = "result.json"  # a finished training's numbers, written last: where it lies, the training is done
 
 
@@ -40,6 +42,11 @@ def sparse(study: str, sparsity: float, seed: int) -> Path:
 
 def report(study: str) -> Path:
     return OUT / "reports" / study / "index.html"
+
+
+def unfinished(notebook: Path) -> Path:
+    """The name of an executed notebook until it is whole."""
+    return notebook.with_name(f"{notebook.stem}.unfinished.ipynb")
 
 
 def shown(path: Path) -> str:
