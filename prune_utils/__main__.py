@@ -1,7 +1,6 @@
 """The command line: `python -m prune_utils study params/demo.yaml`."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -21,9 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     plan.add_argument("--accelerator", default="H200", help="by name; see prune_utils/flops.py (default: H200)")
     node = commands.add_parser("node", help="execute one notebook of a study (called by the Snakefile)")
     node.add_argument("params", type=Path)
-    node.add_argument("template", type=Path)
-    node.add_argument("notebook", type=Path)
-    node.add_argument("parameters", type=json.loads)
+    node.add_argument("notebook", type=Path, help="where it goes, as prune_utils/nodes.py names it")
     report = commands.add_parser("report", help="render a study's notebooks (called by the Snakefile)")
     report.add_argument("params", type=Path)
     given = parser.parse_args(arguments)
@@ -46,9 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
 
             show(load_study(given.params), given.accelerator)
         elif given.command == "node":
-            from prune_utils.execution import execute
+            from prune_utils.execution import execute_node
 
-            execute(given.params, given.template, given.notebook, given.parameters)
+            execute_node(given.params, given.notebook)
         else:
             from prune_utils.report import render
 

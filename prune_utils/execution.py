@@ -12,7 +12,14 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from prune_utils import failures, paths, progress
+from prune_utils.nodes import nodes
 from prune_utils.params import read_yaml, validated
+
+
+def execute_node(params: Path, notebook: Path) -> None:
+    """Executes the node of a study that makes `notebook` (a path from the study's results, where this is called)."""
+    node = next(node for node in nodes(validated(read_yaml(params))) if node.notebook == notebook)
+    execute(params, node.template, notebook, node.parameters)
 
 
 def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> None:

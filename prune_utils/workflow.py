@@ -46,7 +46,7 @@ def run(params: Path, dry: bool = False) -> None:
 def record(study: Study) -> None:
     """Keeps a study's resolved params beside its results; left alone where they are the same, for its time counts."""
     path, text = paths.results(study.study) / "params.yaml", yaml.safe_dump(study.model_dump(), sort_keys=False)
-    if not path.exists() or path.read_text() != text:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_whole(path, text)
 
 
@@ -78,7 +78,7 @@ def _snakemake(study: Study, folder: Path, lock: int) -> None:
         "mtime",
     ]
     with (
-        (folder / paths.LOG).open("w") as log,
+        (folder / paths.LOG).open("w", encoding="utf-8") as log,
         subprocess.Popen(command, stderr=log, pass_fds=[lock]) as process,
     ):
         try:
@@ -95,7 +95,10 @@ def _unfinished(study: Study | Replay, folder: Path) -> str:
     log = folder / paths.LOG
     told = [f"{state.node.name}: {state.failure}\n    in {paths.shown(state.file)}" for state in failed(study)]
     if not told:
-        told = [f"the last lines of {paths.shown(log)}:", *log.read_text().splitlines()[-10:]]
+        told = [
+            f"the last lines of {paths.shown(log)}:",
+            *log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:],
+        ]
     return "\n".join(
         [
             "",
