@@ -5,7 +5,7 @@ ENV := .venv
 RUN := $(ENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study dry-run plan report compare lab test bench clean
+.PHONY: help demo study dry-run status plan report compare lab test bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ study: $(ENV)/ready ## run any study: make study PARAMS=params/x.yaml
 
 dry-run: $(ENV)/ready ## list what a study would run: make dry-run PARAMS=params/paper.yaml
 	@$(RUN) -m prune_utils study "$(PARAMS)" --dry-run
+
+status: $(ENV)/ready ## say how far a study is that runs elsewhere: make status PARAMS=params/x.yaml
+	@$(RUN) -m prune_utils status "$(PARAMS)"
 
 plan: $(ENV)/ready ## say what a study will cost, here and on a GPU: make plan PARAMS=params/paper.yaml
 	@$(RUN) -m prune_utils plan "$(PARAMS)"

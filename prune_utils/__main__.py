@@ -1,7 +1,6 @@
 """The command line: `python -m prune_utils study params/demo.yaml`."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -15,14 +14,14 @@ def main(arguments: list[str] | None = None) -> int:
     study = commands.add_parser("study", help="run a study, or what is left of it")
     study.add_argument("params", type=Path)
     study.add_argument("--dry-run", action="store_true", help="list its nodes and run none")
+    status = commands.add_parser("status", help="say how far a study is, wherever it is run")
+    status.add_argument("params", type=Path)
     plan = commands.add_parser("plan", help="say what a study will cost, before any of it is run")
     plan.add_argument("params", type=Path)
     plan.add_argument("--accelerator", default="H200", help="by name; see prune_utils/flops.py (default: H200)")
     node = commands.add_parser("node", help="execute one notebook of a study (called by the Snakefile)")
     node.add_argument("params", type=Path)
-    node.add_argument("template", type=Path)
-    node.add_argument("notebook", type=Path)
-    node.add_argument("parameters", type=json.loads)
+    node.add_argument("notebook", type=Path, help="where it goes, as prune_utils/nodes.py names it")
     report = commands.add_parser("report", help="make the report of what is finished of a study")
     report.add_argument("params", type=Path)
     side_by_side = commands.add_parser("compare", help="make a page of studies side by side, from their results")
@@ -36,6 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
             from prune_utils.workflow import run
 
             run(given.params, given.dry_run)
+        elif given.command == "status":
+            from prune_utils.status import show
+
+            show(given.params)
         elif given.command == "plan":
             from prune_utils.notebook import quiet
             from prune_utils.params import load_study
@@ -45,9 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
 
             show(load_study(given.params), given.accelerator)
         elif given.command == "node":
-            from prune_utils.execution import execute
+            from prune_utils.execution import execute_node
 
-            execute(given.params, given.template, given.notebook, given.parameters)
+            execute_node(given.params, given.notebook)
         elif given.command == "report":
             from prune_utils.report import rebuild
 
@@ -64,6 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ParamsError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
     return 0
 
 

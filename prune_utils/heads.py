@@ -5,7 +5,7 @@ from torch import Tensor
 from transformers import BertConfig
 
 from prune_utils import paths
-from prune_utils.checkpoints import MASKS, load_masks
+from prune_utils.packed import MASKS, load_masks
 from prune_utils.schema import Study
 
 PROJECTIONS = ("query", "key", "value")

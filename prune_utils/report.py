@@ -8,6 +8,7 @@ import nbformat
 import pandas as pd
 
 from prune_utils import comparison, paths
+from prune_utils.escaping import markdown
 from prune_utils.execution import run_notebook
 from prune_utils.files import whole_folder
 from prune_utils.frames import missing, pretraining_frame
@@ -92,7 +93,7 @@ def _links(there: list) -> str:
     if not there:
         return ""
     pages = [(node.name, quote(node.notebook.with_suffix(".html").as_posix())) for node in there]
-    return "## The notebooks behind it\n\n" + "\n".join(f"- [{name}]({place})" for name, place in pages)
+    return "## The notebooks behind it\n\n" + "\n".join(f"- [{markdown(name)}](<{place}>)" for name, place in pages)
 
 
 def _write(place: Path, made: tuple[str, dict[str, str]]) -> None:

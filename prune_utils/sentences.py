@@ -2,13 +2,14 @@
 
 import pandas as pd
 
+from prune_utils.escaping import markdown
 from prune_utils.estimates import LEVEL
 from prune_utils.regimes import POINTS, Boundary, Regimes
 from prune_utils.schema import Analysis
 
 
 def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margins: Analysis) -> list[str]:
-    """What was found in this run, each sentence made from its numbers."""
+    """What was found in this run, each sentence made from its numbers, in Markdown."""
     found = [_transfer(cells)] if "scratch" in set(cells.arm) else []
     seeds = cells[cells.arm != "dense"].seed.nunique()
     found.append(
@@ -35,7 +36,7 @@ def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margin
 def _transfer(cells: pd.DataFrame) -> str:
     chosen = cells[cells.selected & cells.arm.isin(["dense", "scratch"])]
     mean = chosen.pivot_table(index="task", columns="arm", values="dev_accuracy")
-    gains = [f"{_points(row.dense - row.scratch)} on {task}" for task, row in mean.iterrows()]
+    gains = [f"{_points(row.dense - row.scratch)} on {markdown(task)}" for task, row in mean.iterrows()]
     return f"What pre-training is worth here, the dense model against one fine-tuned from scratch: {', '.join(gains)}."
 
 

@@ -91,7 +91,9 @@ def table_one(cells: pd.DataFrame) -> pd.DataFrame:
     table = text.unstack("task").fillna("")
     averages = means.groupby(level=["arm", "target_sparsity"]).mean()
     averages = averages[means.groupby(level=["arm", "target_sparsity"]).size() == chosen.task.nunique()]
-    table["average"] = averages.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + averages.train_loss.map("{:.2f}".format)
+    table["average"] = averages.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + averages.train_loss.map(
+        "{:.2f}".format
+    )
     return table.reindex([arm for arm in ARMS if arm in table.index.levels[0]], level="arm")
 
 

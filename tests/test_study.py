@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from prune_utils import paths
-from prune_utils.checkpoints import MASKS, load_masks
 from prune_utils.masks import sparsity_of
+from prune_utils.packed import MASKS, load_masks
 
 # of a run, not of its result
 TIMES = ["seconds", "finished"]
@@ -55,7 +55,8 @@ def finished(small, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
     done = run(out, "study", small)
     assert done.returncode == 0, done.stderr
-    assert "[7/7]" in done.stdout and done.stdout.strip().endswith("index.html")
+    assert "13/13" in done.stdout and "nothing" in done.stdout and not done.stderr
+    assert done.stdout.strip().endswith("index.html")
     return out
 
 
@@ -104,6 +105,8 @@ def test_what_is_inside_the_encoder_has_its_rows(finished):
     assert heads.groupby("sparsity").pruned_share.mean().to_dict() == pytest.approx({0.0: 0.0, 0.9: 0.9}, abs=2e-3)
     assert weights.groupby("sparsity")["size"].count().to_dict() == {0.0: 14, 0.9: 14}
     assert len(list((finished / "results/small/inside").glob("*.svg"))) == 6
+    sizes = pd.read_csv(finished / "results/small/inside/sizes.csv").set_index("sparsity")
+    assert sizes.sparse_bytes[0.9] < sizes.dense_bytes[0.9]
 
 
 def test_checkpoints_hold_their_masks(finished):
@@ -175,7 +178,7 @@ def test_a_second_run_has_nothing_to_do(finished, small):
     before = {path: path.stat().st_mtime_ns for path in (finished / "results/small").rglob("*.ipynb")}
     started = time.monotonic()
     done = run(finished, "study", small)
-    assert done.returncode == 0 and "nothing left to do" in done.stdout
+    assert done.returncode == 0 and "nothing" in done.stdout and "begun" not in done.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert time.monotonic() - started < 30
 
