@@ -6,6 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from prune_utils.escaping import legend
 from prune_utils.frames import from_dense, mean_over_tasks
 from prune_utils.regimes import Regimes
 from prune_utils.style import BOUNDS, GREY, INK, PERCENT, REGIME_SHADES, STYLE, panel, panels
@@ -157,7 +158,7 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
         middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
         ends = np.array([loss.min(), loss.max()])
         line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)
-        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{fit.task}: {fit.slope:+.1f} points a nat")
+        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{legend(fit.task)}: {fit.slope:+.1f} points a nat")
     axes.set(xlabel="held-out pre-training loss (nats)", ylabel="dev accuracy, information deletion (%)")
     axes.legend()
     return figure

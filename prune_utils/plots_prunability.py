@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from prune_utils.escaping import legend
 from prune_utils.style import INK, PERCENT, panel, panels
 
 MARKERS = "os^XDvP"
@@ -20,7 +21,9 @@ def _lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: float =
     for task, colour, marker in zip(tasks, sns.color_palette("colorblind", len(tasks)), cycle(MARKERS), strict=False):
         one = frame[frame.task == task]
         mean = one.groupby(x)[y].mean()
-        axes.plot(x_scale * mean.index, 100 * mean, **{"color": colour, "marker": marker, "label": task, **style})
+        axes.plot(
+            x_scale * mean.index, 100 * mean, **{"color": colour, "marker": marker, "label": legend(task), **style}
+        )
         if one.seed.nunique() > 1:
             seeds = one.groupby([x, "seed"])[y].mean().reset_index()
             axes.scatter(x_scale * seeds[x], 100 * seeds[y], color=colour, s=10, alpha=0.5, linewidths=0)
@@ -39,7 +42,11 @@ def movement_by_learning_rate(movement: pd.DataFrame) -> Figure:
     """Mean movement of each task's dense model, by learning rate (Table 2)."""
     figure, axes = panel(width=7.4)  # the legend stands beside
     sns.barplot(
-        movement.assign(mean=100 * movement["mean"], rate=movement.learning_rate.map("{:g}".format)),
+        movement.assign(
+            mean=100 * movement["mean"],
+            rate=movement.learning_rate.map("{:g}".format),
+            task=movement.task.map(legend),
+        ),
         x="rate",
         y="mean",
         hue="task",

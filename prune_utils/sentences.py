@@ -11,7 +11,7 @@ from prune_utils.schema import Analysis
 def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margins: Analysis) -> list[str]:
     """What was found in this run, each sentence made from its numbers, in Markdown."""
     found = [_transfer(cells)] if "scratch" in set(cells.arm) else []
-    seeds = cells[cells.arm != "dense"].seed.nunique()
+    seeds = cells[cells.arm != "dense"].seed.nunique() or cells.seed.nunique()
     found.append(
         f"Means are over {_many(cells.task.nunique(), 'task')} and {_many(seeds, 'seed')}; a difference of "
         f"up to {margins.accuracy_margin:g} points of accuracy, or {margins.loss_margin:g} nats of pre-training "
@@ -96,8 +96,9 @@ def _high(table: pd.DataFrame, regimes: Regimes) -> str:
             "At the last sparsity measured information deletion does not beat the pruned model: there is no high "
             f"regime here{_interval(regimes.high)}."
         )
-    row = table.iloc[-1]
-    said = f"High, from {_percent(regimes.high_from)}{_interval(regimes.high)}: at {_percent(table.index[-1])}"
+    both = table.dropna(subset=[("dev_accuracy", "information_deletion"), ("dev_accuracy", "pretrain")])
+    row = both.iloc[-1]
+    said = f"High, from {_percent(regimes.high_from)}{_interval(regimes.high)}: at {_percent(both.index[-1])}"
     if ("train_loss", "pretrain") in table:
         said += (
             f" the pruned model's train loss is {row['train_loss', 'pretrain']:.2f} against "
