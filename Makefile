@@ -5,7 +5,7 @@ ENV := .venv
 RUN := $(ENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study dry-run plan lab app test bench clean
+.PHONY: help demo study dry-run status plan report compare lab app test bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -19,8 +19,17 @@ study: $(ENV)/ready ## run any study: make study PARAMS=params/x.yaml
 dry-run: $(ENV)/ready ## list what a study would run: make dry-run PARAMS=params/paper.yaml
 	@$(RUN) -m prune_utils study "$(PARAMS)" --dry-run
 
+status: $(ENV)/ready ## say how far a study is that runs elsewhere: make status PARAMS=params/x.yaml
+	@$(RUN) -m prune_utils status "$(PARAMS)"
+
 plan: $(ENV)/ready ## say what a study will cost, here and on a GPU: make plan PARAMS=params/paper.yaml
 	@$(RUN) -m prune_utils plan "$(PARAMS)"
+
+report: $(ENV)/ready ## make the report anew from what is finished: make report PARAMS=params/x.yaml
+	@$(RUN) -m prune_utils report "$(PARAMS)"
+
+compare: $(ENV)/ready ## a page of studies side by side: make compare STUDIES="demo published"
+	@$(RUN) -m prune_utils compare $(STUDIES)
 
 lab: $(ENV)/ready ## open the notebooks in JupyterLab, results beside them
 	$(RUN) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks

@@ -1,7 +1,6 @@
 """The graph of one study: every node is a notebook, executed by papermill. Run by `python -m prune_utils study`."""
 
-import json
-import shlex
+import re
 import sys
 
 from prune_utils import paths
@@ -24,7 +23,7 @@ for place, node in enumerate(every):
 
     rule:
         name:
-            node.name.replace(" ", "_").replace(",", "").replace("%", "percent").replace("-", "_")
+            f"{re.sub('[^A-Za-z0-9]+', '_', node.name)[:80]}_{place}"  # a task may be called anything
         input:
             # a wording mended in a notebook must not cost days of training: only the analyses are run anew for it
             template=node.template if not node.examples else ancient(str(node.template)),
@@ -35,10 +34,8 @@ for place, node in enumerate(every):
         threads: 1
         # in the order of the list: what much depends on comes early, and no core waits at the end for one long chain
         priority: len(every) - place
-        params:
-            node=shlex.quote(json.dumps(node.parameters)),
         shell:
-            "{sys.executable:q} -m prune_utils node params.yaml {input.template:q} {output.notebook:q} {params.node}"
+            "{sys.executable:q} -m prune_utils node params.yaml {output.notebook:q}"
 
 
 rule report:
@@ -47,4 +44,4 @@ rule report:
     output:
         paths.report(study.study),
     shell:
-        "{sys.executable:q} -m prune_utils report params.yaml"
+        "{sys.executable:q} -m prune_utils render params.yaml"

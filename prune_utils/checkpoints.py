@@ -1,35 +1,14 @@
 """Checkpoints on disk: ordinary from_pretrained folders with the zeros in place, and the masks beside them."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from prune_utils.files import whole_folder
 from prune_utils.matrices import check_zeros, prunable_matrices
-
-MASKS = "masks.safetensors"
-
-
-def save_masks(masks: dict[str, Tensor], path: Path) -> None:
-    """Writes {name: bool mask} eight weights a byte; the shapes are in the file's metadata."""
-    packed = {name: torch.from_numpy(np.packbits(mask.cpu().numpy().ravel())) for name, mask in masks.items()}
-    save_file(packed, path, metadata={name: json.dumps(list(mask.shape)) for name, mask in masks.items()})
-
-
-def load_masks(path: Path) -> dict[str, Tensor]:
-    """The masks that `save_masks` wrote."""
-    masks = {}
-    with safe_open(path, framework="numpy") as file:
-        for name, shape in sorted((file.metadata() or {}).items()):
-            bits = np.unpackbits(file.get_tensor(name), count=int(np.prod(json.loads(shape))))
-            masks[name] = torch.from_numpy(bits.astype(bool)).view(json.loads(shape))
-    return masks
+from prune_utils.packed import MASKS, load_masks, save_masks
 
 
 def all_kept(model: PreTrainedModel) -> dict[str, Tensor]:
@@ -51,6 +30,9 @@ def save_checkpoint(
     masks not those that `method` promises at the `target` sparsity.
     """
     masks = {name: mask.cpu() for name, mask in masks.items()}
+    with torch.no_grad():
+        # a negative weight times its mask is -0.0; what is pruned has no sign, and on disk it is +0.0
+        torch._foreach_add_([p.data for p in prunable_matrices(model).values()], 0.0)
     with whole_folder(folder) as unfinished:
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)

@@ -3,40 +3,66 @@
 import os
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from prune_utils import paths, progress
+from prune_utils import failures, paths, progress
+from prune_utils.nodes import nodes
 from prune_utils.params import read_yaml, validated
+
+
+def execute_node(params: Path, notebook: Path) -> None:
+    """Executes the node of a study that makes `notebook` (a path from the study's results, where this is called)."""
+    node = next(node for node in nodes(validated(read_yaml(params))) if node.notebook == notebook)
+    execute(params, node.template, notebook, node.parameters)
 
 
 def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> None:
     """Executes `template` with a study's params and a node's own `parameters`.
 
-    The result is named `notebook` only once it is whole; a failed one is left beside it, and its last error
-    printed. Exits with status 1 where a cell fails.
+    The result is named `notebook` only once it is whole. A failed one is left beside it with the sentence that
+    says why; that is printed, the whole traceback goes to stderr, and the exit status is 1.
     """
     content = read_yaml(params)
     study = validated(content)
-    print(progress.starting(study, notebook), flush=True)
-    unfinished = notebook.with_name(f"{notebook.stem}.unfinished.ipynb")
+    print(progress.line(study, notebook, "begun"), flush=True)
+    unfinished = paths.unfinished(notebook)
     notebook.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as sockets:
-        try:
-            papermill.execute_notebook(
-                template,
-                unfinished,
-                parameters={**content, "extends": "", **parameters},
-                cwd=paths.ROOT,
-                progress_bar=False,
-                # kernel and client talk through files of this node alone, not through ports of the machine
-                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
-            )
-        except PapermillExecutionError as error:
-            print(f"{error.ename}: {error.evalue}\nin {paths.shown(unfinished)}", file=sys.stderr)
-            sys.exit(1)
+    try:
+        run_notebook(template, unfinished, {**content, "extends": "", **parameters})
+    except Exception as error:
+        traceback.print_exc()
+        print(progress.line(study, notebook, "failed"), *_told(error, unfinished), sep="\n    ", flush=True)
+        sys.exit(1)
     os.replace(unfinished, notebook)
     print(progress.line(study, notebook), flush=True)
+
+
+def run_notebook(template: Path, executed: Path, parameters: dict) -> None:
+    """Executes `template` from the project's root with `parameters`; raises PapermillExecutionError where a cell fails."""
+    with tempfile.TemporaryDirectory() as sockets:
+        papermill.execute_notebook(
+            template,
+            executed,
+            parameters=parameters,
+            cwd=paths.ROOT,
+            progress_bar=False,
+            # kernel and client talk through files of this node alone, not through ports of the machine
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+        )
+
+
+def _told(error: Exception, unfinished: Path) -> list[str]:
+    """Why a node failed, in a line, and where to look."""
+    if isinstance(error, PapermillExecutionError):
+        name, message = error.ename, error.evalue
+    elif isinstance(error, DeadKernelError):
+        name, message = "killed", failures.killed(unfinished)
+    else:
+        name, message = type(error).__name__, str(error)
+    return [failures.keep(unfinished, name, message), f"in {unfinished.resolve()}"]

@@ -4,32 +4,37 @@ import base64
 import html
 import io
 
+import matplotlib.pyplot as plt
 import pandas as pd
+from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
 from prune_utils.style import OUTPUT
 
 
-class Shown:
-    """A figure for a notebook's cell: SVG, PNG (for notebooks that are not trusted), its alternative text, and the
-    frame behind it as CSV. `name` is that of its files in the report."""
-
-    def __init__(self, figure: Figure, name: str, alt: str, data: pd.DataFrame):
-        self.figure, self.name, self.alt, self.data = figure, name, alt, data
-
-    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
-        bundle = {
-            "image/svg+xml": svg(self.figure),
-            "image/png": base64.b64encode(_saved(self.figure, "png")).decode(),
-            "text/csv": self.data.to_csv(index=not isinstance(self.data.index, pd.RangeIndex)),
-            "text/plain": self.alt,
-        }
-        return bundle, {"figure": {"name": self.name, "alt": self.alt}}
+def show(figure: Figure, name: str, alt: str, data: pd.DataFrame, caption: str = "") -> None:
+    """Displays a figure in a notebook: SVG, PNG (for notebooks that are not trusted), its alternative text, the frame
+    behind it as CSV, and under it a caption in Markdown. `name` is that of its files in the report."""
+    bundle = {
+        "image/svg+xml": svg(figure),
+        "image/png": base64.b64encode(_saved(figure, "png")).decode(),
+        "text/csv": data.to_csv(index=not isinstance(data.index, pd.RangeIndex)),
+        "text/plain": alt,
+    }
+    display(bundle, raw=True, metadata={"figure": {"name": name, "alt": alt}})
+    if caption:
+        display(Markdown(caption))
 
 
-def show(figure: Figure, name: str, alt: str, data: pd.DataFrame) -> Shown:
-    """What a cell ends with that shows a figure: see Shown."""
-    return Shown(figure, name, alt, data)
+def lines(what: str, table: pd.DataFrame, form: str = "{:.1f}") -> str:
+    """Alternative text of a chart of lines, from its numbers: where each column begins and where it ends."""
+    said = []
+    for name, column in table.items():
+        known = column.dropna()
+        if len(known):
+            ends = list(dict.fromkeys([known.index[0], known.index[-1]]))
+            said.append(f"{name}: " + ", ".join(f"{form.format(known[at])} at {at:g}" for at in ends))
+    return f"{what}, by {table.index.name}. {'; '.join(said)}."
 
 
 def svg(figure: Figure) -> str:
@@ -43,8 +48,6 @@ def image(figure: Figure, alt: str) -> str:
 
 
 def _saved(figure: Figure, kind: str) -> bytes:
-    import matplotlib.pyplot as plt
-
     buffer = io.BytesIO()
     with plt.rc_context(OUTPUT):
         figure.savefig(buffer, format=kind, **({"metadata": {"Date": None}} if kind == "svg" else {}))

@@ -4,6 +4,7 @@ import pandas as pd
 from torch import Tensor
 
 from prune_utils import paths
+from prune_utils.packed import MASKS, load_masks
 from prune_utils.schema import Study
 
 PROJECTIONS = ("query", "key", "value")
@@ -30,8 +31,6 @@ def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
 def heads_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     """The shares in the gradual runs: columns seed, sparsity, layer, head, pruned_share."""
     from transformers import BertConfig  # seconds, which those who read the frame need not wait for
-
-    from prune_utils.checkpoints import MASKS, load_masks
 
     parts = []
     for seed in seeds:

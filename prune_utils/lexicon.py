@@ -136,7 +136,7 @@ def _pair(one: str, other: str, describes: str = "", polarity: int = 0) -> tuple
 @cache
 def load() -> Lexicon:
     """The whole lexicon, from lexicon.yaml."""
-    text = yaml.safe_load(SOURCE.read_text())
+    text = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
     members, hypernyms = [], {}
     for kind, classes in text["nouns"].items():
         top = _noun(kind)

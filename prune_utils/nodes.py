@@ -27,11 +27,11 @@ def outgrown(study: Study) -> list[Path]:
     return [
         folder / node.notebook
         for node in nodes(study)
-        if (folder / node.notebook).exists() and not all(path.exists() for path in _results(study, node))
+        if (folder / node.notebook).exists() and not all(path.exists() for path in results(study, node))
     ]
 
 
-def _results(study: Study, node: Node) -> list[Path]:
+def results(study: Study | Replay, node: Node) -> list[Path]:
     wanted = node.parameters
     if node.template == paths.PRUNABILITY_NOTEBOOK:
         return [folder / paths.RESULT for folder in _prunability_folders(study, wanted["seeds"][0])]

@@ -31,7 +31,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             f"params file {path} does not exist; those at hand: "
             + ", ".join(sorted(p.name for p in PARAMS.glob("*.yaml")))
         )
-    content = yaml.safe_load(path.read_text())
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ParamsError(f"params file {path} holds no keys and values")
     return content

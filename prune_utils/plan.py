@@ -8,14 +8,13 @@ import torch
 from prune_utils import flops, paths, preflight
 from prune_utils.files import write_json
 from prune_utils.probe import Pace, measure
-from prune_utils.progress import clock
+from prune_utils.progress import NOTEBOOK, clock
 from prune_utils.schema import ARMS, Study
 from prune_utils.sizes import shape
 from prune_utils.truth import HOUR, TRAINED
 from prune_utils.workload import STAGES, work
 
-NOTEBOOK = 10  # seconds of a notebook before it computes, and
-PAIR = 4e-4  # of one core to make a sentence pair from text: both measured on two laptop cores
+PAIR = 4e-4  # seconds of one core to make a sentence pair from text, measured on two laptop cores
 PASSES = {**dict.fromkeys([*TRAINED, "prunability"], flops.TRAINING), "evaluation": 1, "data": 0, "notebooks": 0}
 
 

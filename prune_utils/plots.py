@@ -6,11 +6,13 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from prune_utils.estimates import LEVEL
+from prune_utils.escaping import legend
 from prune_utils.frames import from_dense, mean_over_tasks
 from prune_utils.regimes import Regimes
-from prune_utils.style import BOUNDS, PERCENT, REGIME_SHADES, STYLE, panel, panels
+from prune_utils.style import BOUNDS, GREY, INK, PERCENT, REGIME_SHADES, STYLE, panel, panels
 from prune_utils.uncertainty import Draws
+
+COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 
 
 def _lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
@@ -27,35 +29,25 @@ def _lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: flo
 
 def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
     """A bar for the interval of each mean that has one, in its arm's colour."""
-    if not draws.covers:
-        return
-    ends = draws.drawn.quantile([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    for (arm, sparsity), mean in draws.point.items():
+    for (arm, sparsity), (low, high) in draws.ends().dropna().iterrows():
         if arm in STYLE and sparsity > 0:
-            low, high = scale * (mean - ends[arm, sparsity].iloc[0]), scale * (ends[arm, sparsity].iloc[1] - mean)
-            axes.errorbar(
-                100 * sparsity,
-                scale * mean,
-                [[max(low, 0)], [max(high, 0)]],
-                color=STYLE[arm][0],
-                linewidth=1,
-                alpha=0.8,
-            )
+            mean = draws.point[arm, sparsity]
+            sides = [[max(scale * (mean - low), 0)], [max(scale * (high - mean), 0)]]
+            axes.errorbar(100 * sparsity, scale * mean, sides, color=STYLE[arm][0], linewidth=1, alpha=0.8)
 
 
-def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
+def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
     """Bands of the regimes; a border lies half-way between two sparsities measured."""
     if not sparsities:
         return
     borders = [100 * s for s in sparsities]
     edges = [borders[0], *((a + b) / 2 for a, b in zip(borders, borders[1:], strict=False)), borders[-1]]
+    bands = {}
     for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
-        axes.axvspan(left, right, color=REGIME_SHADES[regimes.of(s)], zorder=0, linewidth=0)
-    middle = {}
-    for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
-        low, high = middle.get(regimes.of(s), (left, right))
-        middle[regimes.of(s)] = (min(low, left), max(high, right))
-    for name, (left, right) in middle.items():
+        first, last = bands.get(regimes.of(s), (left, right))
+        bands[regimes.of(s)] = (min(first, left), max(last, right))
+    for name, (left, right) in bands.items():
+        axes.axvspan(left, right, color=REGIME_SHADES[name], zorder=0, linewidth=0)
         axes.annotate(
             name,
             ((left + right) / 2, 1.01),
@@ -63,8 +55,28 @@ def _shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
             ha="center",
             va="bottom",
             fontsize=10,
-            color="#555555",
+            color=INK,
         )
+
+
+def points(
+    cells: pd.DataFrame, value: str, scale: float = 1, draws: Draws | None = None, by: str = "arm"
+) -> pd.DataFrame:
+    """The numbers behind `by_sparsity`: a row an arm and sparsity (percent), columns mean, a column a seed, and with
+    `draws` the interval's low and high."""
+    means = mean_over_tasks(cells, value) if by == "arm" else cells
+    seeds = scale * means.pivot_table(index=[by, "target_sparsity"], columns="seed", values=value)
+    table = seeds.add_prefix("seed ").assign(mean=seeds.mean(axis=1))
+    if draws:
+        table = table.join(scale * draws.ends())
+    table.index = table.index.set_levels((100 * table.index.levels[1]).round(), level=1)
+    return table.rename_axis([by, "sparsity (%)"])
+
+
+def series(table: pd.DataFrame) -> pd.DataFrame:
+    """The means of `points`, a column a line, named as in the legend."""
+    names = {name: label for name, (_, _, label) in (STYLE | BOUNDS).items()}
+    return table["mean"].unstack(0).rename(columns=names)
 
 
 def by_sparsity(
@@ -87,9 +99,9 @@ def by_sparsity(
     if draws:
         _intervals(axes, draws, scale)
     if regimes:
-        _shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
+        shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
     axes.set(xlabel=PERCENT, ylabel=label)
-    axes.legend(frameon=False, fontsize=9, loc="best")
+    axes.legend(loc="best")
     return figure
 
 
@@ -97,7 +109,7 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
     """The same for every task on its own, three in a row."""
     tasks = sorted(cells.task.unique())
     across, down = min(len(tasks), 3), -(-len(tasks) // 3)
-    figure, every = panels(down, across, 3.4 * across + 0.6, 3.2 * down + 0.4)
+    figure, every = panels(down, across, max(5.6, 3.4 * across + 0.6), 3.2 * down + 0.4)
     for axes, task in zip(every, tasks, strict=False):
         one = cells[(cells.task == task) & cells.selected]
         _lines(axes, from_dense(one), "arm", value, scale)
@@ -110,7 +122,7 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
     for axes in every[len(tasks) :]:
         axes.set_axis_off()
     handles, labels = every[0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside lower center", ncols=min(len(labels), 3))
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
     return figure
 
 
@@ -123,38 +135,44 @@ def pretraining_loss(runs: pd.DataFrame, regimes: Regimes | None = None) -> Figu
     pruned = pd.concat([pruned, *(start.assign(method=method) for method in others)])
     _lines(axes, pruned, "method", "pretrain_loss")
     if regimes:
-        _shade(axes, regimes, sorted(pruned.target_sparsity.unique()))
+        shade(axes, regimes, sorted(pruned.target_sparsity.unique()))
     axes.set(xlabel=PERCENT, ylabel="held-out MLM + NSP loss (nats)")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend()
     return figure
+
+
+def bits(cells: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
+    """The cells behind `bit_of_bert`: COORDINATES, pretrain_loss (nats), dev_accuracy (share)."""
+    chosen = cells[cells.selected & cells.arm.isin(["dense", "information_deletion"]) & cells.task.isin(fits.task)]
+    return chosen.dropna(subset="pretrain_loss")[[*COORDINATES, "pretrain_loss", "dev_accuracy"]]
 
 
 def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
     """Information-deletion accuracy over pre-training loss, a straight line through each task's points."""
     figure, axes = panel()
-    chosen = cells[cells.selected & cells.arm.isin(["dense", "information_deletion"])]
+    chosen = bits(cells, fits)
     for colour, fit in zip(sns.color_palette("colorblind"), fits.itertuples(), strict=False):
-        points = chosen[chosen.task == fit.task].dropna(subset="pretrain_loss")
+        points = chosen[chosen.task == fit.task]
         loss, accuracy = points.pretrain_loss, 100 * points.dev_accuracy
         axes.scatter(loss, accuracy, color=colour, s=22)
         middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
         ends = np.array([loss.min(), loss.max()])
         line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)
-        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{fit.task}: {fit.slope:+.1f} points a nat")
+        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{legend(fit.task)}: {fit.slope:+.1f} points a nat")
     axes.set(xlabel="held-out pre-training loss (nats)", ylabel="dev accuracy, information deletion (%)")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend()
     return figure
 
 
 def beside(both: pd.DataFrame) -> Figure:
     """Ours over theirs: dev accuracies of the cells that a study and the paper share, and where they would agree."""
     figure, axes = panel()
-    for arm, (colour, marker, label) in {**STYLE, "dense": ("#333333", "D", "dense")}.items():
+    for arm, (colour, marker, label) in {**STYLE, "dense": (INK, "D", "dense")}.items():
         group = both[both.arm == arm]
         if len(group):
             axes.scatter(group.theirs, group.ours, color=colour, marker=marker, s=30, label=label)
     ends = [both[["ours", "theirs"]].to_numpy().min(), both[["ours", "theirs"]].to_numpy().max()]
-    axes.plot(ends, ends, color="#888888", linewidth=1, linestyle=":")
+    axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="dev accuracy in the paper (%)", ylabel="dev accuracy here (%)")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend()
     return figure

@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.heads import spread
-from prune_utils.style import PERCENT, STYLE, panel, panels, shades
+from prune_utils.style import GREY, INK, PERCENT, STYLE, panel, panels, shades
 from prune_utils.weights import KINDS, kind_and_layer
 
 SEQUENTIAL = sns.color_palette("crest", as_cmap=True)
@@ -30,7 +30,7 @@ def similarity(frame: pd.DataFrame) -> Figure:
         axes.plot(100 * means.index, means, line, color=colour, marker=marker, linewidth=2.2, label=f"{label}, mean")
         axes.scatter(100 * seeds.index.get_level_values("sparsity"), seeds, color=colour, s=10, alpha=0.5, linewidths=0)
     axes.set(xlabel=PERCENT, ylabel="mean cosine with the 0 % run")
-    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -48,11 +48,11 @@ def head_spread(frame: pd.DataFrame) -> Figure:
         axes.fill_between(at, part["min"], part["max"], color=colour, alpha=0.25, linewidth=0, label="min to max")
         axes.plot(at, part["mean"], color=colour, marker=marker, label="mean over heads")
         slope = 1 if axes is left else 0
-        axes.axline((0, 0), slope=slope, color="#333333", linestyle="--", linewidth=1.2, label="the whole", zorder=1)
+        axes.axline((0, 0), slope=slope, color=INK, linestyle="--", linewidth=1.2, label="the whole", zorder=1)
         axes.set(xlabel=PERCENT)
     left.set(ylabel="pruned share of a head (%)")
     right.set(ylabel="less that of the whole (points)")
-    left.legend(frameon=False, fontsize=9)
+    left.legend()
     return figure
 
 
@@ -65,7 +65,7 @@ def head_map(frame: pd.DataFrame, sparsity: float) -> Figure:
     reach = max(5, (shares - 100 * sparsity).abs().max(axis=None))
     image = axes.imshow(shares, aspect="auto", cmap="vlag", vmin=100 * sparsity - reach, vmax=100 * sparsity + reach)
     for row, column in np.ndindex(rows, columns):
-        axes.text(column, row, f"{shares.iat[row, column]:.1f}", ha="center", va="center", fontsize=8)
+        axes.text(column, row, f"{shares.iat[row, column]:.1f}", ha="center", va="center", fontsize=8, color="black")
     axes.set_xticks(range(columns), shares.columns)
     axes.set_yticks(range(rows), shares.index)
     axes.set(xlabel="head", ylabel="layer", title=f"{100 * sparsity:.0f} % sparsity")
@@ -90,7 +90,7 @@ def weight_histograms(frame: pd.DataFrame) -> Figure:
     figure.supylabel("density (per unit of weight)", fontsize=12)
     handles = [plt.Line2D([], [], color=colours[layer]) for layer in layers]
     titles = [f"layer {layer}" for layer in layers]
-    figure.legend(handles, titles, frameon=False, fontsize=9, loc="outside right center")
+    figure.legend(handles, titles, loc="outside right center")
     return figure
 
 
@@ -99,7 +99,7 @@ def mean_and_std(frame: pd.DataFrame) -> Figure:
     dense = frame[frame.sparsity == 0].groupby("matrix", sort=False)[["mean", "std"]].mean()
     figure, axes = panel(width=6.4, height=0.9 + 0.19 * len(dense))
     axes.errorbar(dense["mean"], range(len(dense)), xerr=dense["std"], fmt="o", color=STYLE["gradual"][0], markersize=4)
-    axes.axvline(0, color="#888888", linewidth=0.8, zorder=0)
+    axes.axvline(0, color=GREY, linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(dense)), [_matrix_label(name) for name in dense.index], fontsize=8)
     axes.set(xlabel="weight: mean ± standard deviation", ylim=(len(dense) - 0.5, -0.5))
     return figure

@@ -7,7 +7,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from prune_utils.style import PERCENT, panel, panels
+from prune_utils.escaping import legend
+from prune_utils.style import INK, PERCENT, panel, panels
 
 MARKERS = "os^XDvP"
 MOVED = "mean movement (% of the sort order)"
@@ -20,21 +21,32 @@ def _lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: float =
     for task, colour, marker in zip(tasks, sns.color_palette("colorblind", len(tasks)), cycle(MARKERS), strict=False):
         one = frame[frame.task == task]
         mean = one.groupby(x)[y].mean()
-        axes.plot(x_scale * mean.index, 100 * mean, **{"color": colour, "marker": marker, "label": task, **style})
+        axes.plot(
+            x_scale * mean.index, 100 * mean, **{"color": colour, "marker": marker, "label": legend(task), **style}
+        )
         if one.seed.nunique() > 1:
             seeds = one.groupby([x, "seed"])[y].mean().reset_index()
             axes.scatter(x_scale * seeds[x], 100 * seeds[y], color=colour, s=10, alpha=0.5, linewidths=0)
 
 
+def by_task(frame: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The means that a figure draws, in percent: a row a value of `x`, a column a task."""
+    return 100 * frame.pivot_table(index=x, columns="task", values=y)
+
+
 def _legend(axes: plt.Axes) -> None:
-    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def movement_by_learning_rate(movement: pd.DataFrame) -> Figure:
     """Mean movement of each task's dense model, by learning rate (Table 2)."""
     figure, axes = panel(width=7.4)  # the legend stands beside
     sns.barplot(
-        movement.assign(mean=100 * movement["mean"], rate=movement.learning_rate.map("{:g}".format)),
+        movement.assign(
+            mean=100 * movement["mean"],
+            rate=movement.learning_rate.map("{:g}".format),
+            task=movement.task.map(legend),
+        ),
         x="rate",
         y="mean",
         hue="task",
@@ -75,8 +87,8 @@ def mask_difference(differences: pd.DataFrame) -> Figure:
     _lines(axes, differences, "sparsity", "difference", x_scale=100)
     alone = {"linestyle": ":", "label": None, "markerfacecolor": "white"}
     _lines(axes, differences, "sparsity", "difference_fine_tuning_alone", x_scale=100, **alone)
-    axes.plot([], [], color="#333333", label="from masks of pre-training")
-    axes.plot([], [], color="#333333", linestyle=":", label="by fine-tuning alone")
+    axes.plot([], [], color=INK, label="from masks of pre-training")
+    axes.plot([], [], color=INK, linestyle=":", label="by fine-tuning alone")
     axes.set(xlabel=PERCENT, ylabel=DIFFERENT)
     axes.set_ylim(bottom=0)
     _legend(axes)

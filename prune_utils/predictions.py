@@ -24,7 +24,7 @@ def dev_correct(study: Study, cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _answers(study: Study, task: str) -> np.ndarray:
     """The right answers of a task's dev examples, shape (examples,)."""
-    if (folder := paths.data(study.study, task) / "dev").exists():
+    if (folder := paths.task_data(study.study, task) / "dev").exists():
         from datasets import load_from_disk  # alone: transformers takes seconds, and nothing is tokenized here
 
         return np.asarray(load_from_disk(str(folder)).with_format("numpy")["labels"][:])

@@ -5,7 +5,7 @@ from prune_utils.grid import pretraining_runs
 from prune_utils.replay import read_table
 from prune_utils.schema import Replay, Study
 from prune_utils.section import ParamsError
-from prune_utils.sizes import free_bytes, pairs_bytes, parameters
+from prune_utils.sizes import free_bytes, pairs_bytes, parameters, sparse_bytes
 
 BYTES_PER_WEIGHT = 4
 CHECKPOINT_COPIES = 12  # to resume from: two checkpoints of each of two trainings at most, with weights and moments
@@ -50,7 +50,8 @@ def _check_disk(study: Study) -> None:
     seeds, tasks = study.grid.seeds, study.tasks
     checkpoints = len(seeds) * len(pretraining_runs(study)) + CHECKPOINT_COPIES * study.machine.jobs
     checkpoints += len(seeds) * len(tasks) * len(study.finetuning.learning_rates)  # of the dense cells
-    needed, free = checkpoints * parameters(study) * BYTES_PER_WEIGHT + pairs_bytes(study), free_bytes(study)
+    needed = checkpoints * parameters(study) * BYTES_PER_WEIGHT + pairs_bytes(study) + sparse_bytes(study)
+    free = free_bytes(study)
     if needed > free:
         raise ParamsError(
             f"{paths.results(study.study)} needs about {needed / 1e9:.1f} GB for {checkpoints} checkpoints and its data, "

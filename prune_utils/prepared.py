@@ -59,7 +59,7 @@ def pretraining_data(study: Study, held_out: bool = False) -> Dataset:
 
 def task_data(study: Study, name: str, tokenizer: PreTrainedTokenizerBase) -> tuple[Dataset, Dataset]:
     """The training and the dev set of a task, encoded: input_ids, token_type_ids, labels, length."""
-    folder = paths.data(study.study, name)
+    folder = paths.task_data(study.study, name)
 
     def make(split: int) -> Callable[[str], Dataset]:
         return lambda cache: encoded(tasks.examples(study.task(name))[split], tokenizer, study.corpus.max_length)

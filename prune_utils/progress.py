@@ -1,46 +1,84 @@
 """What of a study is done, and how long the rest will take. Needs no torch: it is asked after every node."""
 
+import time
 from pathlib import Path
 
 from prune_utils import paths
-from prune_utils.files import read_json
-from prune_utils.nodes import Node, nodes
-from prune_utils.schema import Study
+from prune_utils.files import held, read_json
+from prune_utils.nodes import Node, nodes, results
+from prune_utils.schema import Replay, Study
+
+NOTEBOOK = 10  # seconds of a notebook that trains nothing, or before it computes, on two laptop cores
+STAGES = {
+    paths.PRETRAINING_NOTEBOOK: "pre-training",
+    paths.FINETUNING_NOTEBOOK: "fine-tuning",
+    paths.PRUNABILITY_NOTEBOOK: "prunability",
+}
+COLUMNS = "{:<12}  {:>9}  {:>7}  {:>10}  {}"
 
 
-def line(study: Study, finished: Path | None = None) -> str:
-    """One line: nodes done of all, what was finished last, its time, and an estimate of what is left."""
-    folder = paths.results(study.study)
-    every = nodes(study)
+def heading() -> str:
+    """What stands in the columns of `line`."""
+    return COLUMNS.format("stage", "trainings", "gone", "about left", "notebook").rstrip()
+
+
+def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -> str:
+    """One line: the stage, trainings done of all, time gone in this sitting, an estimate of the time left; of one
+    `notebook` its name, and its `state` or, once it is done, how long it took. Without one, the stage is that of
+    the first that waits.
+
+    Time gone is the clock's since the study was started last; what earlier sittings took is not in it, and where
+    nobody runs it there is none.
+    """
+    every, folder = nodes(study), paths.results(study.study)
     took = {node.notebook: seconds for node in every if (seconds := _seconds(folder / node.notebook)) is not None}
-    last = next((node for node in every if node.notebook == finished), None)
-    text = f"[{len(took)}/{len(every)}]"
-    if last and finished in took:
-        text += f" {last.name} · {clock(took[finished])}"
-    return text + f" · {_left(every, took, study.machine.jobs)}"
-
-
-def starting(study: Study, notebook: Path) -> str:
-    """A line for a node that begins, aligned with those of the finished."""
-    every = nodes(study)
-    name = next(node.name for node in every if node.notebook == notebook)
-    return f"{' ' * len(f'[{len(every)}/{len(every)}]')} {name} ..."
-
-
-def _left(every: list[Node], took: dict[Path, float], jobs: int) -> str:
     waiting = [node for node in every if node.notebook not in took]
-    if not waiting:
-        return "nothing left to do"
+    own = _own_results(study, every)
+    done, total = sum(path.exists() for mine in own.values() for path in mine), sum(map(len, own.values()))
+    shown = next((node for node in every if node.notebook == notebook), next(iter(waiting), every[-1]))
+    started = sitting(study).get("started") if held(folder) else None
+    return COLUMNS.format(
+        STAGES.get(shown.template, "analysis") if waiting else "done",
+        f"{done}/{total}" if total else "",
+        clock(time.time() - started) if started else "",
+        _left(waiting, took, every, own, study.machine.jobs) if waiting else "nothing",
+        f"{shown.name}: {state or clock(took[notebook])}" if notebook else "",
+    ).rstrip()
+
+
+def sitting(study: Study | Replay) -> dict:
+    """When (seconds since 1970) and where the study was last started: started, host, process; empty where never."""
+    file = paths.results(study.study) / paths.SITTING
+    return read_json(file) if file.exists() else {}
+
+
+def _own_results(study: Study | Replay, every: list[Node]) -> dict[Path, list[Path]]:
+    """The result files of the trainings of each node, each file with the first node that makes it."""
+    seen: dict[Path, Path] = {}
+    for node in every:
+        for path in results(study, node):
+            seen.setdefault(path, node.notebook)
+    return {node.notebook: [path for path, owner in seen.items() if owner == node.notebook] for node in every}
+
+
+def _left(waiting: list[Node], took: dict[Path, float], every: list[Node], own: dict, jobs: int) -> str:
     done = [node for node in every if node.notebook in took and node.examples]
-    if not done:
-        return f"{len(waiting)} to do"
+    if not done and any(node.examples for node in waiting):
+        return "?"
 
     def pace(template: Path) -> float:
         """Seconds an example, from the finished nodes of the same notebook, else from all."""
         same = [node for node in done if node.template == template] or done
         return sum(took[node.notebook] for node in same) / sum(node.examples for node in same)
 
-    return f"about {clock(sum(node.examples * pace(node.template) for node in waiting) / jobs)} left"
+    def seconds(node: Node) -> float:
+        if not node.examples:
+            return NOTEBOOK
+        files = own[node.notebook]
+        missing = sum(not path.exists() for path in files) / len(files) if files else 1
+        return node.examples * pace(node.template) * missing
+
+    return clock(sum(map(seconds, waiting)) / min(jobs, len(waiting)))
 
 
 def _seconds(notebook: Path) -> float | None:

@@ -1,73 +1,104 @@
-"""The report: a study's executed notebooks as pages that open from disk."""
+"""The report: a study's executed notebooks as one folder of pages that opens from disk."""
 
+import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
-from nbconvert import HTMLExporter
-from traitlets.config import Config
+import pandas as pd
 
-from prune_utils import paths
-from prune_utils.files import write_whole
+from prune_utils import comparison, paths
+from prune_utils.escaping import markdown
+from prune_utils.execution import run_notebook
+from prune_utils.files import whole_folder
+from prune_utils.frames import missing, pretraining_frame
+from prune_utils.grid import all_cells
 from prune_utils.nodes import nodes
-from prune_utils.params import read_yaml, validated
+from prune_utils.pages import page
+from prune_utils.params import load_study
+from prune_utils.schema import Replay, Study
+from prune_utils.section import ParamsError
+from prune_utils.tables import gathered
+from prune_utils.workflow import check_same, record
 
 
-def render(params: Path) -> None:
-    """Writes reports/<study>/index.html from the regimes notebook, and a page for every other executed notebook."""
-    study = validated(read_yaml(params))
-    folder, results = paths.report(study.study).parent, paths.results(study.study)
-    pages = []
-    for node in nodes(study)[:-1]:
-        if (results / node.notebook).exists():
-            page = Path(*node.notebook.parts).with_suffix(".html")
-            write_whole(folder / page, _page(results / node.notebook, node.name, code=True))
-            pages.append((node.name, page))
-    links = "\n".join(f"- [{name}]({page.as_posix()})" for name, page in pages)
-    last = nodes(study)[-1]
-    write_whole(
-        paths.report(study.study),
-        _page(
-            results / last.notebook,
-            f"Three regimes of pruning: {study.study}",
-            code=False,
-            appendix=f"## The notebooks behind it\n\n{links}",
-        ),
-    )
+def rebuild(params: Path) -> Path:
+    """Makes the report of what is finished of a study; returns its first page.
+
+    The analysis is executed anew where a result, the params or the notebook changed after it; nothing is trained.
+    Raises ParamsError where nothing of the study is there.
+    """
+    study = load_study(params)
+    folder = paths.results(study.study)
+    if not isinstance(study, Replay) and not any(folder.rglob(paths.RESULT)):
+        raise ParamsError(f"nothing of study '{study.study}' is finished; run: make study PARAMS={params}")
+    check_same(study, folder)
+    record(study)
+    if _is_current(study):
+        render(study)
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            render(study, _analysis(study, Path(scratch) / "regimes.ipynb"))
+    return paths.report(study.study)
 
 
-def _page(notebook: Path, title: str, code: bool, appendix: str = "") -> str:
-    """One notebook as a self-contained page; without `code`, only text, figures and tables."""
-    content = nbformat.read(notebook, as_version=4)
-    content.metadata["title"] = title
-    # what papermill injected repeats the params file, and progress bars are of no use on paper
-    content.cells = [
-        c for c in content.cells if not {"parameters", "injected-parameters"} & set(c.metadata.get("tags", []))
-    ]
-    for cell in content.cells:
-        cell.get("outputs", [])[:] = [o for o in cell.get("outputs", []) if not _is_noise(o)]
-    if appendix:
-        content.cells.append(nbformat.v4.new_markdown_cell(appendix))
-    # a page must open without a network: no scripts from elsewhere
-    settings = Config(
-        {
-            "HTMLExporter": {
-                "exclude_input": not code,
-                "exclude_input_prompt": True,
-                "exclude_output_prompt": True,
-                "mathjax_url": "",
-                "require_js_url": "",
-                "jquery_url": "",
-                "mermaid_js_url": "",
-                "embed_images": True,
-            }
-        }
-    )
-    return HTMLExporter(config=settings, template_name="lab").from_notebook_node(content)[0]
+def _analysis(study: Study | Replay, notebook: Path) -> Path:
+    """The regimes notebook executed on what is there; before any cell is finished, a list of what is missing."""
+    if isinstance(study, Replay) or len(missing(study)) < len(all_cells(study)):
+        run_notebook(paths.REGIMES_NOTEBOOK, notebook, {**study.model_dump(), "extends": "", "compute": False})
+    else:
+        text = f"# Three regimes of pruning\n\n{gathered(study, pd.DataFrame(), pretraining_frame(study))}"
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), notebook)
+    return notebook
 
 
-def _is_noise(output) -> bool:
-    return (
-        output.output_type == "stream"
-        and output.name == "stderr"
-        or ("application/vnd.jupyter.widget-view+json" in output.get("data", {}))
-    )
+def _is_current(study: Study | Replay) -> bool:
+    """Whether every node is done and the analysis is younger than all that it reads."""
+    folder, every = paths.results(study.study), nodes(study)
+    read = [folder / "params.yaml", paths.REGIMES_NOTEBOOK, *(folder / path for path in every[-1].after)]
+    last = folder / every[-1].notebook
+    return all(path.exists() for path in [*read, last]) and last.stat().st_mtime >= max(p.stat().st_mtime for p in read)
+
+
+def render(study: Study | Replay, analysis: Path | None = None) -> None:
+    """Writes reports/<study>/: the regimes notebook (or `analysis`, an execution of it) as index.html, and a page for
+    every other executed notebook. The folder is replaced in one move."""
+    results, *others, last = paths.results(study.study), *nodes(study)
+    there = [node for node in others if (results / node.notebook).exists()]
+    with whole_folder(paths.report(study.study).parent) as folder:
+        for node in there:
+            place = node.notebook.with_suffix(".html")
+            up = "../" * (len(place.parts) - 1) + "index.html"
+            _write(folder / place, page(results / node.notebook, node.name, [(study.study, up)]))
+        _write(
+            folder / "index.html",
+            page(analysis or results / last.notebook, f"{study.study}: regimes of pruning", [], _links(there)),
+        )
+
+
+def compare(names: list[str]) -> Path:
+    """Makes a page of studies side by side; returns it. Raises ParamsError for a study without an analysis."""
+    comparison.compared(names)
+    place = paths.report("-and-".join(names))
+    with tempfile.TemporaryDirectory() as scratch, whole_folder(place.parent) as folder:
+        executed = Path(scratch) / "comparison.ipynb"
+        run_notebook(paths.COMPARISON_NOTEBOOK, executed, {"studies": names})
+        reports = [f"- [{name}](../{quote(name)}/index.html)" for name in names if paths.report(name).exists()]
+        links = "## Their reports\n\n" + "\n".join(reports) if reports else ""
+        _write(folder / "index.html", page(executed, " and ".join(names), [], links))
+    return place
+
+
+def _links(there: list) -> str:
+    if not there:
+        return ""
+    pages = [(node.name, quote(node.notebook.with_suffix(".html").as_posix())) for node in there]
+    return "## The notebooks behind it\n\n" + "\n".join(f"- [{markdown(name)}](<{place}>)" for name, place in pages)
+
+
+def _write(place: Path, made: tuple[str, dict[str, str]]) -> None:
+    text, files = made
+    for name, content in {place.name: text, **files}.items():
+        path = place.parent / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)

@@ -2,15 +2,16 @@
 
 import pandas as pd
 
+from prune_utils.escaping import markdown
 from prune_utils.estimates import LEVEL
 from prune_utils.regimes import POINTS, Boundary, Regimes
 from prune_utils.schema import Analysis
 
 
 def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margins: Analysis) -> list[str]:
-    """What was found in this run, each sentence made from its numbers."""
+    """What was found in this run, each sentence made from its numbers, in Markdown."""
     found = [_transfer(cells)] if "scratch" in set(cells.arm) else []
-    seeds = cells[cells.arm != "dense"].seed.nunique()
+    seeds = cells[cells.arm != "dense"].seed.nunique() or cells.seed.nunique()
     found.append(
         f"Means are over {_many(cells.task.nunique(), 'task')} and {_many(seeds, 'seed')}; a difference of "
         f"up to {margins.accuracy_margin:g} points of accuracy, or {margins.loss_margin:g} nats of pre-training "
@@ -35,7 +36,7 @@ def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margin
 def _transfer(cells: pd.DataFrame) -> str:
     chosen = cells[cells.selected & cells.arm.isin(["dense", "scratch"])]
     mean = chosen.pivot_table(index="task", columns="arm", values="dev_accuracy")
-    gains = [f"{_points(row.dense - row.scratch)} on {task}" for task, row in mean.iterrows()]
+    gains = [f"{_points(row.dense - row.scratch)} on {markdown(task)}" for task, row in mean.iterrows()]
     return f"What pre-training is worth here, the dense model against one fine-tuned from scratch: {', '.join(gains)}."
 
 
@@ -95,8 +96,9 @@ def _high(table: pd.DataFrame, regimes: Regimes) -> str:
             "At the last sparsity measured information deletion does not beat the pruned model: there is no high "
             f"regime here{_interval(regimes.high)}."
         )
-    row = table.iloc[-1]
-    said = f"High, from {_percent(regimes.high_from)}{_interval(regimes.high)}: at {_percent(table.index[-1])}"
+    both = table.dropna(subset=[("dev_accuracy", "information_deletion"), ("dev_accuracy", "pretrain")])
+    row = both.iloc[-1]
+    said = f"High, from {_percent(regimes.high_from)}{_interval(regimes.high)}: at {_percent(both.index[-1])}"
     if ("train_loss", "pretrain") in table:
         said += (
             f" the pruned model's train loss is {row['train_loss', 'pretrain']:.2f} against "

@@ -86,6 +86,11 @@ def parameters(study: Study) -> int:
     return shape(study).weights
 
 
+def sparse_bytes(study: Study) -> float:
+    """Bytes of the models of one seed that are stored sparse: float32 for what is kept, and a bit a weight."""
+    return parameters(study) * sum(min(4, 4 * (1 - s) + 1 / 8) for s in study.grid.sparsities)
+
+
 def pairs_wanted(study: Study) -> int:
     """Sentence pairs that the longest pre-training run reads; a short text gives fewer, which are read again."""
     return study.pretraining.batch_size * max(study.pretraining.burn_in_steps, study.pretraining.steps)

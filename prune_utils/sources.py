@@ -2,9 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from prune_utils.section import Count, Length, Section
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable() or name.strip() != name or not 0 < len(name) <= 200:
+        raise ValueError(f"name is {name!r}; allowed are 1 to 200 printable characters, the outermost no blanks")
+    return name
+
+
+TaskName = Annotated[str, AfterValidator(_printable)]
 
 
 class EmbeddedCorpus(Section):
@@ -58,7 +67,7 @@ class LocalTask(Section):
     """A folder of TSV files: GLUE's own layout for GLUE's tasks, else columns sentence[1, 2] and label."""
 
     source: Literal["local"]
-    name: str
+    name: TaskName
     folder: str
     train: str = "train.tsv"
     dev: str = "dev.tsv"
@@ -66,7 +75,7 @@ class LocalTask(Section):
 
 class HubTask(Section):
     source: Literal["hub"]
-    name: str
+    name: TaskName
     dataset: str = "nyu-mll/glue"
 
 

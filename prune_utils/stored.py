@@ -8,10 +8,10 @@ from safetensors import safe_open
 from torch import Tensor
 
 from prune_utils.files import read_json
+from prune_utils.packed import MASKS
 from prune_utils.weights import KINDS, kind_and_layer
 
 ENCODER = "bert."  # before the names of the encoder's weights in a model with a head
-MASKS = "masks.safetensors"
 WORDS = "embeddings.word_embeddings.weight"
 
 

@@ -1,24 +1,54 @@
 """Tables and captions of the report."""
 
 import json
+from dataclasses import fields
 
 import pandas as pd
 
+from prune_utils import paths
+from prune_utils.escaping import markdown
+from prune_utils.estimates import LEVEL, Verdict
 from prune_utils.frames import missing
+from prune_utils.grid import Cell, pretraining_runs
 from prune_utils.predictions import dev_correct, selected_on_half
 from prune_utils.regimes import Regimes
 from prune_utils.schema import ARMS, Replay, Study
+from prune_utils.truth import HOUR, estimate_against_truth
+from prune_utils.uncertainty import Draws
+
+MARKS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.UNDECIDED: "?"}
 
 
 def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """What there is and what there is not, a line each."""
+    """What there is and what there is not, as Markdown; what is missing task by task, arm by arm."""
     if isinstance(study, Replay):
-        return f"study {study.study}: {len(cells)} rows of {study.table.cells}, on {cells.task.nunique()} tasks"
-    holes = missing(study)
-    lines = [
-        f"study {study.study}: {len(cells)} fine-tuned cells, {len(runs)} pre-training runs, {len(holes)} cells missing"
+        return f"{len(cells)} rows of {markdown(study.table.cells)}, on {_many(cells.task.nunique(), 'task')}."
+    holes = pd.DataFrame(missing(study), columns=[f.name for f in fields(Cell)])
+    wanted = len(pretraining_runs(study)) * len(study.grid.seeds)
+    text = (
+        f"{len(cells)} of {len(cells) + len(holes)} fine-tuned cells and {len(runs)} of {wanted} pre-training runs "
+        "are finished."
+    )
+    if holes.empty and len(runs) == wanted:
+        return text
+    lines = [f"- {wanted - len(runs)} pre-training runs"] if len(runs) < wanted else []
+    lines += [
+        f"- {markdown(task)}, {arm.replace('_', ' ')}: {_percents(group.sparsity)}, seeds {_joined(group.seed)}"
+        for (task, arm), group in holes.groupby(["task", "arm"], sort=False)
     ]
-    return "\n".join(lines + [f"missing: {cell}" for cell in holes])
+    return f"**This study is not finished.** {text} Missing:\n\n" + "\n".join(lines)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _joined(values: pd.Series) -> str:
+    return ", ".join(map(str, sorted(set(values))))
+
+
+def _percents(sparsities: pd.Series) -> str:
+    return ", ".join(f"{100 * s:.0f}" for s in sorted(set(sparsities))) + " %"
 
 
 def origin(study: Study | Replay) -> str:
@@ -33,19 +63,23 @@ def origin(study: Study | Replay) -> str:
     return "The text and the tasks are real."
 
 
-def caption(cells: pd.DataFrame) -> str:
-    """What a figure over all cells is made of."""
+def caption(cells: pd.DataFrame, draws: Draws | None = None) -> str:
+    """What a figure over all cells is made of: tasks, seeds, spread."""
     if "dev_examples" in cells:
         sizes = cells.groupby("task").dev_examples.first()
-        tasks = ", ".join(f"{task} ({count:,} dev examples)" for task, count in sizes.items())
+        tasks = ", ".join(f"{markdown(task)} ({count:,} dev examples)" for task, count in sizes.items())
     else:
-        tasks = ", ".join(sorted(cells.task.unique()))
-    seeds = sorted(cells[cells.arm != "dense"].seed.unique())
-    dots = f"seeds {', '.join(map(str, seeds))}: each small dot is one seed, a line joins their means"
-    return (
-        f"*Means over {tasks}; {dots if len(seeds) > 1 else 'one run of each'}. "
-        "Sparsity counts zeros in the prunable matrices.*"
-    )
+        tasks = ", ".join(map(markdown, sorted(cells.task.unique())))
+    bars = f" Bars are {LEVEL:.0%} intervals over {' and '.join(draws.covers)}." if draws and draws.covers else ""
+    return f"*Means over {tasks}; {seeds(cells[cells.arm != 'dense'])}.{bars} Sparsity counts zeros in the prunable matrices.*"
+
+
+def seeds(frame: pd.DataFrame) -> str:
+    """What dots and lines are, where a frame has several seeds."""
+    every = sorted(frame.seed.unique())
+    if len(every) < 2:
+        return "one run of each"
+    return f"seeds {', '.join(map(str, every))}: each small dot is one seed, a line joins their means"
 
 
 def table_one(cells: pd.DataFrame) -> pd.DataFrame:
@@ -53,11 +87,13 @@ def table_one(cells: pd.DataFrame) -> pd.DataFrame:
     chosen = cells[cells.selected]
     means = chosen.groupby(["arm", "target_sparsity", "task"])[["dev_accuracy", "train_loss"]].mean()
     means.loc[:, "dev_accuracy"] *= 100
-    text = means.dev_accuracy.map("{:.1f} | ".format) + means.train_loss.map("{:.2f}".format)
+    text = means.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + means.train_loss.map("{:.2f}".format)
     table = text.unstack("task").fillna("")
     averages = means.groupby(level=["arm", "target_sparsity"]).mean()
     averages = averages[means.groupby(level=["arm", "target_sparsity"]).size() == chosen.task.nunique()]
-    table["average"] = averages.dev_accuracy.map("{:.1f} | ".format) + averages.train_loss.map("{:.2f}".format)
+    table["average"] = averages.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + averages.train_loss.map(
+        "{:.2f}".format
+    )
     return table.reindex([arm for arm in ARMS if arm in table.index.levels[0]], level="arm")
 
 
@@ -69,52 +105,65 @@ def pretraining_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Versions, hardware and commits behind the numbers, and the seconds that training took."""
-    if "commit" not in cells:
-        return pd.DataFrame({"": {"made elsewhere": "a table of results says nothing of versions and hardware"}})
+    """Versions, hardware and commits behind the numbers, and when the last of them was made."""
     everything = pd.concat([cells, runs])
+    if "commit" not in everything:
+        return pd.DataFrame({"": {"made elsewhere": "a table of results says nothing of versions and hardware"}})
     facts = ["device", "precision", "python", "torch", "transformers", "datasets", "commit"]
     rows = {fact: ", ".join(sorted(set(everything[fact]))) for fact in facts}
-    rows["seconds of pre-training"] = f"{runs.seconds.sum():,.0f}"
-    rows["seconds of fine-tuning"] = f"{cells.seconds.sum():,.0f}"
-    rows["finished"] = everything.finished.max()
-    return pd.DataFrame({"": rows})
+    return pd.DataFrame({"": rows | {"finished": everything.finished.max()}})
+
+
+def stages(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """By stage: trainings finished (and planned), the seconds they took one after another, their cost in hours of
+    the processor's threads or of the device, and the seconds that `make plan` estimated where it was asked before."""
+    table = estimate_against_truth(study, cells, runs).dropna(axis=1, how="all")
+    if table.empty:
+        return table
+    everything = pd.concat([cells, runs])
+    on_processor = everything.device.str.startswith("cpu").all()
+    unit, threads = ("core-hours", study.machine.threads) if on_processor else ("device-hours", 1)
+    table[unit] = table["measured seconds"] * threads / HOUR
+    table.loc["together"] = table.sum()
+    return table.round(2)
+
+
+PRUNABILITY = "prunability/seed-{}.html#"
+FIGURES = {  # where each is in the report
+    "Fig. 1": "#Accuracy-by-sparsity-(Fig.-1,-left)",
+    "Fig. 2 left": "#A-bit-of-BERT-(Fig.-2,-left)",
+    "Fig. 3 left": f"{PRUNABILITY}Mask-difference-(Fig.-3,-left)",
+    "Fig. 3 right": f"{PRUNABILITY}Fine-tuning-first-(Fig.-3,-right)",
+    "Fig. 4": f"{PRUNABILITY}Movement-by-epochs-(Fig.-4)",
+    "Fig. 5": "inside/inside.html#Attention-heads-(Fig.-5)",
+    "Fig. 6": f"{PRUNABILITY}Movement-by-starting-rank-(Fig.-6)",
+    "Table 2": f"{PRUNABILITY}Movement-by-learning-rate-(Table-2)",
+}
 
 
 def _figure(names: str, study: Study | Replay) -> str:
-    """The names of figures, each a link to where it is in the report; other notebooks' only where there are any."""
-    if isinstance(study, Replay):
-        elsewhere = {}
-    else:
-        prunability = f"prunability/seed-{study.grid.seeds[0]}.html#"
-        elsewhere = {
-            "Fig. 3 left": f"{prunability}Mask-difference-(Fig.-3,-left)",
-            "Fig. 3 right": f"{prunability}Fine-tuning-first-(Fig.-3,-right)",
-            "Fig. 4": f"{prunability}Movement-by-epochs-(Fig.-4)",
-            "Fig. 5": "inside/inside.html#Attention-heads-(Fig.-5)",
-            "Fig. 6": f"{prunability}Movement-by-starting-rank-(Fig.-6)",
-            "Table 2": f"{prunability}Movement-by-learning-rate-(Table-2)",
-        }
-    places = {
-        "Fig. 1": "#Accuracy-by-sparsity-(Fig.-1,-left)",
-        "Fig. 2 left": "#A-bit-of-BERT-(Fig.-2,-left)",
-        **elsewhere,
-    }
-    return ", ".join(f"[{name}](<{places[name]}>)" if name in places else name for name in names.split(", "))
+    """The names of figures, each a link to where it is in the report where its notebook has been executed."""
+    seed = None if isinstance(study, Replay) else study.grid.seeds[0]
+    linked = []
+    for name in names.split(", "):
+        place = FIGURES[name].format(seed)
+        notebook = (paths.results(study.study) / place.split("#")[0]).with_suffix(".ipynb")
+        linked.append(f"[{name}](<{place}>)" if place.startswith("#") or notebook.exists() else name)
+    return ", ".join(linked)
 
 
 def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
-    """The claims as a table in Markdown: what was measured with its interval, what the paper has, the verdict, and
-    a link to the figure that shows it."""
-    lines = ["| | claim | measured | interval | paper | verdict |", "|---|---|---:|---|---:|---|"]
+    """The claims as a table in Markdown: the claim with a link to the figure that shows it and why it got its
+    verdict; what was measured, its interval, and the same in the paper; the verdict."""
+    lines = ["| claim | measured | verdict |", "|---|---|---|"]
     for row in claims.itertuples():
         ends = json.loads(row.interval) if isinstance(row.interval, str) else None
-        shown = f"{ends[0]:+.1f} to {ends[1]:+.1f}" if ends else ""
         measured = f"{row.measured:+.1f} {row.unit}" if pd.notna(row.measured) else ""
-        published = f"{row.published:+.1f}" if pd.notna(row.published) else ""
+        beside = [f"{ends[0]:+.1f} to {ends[1]:+.1f}"] if ends else []
+        beside += [f"paper {row.published:+.1f}"] if pd.notna(row.published) else []
         lines.append(
-            f"| {row.claim} | {row.statement} ({_figure(row.figure, study)})<br><small>{row.why}</small> "
-            f"| {measured} | {shown} | {published} | **{row.verdict}** |"
+            f"| **{row.claim}** {row.statement} ({_figure(row.figure, study)})<br><small>{markdown(row.why)}</small> "
+            f"| {measured}<br><small>{'<br>'.join(beside)}</small> | {MARKS[row.verdict]} **{row.verdict}** |"
         )
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from prune_utils.estimates import COUNT, Estimate
+from prune_utils.estimates import COUNT, LEVEL, Estimate
 from prune_utils.frames import mean_over_tasks
 
 COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # the arms whose spread is pooled
@@ -28,6 +28,11 @@ class Draws:
 
     def has(self, *conditions: tuple[str, float]) -> bool:
         return all(condition in self.point.index for condition in conditions)
+
+    def ends(self) -> pd.DataFrame:
+        """The interval of each mean, columns low and high, a row a condition; NaN where nothing varies."""
+        ends = self.drawn.quantile([(1 - LEVEL) / 2, (1 + LEVEL) / 2]).T.set_axis(["low", "high"], axis=1)
+        return ends if self.covers else ends * np.nan
 
     def difference(self, one: tuple[str, float], other: tuple[str, float]) -> Estimate:
         """Of two conditions, paired. Without several seeds it has no draws: one seed is no ground for a verdict."""

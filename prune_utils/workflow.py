@@ -1,17 +1,21 @@
 """Runs a study: checks it, holds its folder, and hands its graph to Snakemake."""
 
+import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import yaml
 
 from prune_utils import paths, preflight, progress
-from prune_utils.files import alone, write_whole
+from prune_utils.files import alone, write_json, write_whole
 from prune_utils.nodes import nodes, outgrown
 from prune_utils.params import load_study, read_yaml
 from prune_utils.schema import Replay, Study
 from prune_utils.section import ParamsError
+from prune_utils.status import failed
 
 # what may differ between two runs of one study: how it is run and read, and how far its grid reaches
 FREE = ("machine", "analysis", "grid", "tasks", "prunability")
@@ -32,7 +36,7 @@ def run(params: Path, dry: bool = False) -> None:
             record(study)
             for notebook in outgrown(study):
                 notebook.unlink()
-            print(f"study '{study.study}' {progress.line(study)}", flush=True)
+            begin(study)
             _snakemake(study, folder, lock)
     except BlockingIOError:
         raise ParamsError(f"study '{study.study}' is being run by another process: {folder} is held") from None
@@ -42,8 +46,17 @@ def run(params: Path, dry: bool = False) -> None:
 def record(study: Study) -> None:
     """Keeps a study's resolved params beside its results; left alone where they are the same, for its time counts."""
     path, text = paths.results(study.study) / "params.yaml", yaml.safe_dump(study.model_dump(), sort_keys=False)
-    if not path.exists() or path.read_text() != text:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_whole(path, text)
+
+
+def begin(study: Study | Replay) -> None:
+    """Keeps when and where this sitting began, and says what there is to do."""
+    here = {"started": time.time(), "host": socket.gethostname(), "process": os.getpid()}
+    write_json(paths.results(study.study) / paths.SITTING, here)
+    count, jobs = len(nodes(study)), study.machine.jobs
+    print(f"study '{study.study}': {count} notebook{'s' * (count > 1)}, {jobs} at a time\n")
+    print(progress.heading(), progress.line(study), sep="\n", flush=True)
 
 
 def _snakemake(study: Study, folder: Path, lock: int) -> None:
@@ -63,14 +76,38 @@ def _snakemake(study: Study, folder: Path, lock: int) -> None:
         "--keep-going",
         "--rerun-triggers",
         "mtime",
-        "--quiet",
-        "all",
     ]
-    if subprocess.run(command, check=False, pass_fds=[lock]).returncode:
-        raise ParamsError(
-            f"study '{study.study}' is not finished; run it again to go on. What went wrong is told above "
-            f"and in {paths.shown(folder)}/.snakemake/log"
-        )
+    with (
+        (folder / paths.LOG).open("w", encoding="utf-8") as log,
+        subprocess.Popen(command, stderr=log, pass_fds=[lock]) as process,
+    ):
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # it was interrupted too, and ends its notebooks
+            raise
+    if process.returncode:
+        raise ParamsError(_unfinished(study, folder))
+
+
+def _unfinished(study: Study | Replay, folder: Path) -> str:
+    """Why a study did not come to its end."""
+    log = folder / paths.LOG
+    told = [f"{state.node.name}: {state.failure}\n    in {paths.shown(state.file)}" for state in failed(study)]
+    if not told:
+        told = [
+            f"the last lines of {paths.shown(log)}:",
+            *log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:],
+        ]
+    return "\n".join(
+        [
+            "",
+            f"study '{study.study}' is not finished:",
+            *told,
+            "",
+            f"Run it again to go on. All details: {paths.shown(log)}",
+        ]
+    )
 
 
 def list_nodes(study: Study) -> None:

@@ -8,7 +8,7 @@ from prune_utils.grid import all_cells, pretraining_runs
 from prune_utils.lengths import held_out_pairs, pair_tokens, task_tokens
 from prune_utils.nodes import nodes, prunability_epochs
 from prune_utils.schema import Study
-from prune_utils.sizes import dev_size, pairs_bytes, pairs_wanted, parameters, train_size
+from prune_utils.sizes import dev_size, pairs_bytes, pairs_wanted, parameters, sparse_bytes, train_size
 from prune_utils.truth import TRAINED
 
 STAGES = ["data", *TRAINED, "prunability", "evaluation", "notebooks"]
@@ -36,10 +36,11 @@ def _pretraining_rows(study: Study) -> list[dict]:
         arm = "pretrain" if method == "gradual" else method  # whose checkpoints serve the other arms as well
         of = {"arm": arm, "method": method, "runs": seeds * count, "length": tokens, "masked": masked}
         steps = of["runs"] * (recipe.burn_in_steps if method == "dense" else recipe.steps)
+        kept = of["runs"] * parameters(study) * CHECKPOINT + (sparse_bytes(study) if method == "gradual" else 0)
         rows.append(
             of
             | {"stage": "burn-in" if method == "dense" else "pre-training", "steps": steps}
-            | {"examples": steps * recipe.batch_size, "bytes": of["runs"] * parameters(study) * CHECKPOINT}
+            | {"examples": steps * recipe.batch_size, "bytes": kept}
         )
         batches = -(-held_out // EVALUATION_BATCH)
         rows.append(

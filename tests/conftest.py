@@ -90,5 +90,6 @@ def finished(small, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
     done = run(out, "study", small)
     assert done.returncode == 0, done.stderr
-    assert "[7/7]" in done.stdout and done.stdout.strip().endswith("index.html")
+    assert "13/13" in done.stdout and "nothing" in done.stdout and not done.stderr
+    assert done.stdout.strip().endswith("index.html")
     return out

@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertForSequenceClassification
 
-from prune_utils import flops, lengths, paths, workload
+from prune_utils import flops, lengths, paths, sizes, workload
 from prune_utils.__main__ import main
 from prune_utils.files import read_json, write_json
 from prune_utils.grid import all_cells, pretraining_runs
@@ -88,6 +88,15 @@ def test_runs_and_steps_are_those_of_the_grid(paper):
     assert small.steps["burn-in", "dense"] == 20 and small.steps["pre-training", "random"] == 2 * 12
     # two tasks, two rates, and at 60 % and 90 % one and two epochs of 96 examples in batches of 32
     assert small.steps["fine-tuning", "information_deletion"] == 2 * 2 * (3 + 6)
+
+
+def test_the_disk_holds_what_is_stored_sparse():
+    """At 0, 60 and 90 %: 4 bytes, and 1.6 and 0.4 with a bit besides; of one seed."""
+    weights = shape(SMOKE).weights
+    assert sizes.sparse_bytes(SMOKE) == pytest.approx(weights * (4 + 1.6 + 1 / 8 + 0.4 + 1 / 8))
+    disk = plan(SMOKE, PACE).set_index(["stage", "arm"]).bytes
+    assert disk["pre-training", "random"] == pytest.approx(2 * weights * (4 + 1 / 8))
+    assert disk["pre-training", "pretrain"] == pytest.approx(3 * weights * (4 + 1 / 8) + sizes.sparse_bytes(SMOKE))
 
 
 def test_hours_rest_on_what_was_measured():

@@ -16,8 +16,8 @@ import yaml
 from commands import command, run
 
 from prune_utils import paths
-from prune_utils.checkpoints import MASKS, load_masks
 from prune_utils.masks import sparsity_of
+from prune_utils.packed import MASKS, load_masks
 
 # of a run, not of its result
 TIMES = ["seconds", "finished"]
@@ -68,6 +68,8 @@ def test_what_is_inside_the_encoder_has_its_rows(finished):
     assert heads.groupby("sparsity").pruned_share.mean().to_dict() == pytest.approx({0.0: 0.0, 0.9: 0.9}, abs=2e-3)
     assert weights.groupby("sparsity")["size"].count().to_dict() == {0.0: 14, 0.9: 14}
     assert len(list((finished / "results/small/inside").glob("*.svg"))) == 6
+    sizes = pd.read_csv(finished / "results/small/inside/sizes.csv").set_index("sparsity")
+    assert sizes.sparse_bytes[0.9] < sizes.dense_bytes[0.9]
 
 
 def test_checkpoints_hold_their_masks(finished):
@@ -139,7 +141,7 @@ def test_a_second_run_has_nothing_to_do(finished, small):
     before = {path: path.stat().st_mtime_ns for path in (finished / "results/small").rglob("*.ipynb")}
     started = time.monotonic()
     done = run(finished, "study", small)
-    assert done.returncode == 0 and "nothing left to do" in done.stdout
+    assert done.returncode == 0 and "nothing" in done.stdout and "begun" not in done.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert time.monotonic() - started < 30
 

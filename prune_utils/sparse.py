@@ -1,0 +1,111 @@
+"""A checkpoint's weights stored sparse, read back bit for bit, and how much disk that saves."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from prune_utils import paths
+from prune_utils.files import whole_file
+from prune_utils.packed import MASKS, load_masks, packed, unpacked
+from prune_utils.schema import Study
+from prune_utils.section import ParamsError
+
+WEIGHTS = "model.safetensors"  # transformers' name for the weights of a checkpoint
+FORMAT = "bit mask and kept values"
+ENCODER = "bert."  # masks are named inside the encoder, weights inside the whole model
+
+
+def save_sparse(folder: Path, path: Path) -> None:
+    """Writes the weights of a checkpoint folder sparse, in one safetensors file, whole or not at all.
+
+    A pruned matrix `w` becomes `w#mask`, a bit a weight, and `w#kept`, the values under it in their order; its
+    shape is in the metadata. All else stays as it is, and so does a matrix that would be no smaller.
+    Raises ParamsError where the folder has no weights or masks that can be read.
+    """
+    weights, masks = _opened(load_file, folder / WEIGHTS), _opened(load_masks, folder / MASKS)
+    with whole_file(path) as unfinished:
+        write_sparse(weights, {ENCODER + name: mask for name, mask in masks.items()}, unfinished)
+
+
+def write_sparse(weights: dict[str, Tensor], masks: dict[str, Tensor], path: Path) -> None:
+    """The same for tensors and the masks of some of them, by the same names; a mask without its tensor is not used.
+
+    A weight under the mask that is anything but +0.0, be it -0.0, is kept too: what is read back is the same bits.
+    """
+    tensors, shapes = {}, {}
+    for name, weight in weights.items():
+        parts = _parts(weight, masks[name]) if name in masks and weight.numel() else {}
+        if parts and sum(part.nbytes for part in parts.values()) < weight.nbytes:
+            tensors |= {f"{name}#{part}": values for part, values in parts.items()}
+            shapes[name] = list(weight.shape)
+        else:
+            tensors[name] = weight.contiguous()
+    save_file(tensors, path, metadata={"format": FORMAT, "shapes": json.dumps(shapes)})
+
+
+def _parts(weight: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    flat = weight.contiguous().flatten()
+    kept = mask.cpu().flatten() | (flat.view(torch.uint8).view(len(flat), -1) != 0).any(1)
+    return {"mask": packed(kept), "kept": flat[kept]}
+
+
+def load_sparse(path: Path) -> dict[str, Tensor]:
+    """The tensors that were stored, by name, bit for bit. Raises ParamsError for a file that is not of this format."""
+    metadata, tensors = _opened(_whole, path)
+    if metadata.get("format") != FORMAT:
+        raise ParamsError(f"{path}: its format is {metadata.get('format')!r}; allowed is {FORMAT!r}")
+    for name, shape in json.loads(metadata["shapes"]).items():
+        bits, kept = tensors.pop(f"{name}#mask"), tensors.pop(f"{name}#kept")
+        mask = unpacked(bits, shape)
+        if int(mask.sum()) != len(kept):
+            raise ParamsError(f"{path}: the mask of {name} keeps {int(mask.sum())} weights and {len(kept)} are stored")
+        tensors[name] = torch.zeros(shape, dtype=kept.dtype)
+        tensors[name][mask] = kept
+    return tensors
+
+
+def _whole(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    with safe_open(path, framework="pt") as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _opened(read, path: Path):
+    try:
+        return read(path)
+    except (OSError, SafetensorError) as error:
+        raise ParamsError(f"{path} cannot be read ({error}); it must be a whole safetensors file") from None
+
+
+def identical(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
+    """Whether two models have the same tensors: names, types, shapes, and every bit."""
+    return ours.keys() == theirs.keys() and all(_same_bits(ours[name], theirs[name]) for name in ours)
+
+
+def _same_bits(a: Tensor, b: Tensor) -> bool:
+    alike = a.dtype == b.dtype and a.shape == b.shape
+    return alike and torch.equal(*(t.contiguous().flatten().view(torch.uint8) for t in (a, b)))
+
+
+def sizes_frame(study: Study, seeds: list[int] | None = None) -> pd.DataFrame:
+    """Writes every gradual checkpoint of some seeds (None: the first, to save disk) sparse and reads it back.
+
+    Columns seed, sparsity, dense_bytes, sparse_bytes, format, dense_file, sparse_file: sizes of files as they lie
+    on disk, named from the study's results. Raises ParamsError where a file does not give back its checkpoint.
+    """
+    results, rows = paths.results(study.study), []
+    for seed in study.grid.seeds[:1] if seeds is None else seeds:
+        for sparsity in study.grid.sparsities:
+            folder = paths.pretraining(study.study, "gradual", sparsity, seed) / paths.CHECKPOINT
+            dense, sparse = folder / WEIGHTS, paths.sparse(study.study, sparsity, seed)
+            save_sparse(folder, sparse)
+            if not identical(load_sparse(sparse), load_file(dense)):
+                raise ParamsError(f"{sparse} does not give back what is in {dense}")
+            sizes = {"dense_bytes": dense.stat().st_size, "sparse_bytes": sparse.stat().st_size, "format": FORMAT}
+            files = {f"{kind}_file": str(f.relative_to(results)) for kind, f in (("dense", dense), ("sparse", sparse))}
+            rows.append({"seed": seed, "sparsity": sparsity, **sizes, **files})
+    return pd.DataFrame(rows)

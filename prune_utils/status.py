@@ -1,0 +1,76 @@
+"""How far a study is that runs, or ran, elsewhere: told from its folder alone, without a word to who runs it."""
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+from prune_utils import failures, paths, progress
+from prune_utils.files import held
+from prune_utils.nodes import Node, nodes
+from prune_utils.params import load_study
+from prune_utils.schema import Replay, Study
+from prune_utils.section import ParamsError
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A node that was begun and is not done: `file` is what it wrote so far, `failure` why it failed, if it did."""
+
+    node: Node
+    file: Path
+    failure: str | None
+
+
+def begun(study: Study | Replay) -> list[Begun]:
+    """The nodes that left, or are writing, an unfinished notebook."""
+    files = [(node, paths.results(study.study) / paths.unfinished(node.notebook)) for node in nodes(study)]
+    return [Begun(node, file, failures.kept(file)) for node, file in files if file.exists()]
+
+
+def failed(study: Study | Replay) -> list[Begun]:
+    return [one for one in begun(study) if one.failure]
+
+
+def show(params: Path) -> None:
+    """Prints how far a study is, whether and where it is run now, at what, and what failed."""
+    study = load_study(params)
+    folder = paths.results(study.study)
+    if not (folder / "params.yaml").exists():
+        print(f"study '{study.study}' has not been begun: there is no {paths.shown(folder)}")
+        return
+    try:
+        print(f"study '{study.study}', {_by_whom(study)}\n\n{progress.heading()}\n{progress.line(study)}\n")
+        print("\n".join(_told(study, params)))
+    except FileNotFoundError as error:
+        raise ParamsError(
+            f"study '{study.study}': file {error.filename} does not exist, so its size is not known"
+        ) from None
+
+
+def _by_whom(study: Study | Replay) -> str:
+    sitting = progress.sitting(study)
+    if not held(paths.results(study.study)):
+        return "run by nobody now"
+    if not sitting:
+        return "run now"
+    since = datetime.datetime.fromtimestamp(sitting["started"])
+    return f"run now on {sitting['host']} (process {sitting['process']}) since {since:%Y-%m-%d %H:%M}"
+
+
+def _told(study: Study | Replay, params: Path) -> list[str]:
+    """A line for every node that was begun, and one for how to go on."""
+    folder, lines = paths.results(study.study), []
+    running, started = held(folder), progress.sitting(study).get("started", 0)
+    for one in begun(study):
+        now = running and one.file.stat().st_mtime >= started
+        state = f"failed  {one.failure}" if one.failure else "now" if now else "broken off"
+        lines.append(f"{one.node.name}: {state}")
+        if one.failure:
+            lines.append(f"    in {paths.shown(one.file)}")
+    report = paths.report(study.study)
+    waiting = [node for node in nodes(study) if not (folder / node.notebook).exists()]
+    if not waiting and report.exists():
+        lines.append(f"report: {paths.shown(report)}")
+    elif not running:
+        lines.append(f"to go on: python -m prune_utils study {paths.shown(params)}")
+    return lines

@@ -1,0 +1,205 @@
+"""What is said of a study while it runs, of one that runs elsewhere, and of what failed."""
+
+import os
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+import yaml
+
+from prune_utils import failures, paths, progress
+from prune_utils.__main__ import main
+from prune_utils.execution import execute
+from prune_utils.files import alone, held, read_json, write_json
+from prune_utils.nodes import nodes, results
+from prune_utils.params import load_study
+from prune_utils.workflow import begin, record
+
+SMOKE = load_study(paths.PARAMS / "smoke.yaml")
+TABLE = load_study(paths.PARAMS / "published.yaml")
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "OUT", tmp_path)
+    return tmp_path
+
+
+def finish(study, node, seconds, trainings=None):
+    """Leaves what a finished node leaves; of a number of `trainings`, what it leaves after so many."""
+    folder = paths.results(study.study)
+    for path in results(study, node)[:trainings]:
+        write_json(path, {})
+    if trainings is None:
+        write_json(folder / node.notebook, {"metadata": {"papermill": {"duration": seconds}}})
+
+
+def columns(study, *arguments):
+    """The columns of a line, split where those of the heading stand."""
+    line, at = progress.line(study, *arguments), [progress.heading().index(n) for n in ("stage", "notebook")]
+    rest = line[at[0] + 12 : at[1]].split("  ")
+    return [line[:12].strip(), *(part.strip() for part in rest if part.strip()), line[at[1] :]]
+
+
+def test_trainings_are_counted_once_each(out):
+    # 6 pre-training runs; 2 tasks, 2 rates: 2 arms at 0 % and 4 at 60 and 90 %; 2 tasks fine-tuned first twice
+    assert columns(SMOKE) == ["pre-training", f"0/{6 + 2 * 2 * (2 + 4 + 4) + 2 * 2}", "?", ""]
+    for node in nodes(SMOKE)[:3]:
+        finish(SMOKE, node, 10)
+    assert columns(SMOKE, nodes(SMOKE)[2].notebook)[:2] == ["pre-training", "6/50"]
+    assert columns(SMOKE, nodes(SMOKE)[2].notebook)[-1] == f"{nodes(SMOKE)[2].name}: 10 s"
+    assert columns(SMOKE, nodes(SMOKE)[3].notebook, "begun")[-1] == "inside the encoder: begun"
+
+
+def test_time_left_worked_by_hand(out):
+    every = nodes(SMOKE)
+    for node in every[:-2]:
+        finish(SMOKE, node, node.examples / 100)
+    prunability = every[-2]
+    # a hundred examples a second, and the notebook that trains nothing, two at a time
+    left = (prunability.examples / 100 + progress.NOTEBOOK) / 2
+    assert columns(SMOKE)[:3] == ["prunability", "46/50", progress.clock(left)]
+    finish(SMOKE, prunability, 0, trainings=-2)  # two of its own four are there
+    assert columns(SMOKE)[1:3] == ["48/50", progress.clock((prunability.examples / 200 + progress.NOTEBOOK) / 2)]
+    for node in every[-2:]:
+        finish(SMOKE, node, 1)
+    assert columns(SMOKE) == ["done", "50/50", "nothing", ""]
+
+
+def test_time_gone_is_this_sittings_and_only_while_it_lasts(out):
+    with alone(paths.results("smoke")):
+        begin(SMOKE)
+        write_json(paths.results("smoke") / paths.SITTING, progress.sitting(SMOKE) | {"started": time.time() - 125})
+        assert columns(SMOKE)[2] == "2 min"
+    assert columns(SMOKE)[2] == "?"  # nothing is gone, and what is left is not known
+
+
+def test_who_asks_whether_a_folder_is_held_does_not_hold_it(tmp_path):
+    assert not held(tmp_path)
+    with alone(tmp_path):
+        assert held(tmp_path) and held(tmp_path)
+        with pytest.raises(BlockingIOError), alone(tmp_path, wait=False):
+            pass
+    assert not held(tmp_path)
+    with alone(tmp_path, wait=False):
+        assert held(tmp_path)
+
+
+@pytest.fixture
+def node(out, monkeypatch):
+    """A function: executes a notebook of one cell after another as the node of a study; gives what it left."""
+    record(TABLE)
+    monkeypatch.chdir(paths.results("published"))
+
+    def run(*sources):
+        template = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+        template.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(template, out / "template.ipynb")
+        execute(paths.Path("params.yaml"), out / "template.ipynb", paths.Path("regimes.ipynb"), {})
+
+    return run
+
+
+def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
+    with pytest.raises(SystemExit) as ended:
+        node("from prune_utils.section import ParamsError", "raise ParamsError('task is 5;\\nallowed: <b>names</b>')")
+    assert ended.value.code == 1
+    said, details = capfd.readouterr()
+    unfinished = out / "results/published/regimes.unfinished.ipynb"
+    assert [line.strip() for line in said.splitlines()[-2:]] == [
+        "ParamsError: task is 5; allowed: <b>names</b>",
+        f"in {unfinished}",
+    ]
+    assert "Traceback" not in said and "Traceback" in details
+    assert failures.kept(unfinished) == "ParamsError: task is 5; allowed: <b>names</b>"
+    assert nbformat.read(unfinished, 4) and not unfinished.with_name("regimes.ipynb").exists()
+    node("1 + 1")  # mended, it leaves nothing of the failure
+    assert not unfinished.exists() and failures.kept(unfinished) is None
+
+
+def test_a_kernel_that_is_killed_says_what_probably_happened(node, out, capfd):
+    with pytest.raises(SystemExit):
+        node("import os", "big = 'numbers'\nos.kill(os.getpid(), 9)", "never = 1")
+    said = capfd.readouterr().out
+    assert "killed while it ran `os.kill(os.getpid(), 9)`" in said and "memory ran out" in said
+    assert "memory ran out" in failures.kept(out / "results/published/regimes.unfinished.ipynb")
+
+
+def test_a_message_without_end_is_cut(tmp_path):
+    path = tmp_path / "a.ipynb"
+    write_json(path, {"metadata": {}})
+    said = failures.keep(path, "ValueError", "x" * 10_000)
+    assert len(said) < 700 and said.endswith("...") and failures.kept(path) == said
+    path.write_text('{"metadata": {"fai')  # being written at this moment
+    assert failures.kept(path) is None and failures.killed(path)
+
+
+def status(params, capsys):
+    assert main(["status", str(params)]) == 0
+    return capsys.readouterr().out
+
+
+def test_status_of_a_study_that_runs_elsewhere(out, capsys):
+    params = paths.PARAMS / "smoke.yaml"
+    assert "'smoke' has not been begun" in status(params, capsys)
+    record(SMOKE)
+    every, folder = nodes(SMOKE), paths.results("smoke")
+    old = folder / paths.unfinished(every[1].notebook)
+    write_json(old, {"metadata": {}})
+    os.utime(old, (0, 0))
+    with alone(folder):
+        begin(SMOKE)
+        capsys.readouterr()
+        finish(SMOKE, every[0], 10)
+        write_json(folder / paths.unfinished(every[2].notebook), {"metadata": {}})
+        bad = folder / paths.unfinished(every[4].notebook)
+        write_json(bad, {"metadata": {}})
+        failures.keep(bad, "ParamsError", "labels are ['a']")
+        said = status(params, capsys)
+        assert f"run now on {os.uname().nodename} (process {os.getpid()}) since 20" in said
+        assert progress.line(SMOKE) in said and "1/50" in said
+        assert f"{every[1].name}: broken off" in said and f"{every[2].name}: now" in said
+        assert f"{every[4].name}: failed  ParamsError: labels are ['a']\n    in " in said and bad.name in said
+        assert "to go on" not in said
+    said = status(params, capsys)
+    assert "run by nobody now" in said and f"{every[2].name}: broken off" in said and "to go on: python -m" in said
+
+
+def test_status_is_told_quickly_and_without_heavy_imports(out):
+    code = (
+        "import sys; from prune_utils.__main__ import main; main(['status', 'params/paper.yaml']); "
+        "sys.exit(', '.join({'torch', 'transformers', 'pandas', 'papermill'} & set(sys.modules)) or 0)"
+    )
+    record(load_study(paths.PARAMS / "paper.yaml"))
+    started = time.monotonic()
+    environment = {**os.environ, "PRUNE_UTILS_OUT": str(out)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and "0/" in done.stdout, done.stderr
+    assert time.monotonic() - started < 2
+
+
+def test_a_study_that_fails_late_says_so_calmly(tmp_path):
+    (tmp_path / "movement.csv").write_text("epochs\n1\n")
+    params, out = tmp_path / "late.yaml", tmp_path / "out"
+    params.write_text(
+        yaml.safe_dump({"extends": "published.yaml", "table": {"movement": str(tmp_path / "movement.csv")}})
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "prune_utils", "study", str(params)],
+        cwd=paths.ROOT,
+        env={**os.environ, "PRUNE_UTILS_OUT": str(out)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sentence = "ParamsError: table.movement: " + str(tmp_path / "movement.csv")
+    assert done.returncode == 2 and sentence in done.stdout and f"regimes: {sentence}" in done.stderr
+    assert len(done.stderr.splitlines()) < 8 and "regimes.unfinished.ipynb" in done.stderr
+    assert not any(word in done.stdout + done.stderr for word in ("Traceback", "rule", "jobid", "IPKernelApp"))
+    log = out / "results/late" / paths.LOG
+    assert str(log) in done.stderr and "Traceback" in log.read_text()
+    assert read_json(out / "results/late" / paths.SITTING)["started"] < time.time()

@@ -1,0 +1,262 @@
+"""The report: pages that open from disk, hold nothing that acts, and can be read by everyone."""
+
+import re
+import shutil
+from io import StringIO
+from urllib.parse import unquote
+
+import bs4
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from prune_utils import figures, paths
+from prune_utils.pages import harmless, page, themed
+from prune_utils.params import load_study, validated
+from prune_utils.params_table import ABSENT, differing
+from prune_utils.style import INK, REGIME_SHADES, panel
+
+HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
+
+
+def drawn():
+    figure, axes = panel()
+    axes.plot([0, 1], [2, 3], color=INK, label=HOSTILE)
+    axes.axvspan(0, 1, color=REGIME_SHADES["low"])
+    axes.set(title="$x$ & <b>")
+    axes.legend()
+    return figure
+
+
+def executed(tmp_path, *outputs):
+    """A notebook as papermill leaves it, with `outputs` in its one cell."""
+    cells = [
+        new_markdown_cell("# A title"),
+        new_code_cell("secret = 1", metadata={"tags": ["injected-parameters"]}),
+        new_code_cell(f"print({HOSTILE!r})", outputs=list(outputs)),
+    ]
+    path = tmp_path / "some.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    return path
+
+
+def shown(capture):
+    """The output that a cell with `figures.show` leaves."""
+    return [new_output("display_data", data=o.data, metadata=o.metadata) for o in capture.outputs]
+
+
+@pytest.fixture
+def captured():
+    from IPython.utils.capture import capture_output
+
+    with capture_output(stdout=False, stderr=False) as capture:
+        yield capture
+
+
+def test_a_figure_carries_its_words_and_its_numbers(captured):
+    numbers = pd.DataFrame({"y": [2, 3]}, index=pd.Index([0, 1], name="x"))
+    figures.show(drawn(), "some", "Two points.", numbers, "*Made up.*")
+    figure, caption = captured.outputs
+    assert figure.metadata["figure"] == {"name": "some", "alt": "Two points."}
+    assert figure.data["text/plain"] == "Two points." and caption.data["text/markdown"] == "*Made up.*"
+    pd.testing.assert_frame_equal(pd.read_csv(StringIO(figure.data["text/csv"]), index_col="x"), numbers)
+    assert figures.svg(drawn()) == figure.data["image/svg+xml"]  # the same figure is the same file
+
+
+def test_a_page_has_each_figure_as_a_drawing_and_as_files(captured, tmp_path):
+    figures.show(drawn(), "some", f"Words with {HOSTILE}", pd.DataFrame({"y": [2, 3]}))
+    text, files = page(executed(tmp_path, *shown(captured)), "title")
+    assert set(files) == {"some.files/some.svg", "some.files/some.csv"} and files["some.files/some.csv"] == "y\n2\n3\n"
+    soup = bs4.BeautifulSoup(text, "html.parser")
+    (drawing,) = soup.select("figure [role=img]")
+    assert drawing["aria-label"] == f"Words with {HOSTILE}" and drawing.svg
+    assert [a["href"] for a in soup.select("figcaption a")] == sorted(files, reverse=True)
+    assert "secret" not in text  # what papermill injected
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/markdown", "text/plain"])
+def test_nothing_that_a_notebook_says_acts_in_its_page(kind, tmp_path):
+    says = new_output("display_data", data={kind: f"<p onclick='a()'>{HOSTILE}</p> [l](javascript:alert(2))"})
+    prints = new_output("stream", name="stdout", text=HOSTILE)
+    fails = new_output("error", ename="Error", evalue=HOSTILE, traceback=[HOSTILE])
+    text, _ = page(executed(tmp_path, says, prints, fails), HOSTILE, [(HOSTILE, "up.html")])
+    soup = bs4.BeautifulSoup(text, "html.parser")
+    assert not soup.select("script, img, iframe, object, [onerror], [onclick]")
+    assert not [a for a in soup.select("a") if a.get("href", "").startswith("javascript")]
+    assert soup.text.count('alert("x")') >= 5  # in the cell's code, all three outputs and the title: as text
+
+
+def test_a_drawing_takes_the_colours_of_its_page_and_keeps_its_own_in_its_file():
+    plain = figures.svg(drawn())
+    inline = themed(plain, "a")
+    assert f"var(--ink, {INK})" in inline and f"var(--regime-low, {REGIME_SHADES['low']})" in inline
+    assert "var(" not in plain and HOSTILE not in inline and "$x$ &amp; &lt;b&gt;" in inline
+    ids = re.findall(r' id="([^"]+)"', inline)
+    assert ids and all(name.startswith("a-") for name in ids)
+    assert set(re.findall(r'(?:url\(#|href="#)([^)"]+)', inline)) == set(ids)
+
+
+def test_frames_and_links_survive_what_makes_them_harmless():
+    frame = pd.DataFrame({"<b>": [1.5]}, index=pd.Index(["a"], name="i"))
+    assert pd.read_html(StringIO(harmless(frame._repr_html_())))[0].iloc[0, 1] == 1.5
+    assert "<style" not in harmless(frame._repr_html_()) and "&lt;b&gt;" in harmless(frame._repr_html_())
+    assert '<a href="inside/inside.html#x">' in harmless('<a href="inside/inside.html#x" onclick="y()">z</a>')
+
+
+def test_alternative_text_says_where_lines_begin_and_end():
+    table = pd.DataFrame({"one": [1.0, 2.0, np.nan], "two": [np.nan] * 3}, index=pd.Index([0, 30, 50], name="sparsity"))
+    assert figures.lines("Points", table) == "Points, by sparsity. one: 1.0 at 0, 2.0 at 30."
+
+
+def test_params_differ_where_they_differ():
+    demo, smoke = (load_study(paths.PARAMS / f"{name}.yaml") for name in ("demo", "smoke"))
+    table = differing({"demo": demo, "smoke": smoke})
+    assert list(table.loc["pretraining.steps"]) == ["120", "12"] and "pretraining.weight_decay" not in table.index
+    assert table.loc["tasks", "smoke"] == "acceptability train 96 dev 64, sentiment train 96 dev 64"
+    paper = differing({"paper": load_study(paths.PARAMS / "paper.yaml"), "demo": demo})
+    assert list(paper.loc["model.hidden_size"]) == [ABSENT, "64"] and differing({"a": demo, "b": demo}).empty
+    sections = [key.split(".")[0] for key in paper.index]
+    assert sections == sorted(sections, key=sections.index)  # a section's keys stand together
+
+
+def report_of(run, out, *arguments):
+    done = run(out, *arguments)
+    assert done.returncode == 0, done.stderr
+    return (out / done.stdout.split("report: ")[1].strip()).resolve()
+
+
+def test_the_report_leads_with_findings_and_ends_with_how_it_was_made(finished):
+    soup = bs4.BeautifulSoup((finished / "reports/small/index.html").read_text(), "html.parser")
+    headings = [h.text.removesuffix("¶") for h in soup.select("h2")]
+    assert headings[:3] == ["The claims", "What was found", "Accuracy by sparsity (Fig. 1, left)"]
+    assert headings[-2:] == ["How it was made", "The notebooks behind it"]
+    made = soup.text[soup.text.index("How it was made") :]
+    assert all(word in made for word in ("pretraining.steps", "transformers", "commit", "fine-tuning", "core-hours"))
+
+
+def test_an_unfinished_study_reports_what_it_has(finished, small, tmp_path, run):
+    shutil.copytree(finished / "results", tmp_path / "results")
+    for arm in ("pretrain", "random"):
+        (cell,) = (tmp_path / "results/small/finetune/sentiment/seed-0" / arm).rglob("result.json")
+        cell.unlink()
+    before = {path for path in (tmp_path / "results").rglob("*") if path.is_file()}
+    soup = bs4.BeautifulSoup(report_of(run, tmp_path, "report", small).read_text(), "html.parser")
+    assert (
+        "This study is not finished. 4 of 6 fine-tuned cells" in soup.text and "sentiment, pretrain: 90 %" in soup.text
+    )
+    assert soup.select("figure") and "nan" not in soup.text
+    # nothing was trained for it
+    assert {path for path in (tmp_path / "results").rglob("result.json")} <= before
+    for left in ("finetune", "prunability", "inside"):
+        shutil.rmtree(tmp_path / "results/small" / left)
+    text = report_of(run, tmp_path, "report", small).read_text()
+    assert "0 of 6 fine-tuned cells" in text and "pre-train gradual" in text
+    shutil.rmtree(tmp_path / "results/small")
+    refused = run(tmp_path, "report", small)
+    assert refused.returncode == 2 and "nothing of study 'small' is finished" in refused.stderr
+
+
+def test_studies_stand_side_by_side(finished, tmp_path, run):
+    shutil.copytree(finished / "results", tmp_path / "results")
+    shutil.copytree(tmp_path / "results/small", tmp_path / "results/other")
+    params = tmp_path / "results/other/params.yaml"
+    content = yaml.safe_load(params.read_text()) | {
+        "study": "other",
+        "analysis": {"accuracy_margin": 7.0, "loss_margin": 9.0},
+    }
+    validated(content)
+    params.write_text(yaml.safe_dump(content))
+    text = report_of(run, tmp_path, "compare", "small", "other").read_text()
+    tables = pd.read_html(StringIO(text))
+    by_parameter = next(table for table in tables if "parameter" in table.columns).set_index("parameter")
+    assert list(by_parameter.loc["analysis.accuracy_margin"]) == ["2", "7"] or list(
+        by_parameter.loc["analysis.accuracy_margin"].astype(float)
+    ) == [2, 7]
+    claims = next(table for table in tables if "claim" in table.columns)
+    assert len(claims) == 10 and (claims.small == claims.other).sum() >= 5
+    refused = run(tmp_path, "compare", "small", "absent")
+    assert refused.returncode == 2 and "'absent'" in refused.stderr and "other, small" in refused.stderr
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """axe-core, a checker of accessibility, as npm installs it."""
+    import os
+
+    folder = os.environ.get("AXE_CORE", paths.ROOT / ".venv/axe/node_modules/axe-core")
+    program = paths.Path(folder) / "axe.min.js"
+    if not program.exists():
+        assert not os.environ.get("BROWSER_REQUIRED"), "BROWSER_REQUIRED is set, and there is no axe-core"
+        pytest.skip("no axe-core here (npm install --no-save --prefix .venv/axe axe-core@4)")
+    return program.read_text()
+
+
+def opened(browser, path, **options):
+    """A page of the report with the network cut, and what it asked for and complained of."""
+    context = browser.new_context(offline=True, **options)
+    said, asked = [], []
+    tab = context.new_page()
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(path.as_uri())
+    return tab, said, asked
+
+
+def pages_of(finished):
+    folder = finished / "reports/small"
+    return [folder / "index.html", folder / "inside/inside.html", folder / "prunability/seed-0.html"]
+
+
+def test_every_page_opens_without_a_network(browser, finished):
+    every = sorted((finished / "reports/small").rglob("*.html"))
+    assert len(every) == 7
+    for path in every:
+        tab, said, asked = opened(browser, path)
+        assert asked == [path.as_uri()] and said == [], path
+        assert tab.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0 && i.alt)")
+        assert tab.evaluate("document.querySelectorAll('script').length") == 0
+        links = tab.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))")
+        local = {unquote(link.split("#")[0]) for link in links if not link.startswith("https://")} - {""}
+        assert all((path.parent / link).exists() for link in local), path
+        tab.context.close()
+    assert sum(path.stat().st_size for path in (finished / "reports/small").rglob("*") if path.is_file()) < 15e6
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_pages_are_accessible_and_fit(browser, axe, finished, scheme, width):
+    for path in pages_of(finished):
+        tab, _, _ = opened(browser, path, color_scheme=scheme, viewport={"width": width, "height": 800})
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        tab.check("#show-code")
+        tab.evaluate(axe)
+        found = tab.evaluate("axe.run()")["violations"]
+        serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+        assert not serious, [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in serious]
+        tab.context.close()
+
+
+def test_code_is_shown_on_demand_and_follows_the_theme(browser, finished):
+    for scheme, bright in (("light", True), ("dark", False)):
+        tab, _, _ = opened(browser, finished / "reports/small/index.html", color_scheme=scheme)
+        assert not tab.locator(".code").first.is_visible()
+        tab.check("#show-code")
+        assert tab.locator(".code").first.is_visible()
+        paper, ink = tab.evaluate(
+            "(() => { const s = getComputedStyle(document.body); return [s.backgroundColor, s.color] })()"
+        )
+        light = [sum(map(int, re.findall(r"\d+", colour)[:3])) > 384 for colour in (paper, ink)]
+        assert light == [bright, not bright]
+        tab.context.close()
+
+
+def test_printing_gives_a_document(browser, finished):
+    tab, _, _ = opened(browser, finished / "reports/small/index.html", color_scheme="dark")
+    assert tab.pdf().startswith(b"%PDF")
+    tab.emulate_media(media="print")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    tab.context.close()
