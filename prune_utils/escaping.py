@@ -1,5 +1,6 @@
 """Names that others chose, shown as they are: a task may be called `<b>`, `$x$` or `_`."""
 
+import html
 import re
 
 # of ASCII all but letters, digits, and marks that mean nothing between words
@@ -21,3 +22,13 @@ def _reference(found: re.Match) -> str:
 def legend(text: str) -> str:
     """A text as the label of a line or patch: matplotlib leaves out of a legend what begins with an underscore."""
     return f" {text}" if text.startswith("_") else text
+
+
+def in_html(value: object) -> str:
+    """Text that stands literally in HTML, and is no formula either."""
+    return no_formula(html.escape(str(value)))
+
+
+def no_formula(page: str) -> str:
+    """MathJax reads a page's text after it is made, but not across elements; attributes must have none of these."""
+    return page.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")

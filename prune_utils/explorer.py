@@ -1,20 +1,19 @@
-"""What the explorer opens: a finished study; and how its views show what is there and say what is not."""
+"""What the explorer opens: a finished study, and what of it is there."""
 
-import html
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property, wraps
+from functools import cache, cached_property
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
-import ipywidgets
 import pandas as pd
 import yaml
 from IPython.display import HTML
 
 from prune_utils import frames, paths
+from prune_utils.escaping import in_html
 from prune_utils.evidence import Evidence, evidence_of
 from prune_utils.grid import all_cells
 from prune_utils.notebook import quiet
@@ -28,7 +27,6 @@ NOTHING = (
     "There is no finished study yet: run <code>make demo</code> (minutes), or any other with "
     "<code>make study PARAMS=params/x.yaml</code>, and open this again."
 )
-LAB = "jp-RenderedHTMLCommon"  # JupyterLab's class for text and tables, in the colours of its theme
 
 
 class Absent(Exception):
@@ -118,12 +116,12 @@ def opening(opened: Opened | None) -> HTML:
 
 def _has(study: Study | Replay) -> str:
     """What there is of a study, from its params and the files that are there."""
-    said = f"Study <b>{escaped(study.study)}</b>: "
+    said = f"Study <b>{in_html(study.study)}</b>: "
     if isinstance(study, Replay):
-        return f"{said}results of a table, {escaped(study.table.origin)}; there are no models of it to look into."
+        return f"{said}results of a table, {in_html(study.table.origin)}; there are no models of it to look into."
     tasks, grid, holes = ", ".join(task.name for task in study.tasks), study.grid, len(frames.missing(study))
     said += (
-        f"tasks {escaped(tasks)}; sparsities {', '.join(f'{100 * s:.0f}' for s in grid.sparsities)} %; "
+        f"tasks {in_html(tasks)}; sparsities {', '.join(f'{100 * s:.0f}' for s in grid.sparsities)} %; "
         f"seed{'s' * (len(grid.seeds) > 1)} {', '.join(map(str, grid.seeds))}; {len(all_cells(study)) - holes} cells."
     )
     return said + (f" It is not finished: {holes} cells are missing." if holes else "")
@@ -134,81 +132,13 @@ def _others(name: str) -> str:
     if not others:
         return "It is the only finished study here; the next one is opened by its name in <code>study</code>."
     if served():
-        return "Others: " + ", ".join(f'<a href="?study={quote(other)}">{escaped(other)}</a>' for other in others) + "."
-    return f"To open another one, write its name in <code>study</code> above: {escaped(', '.join(others))}."
+        return "Others: " + ", ".join(f'<a href="?study={quote(other)}">{in_html(other)}</a>' for other in others) + "."
+    return f"To open another one, write its name in <code>study</code> above: {in_html(', '.join(others))}."
 
 
 def served() -> bool:
     """Whether this kernel was started by Voilà, which shows one notebook and none of the project's files."""
     return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
-
-
-def view(show: Callable) -> Callable:
-    """A view of an opened study: nothing where none is, and a sentence in place of what is absent."""
-
-    @wraps(show)
-    def shown(opened: Opened | None, *arguments):
-        if opened is None:
-            return None
-        try:
-            return show(opened, *arguments)
-        except Absent as absent:
-            return HTML(paragraph(str(absent)))
-
-    return shown
-
-
-def follows(show: Callable[..., str], *controls: ipywidgets.Widget) -> ipywidgets.HTML:
-    """HTML that is what `show` makes of the controls' values, made anew whenever one of them changes."""
-    page = ipywidgets.HTML(layout=ipywidgets.Layout(width="100%"))
-    page.add_class(LAB)
-
-    def renew(change=None) -> None:
-        try:
-            page.value = show(*(control.value for control in controls))
-        except Absent as absent:
-            page.value = paragraph(str(absent))
-
-    for control in controls:
-        control.observe(renew, "value")
-    renew()
-    return page
-
-
-def row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
-    """Controls side by side, and below each other where the window is narrow."""
-    return ipywidgets.Box(controls, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", width="100%"))
-
-
-def labelled(kind: type, *values, description: str, **options) -> ipywidgets.Widget:
-    """A control whose description is as wide as its words."""
-    layout = {"margin": "2px 18px 2px 0", **options.pop("layout", {})}
-    return kind(*values, description=description, style={"description_width": "initial"}, layout=layout, **options)
-
-
-def escaped(value: object) -> str:
-    """Text that stands literally in HTML, and is no formula either."""
-    return _no_formula(html.escape(str(value)))
-
-
-def _no_formula(page: str) -> str:
-    """MathJax reads a page's text after it is made, but not across elements; attributes here have none of these."""
-    return page.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
-
-
-def paragraph(text: str) -> str:
-    return f"<p>{escaped(text)}</p>"
-
-
-def table(frame: pd.DataFrame, caption: str = "", index: bool = True) -> str:
-    """A frame as an HTML table that scrolls on its own where the window is narrow; all of its text is text."""
-    made = frame.to_html(border=0, index=index, escape=True, na_rep="", index_names=False)
-    made = _no_formula(made)
-    title = f'<caption style="text-align: left">{escaped(caption)}</caption>' if caption else ""
-    made = made.replace("<table ", '<table style="margin: 0 0 12px 0; white-space: nowrap" ', 1).replace(
-        ">", f">{title}", 1
-    )
-    return f'<div style="overflow-x: auto">{made}</div>'
 
 
 def percent(sparsity: float) -> str:

@@ -4,7 +4,8 @@ import ipywidgets
 from IPython.display import HTML
 
 from prune_utils import figures, plots_explorer
-from prune_utils.explorer import Absent, Opened, follows, labelled, paragraph, row, table, view
+from prune_utils.explorer import Absent, Opened
+from prune_utils.widgets import follows, labelled, paragraph, row, table, view
 
 WORDS = 5  # answers of each model that are shown first
 

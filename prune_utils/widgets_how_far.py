@@ -5,8 +5,10 @@ import pandas as pd
 from IPython.display import HTML
 
 from prune_utils import how_far, regimes
-from prune_utils.explorer import Absent, Opened, escaped, follows, labelled, percent, row, table, view
+from prune_utils.escaping import in_html
+from prune_utils.explorer import Absent, Opened, percent
 from prune_utils.schema import ARMS, PRUNED_ARMS
+from prune_utils.widgets import follows, labelled, row, table, view
 from prune_utils.widgets_regimes import LABELS
 
 MOST = 20.0  # points that the sliders reach to
@@ -46,7 +48,7 @@ def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
     """How far, in sentences, and a table of what it costs there."""
     frame = costs(opened, arm)
     at = how_far.farthest(frame, allowed)
-    said = [f"{_up_to(at)} no task loses more than you allow, by the estimates of {escaped(LABELS[arm])}."]
+    said = [f"{_up_to(at)} no task loses more than you allow, by the estimates of {in_html(LABELS[arm])}."]
     if frame.high.notna().any():
         sure = how_far.farthest(frame, allowed, "high")
         said.append(f"{_up_to(sure)} not even the upper end of a task's 95 % interval is beyond it.")

@@ -5,8 +5,10 @@ import numpy as np
 import pandas as pd
 
 from prune_utils import figures, plots_explorer, plots_inside, stored
-from prune_utils.explorer import Absent, Opened, escaped, follows, labelled, paragraph, percent, view
+from prune_utils.escaping import in_html
+from prune_utils.explorer import Absent, Opened, percent
 from prune_utils.weights import word_magnitudes
+from prune_utils.widgets import follows, labelled, paragraph, view
 
 
 def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
@@ -80,6 +82,6 @@ def _part(opened: Opened, title: str, draw, sparsity: float) -> str:
         figure, _ = draw(opened, sparsity)
     except Absent as absent:
         return paragraph(f"{title}: {absent}")
-    return f"<p><b>{escaped(title)}, {percent(sparsity)}</b></p>" + figures.image(
+    return f"<p><b>{in_html(title)}, {percent(sparsity)}</b></p>" + figures.image(
         figure, f"{title} at {percent(sparsity)}."
     )

@@ -9,12 +9,14 @@ import ipywidgets
 import pandas as pd
 
 from prune_utils import figures, plots, regimes
+from prune_utils.escaping import in_html
 from prune_utils.evidence import Evidence
 from prune_utils.executed import notebook_of
-from prune_utils.explorer import LAB, Absent, Opened, escaped, follows, labelled, percent, row, served, table, view
+from prune_utils.explorer import Absent, Opened, percent, served
 from prune_utils.schema import ARMS
 from prune_utils.style import BOUNDS, STYLE
 from prune_utils.uncertainty import Draws
+from prune_utils.widgets import LAB, follows, labelled, row, table, view
 
 LABELS = {**{arm: label for arm, (*_, label) in STYLE.items()}, **{arm: label for arm, (*_, label) in BOUNDS.items()}}
 COLOURS = {arm: colour for arm, (colour, *_) in {**STYLE, **BOUNDS}.items()}
@@ -87,7 +89,7 @@ def toggles(opened: Opened) -> ipywidgets.Widget:
         now = [name for name in names if name in tasks]
         some, borders = chosen(opened, now, [name for name in names if name in arms])
         words = _words(now, borders)
-        return f"<p>{escaped(words)}</p>" + figures.image(_drawn(some, borders), words) + table(numbers(some))
+        return f"<p>{in_html(words)}</p>" + figures.image(_drawn(some, borders), words) + table(numbers(some))
 
     groups = [ipywidgets.HTML(f"<b>{title}</b>") for title in ("Arms", "Tasks")]
     page = follows(shown, *arms.values(), *tasks.values())
@@ -166,8 +168,8 @@ def links(notebooks: pd.Series) -> dict[str, str]:
 def _link(path: Path) -> str:
     here = Path.cwd()
     if not path.is_relative_to(here.parent):
-        return escaped(path)
-    text = escaped(path.relative_to(here.parent).as_posix())
+        return in_html(path)
+    text = in_html(path.relative_to(here.parent).as_posix())
     return text if served() else f'<a href="{quote(os.path.relpath(path, here))}">{text}</a>'
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from prune_utils import figures, plots_explorer, stored
 from prune_utils.cuts import Cut, Cuts, head_shares, numbers
-from prune_utils.explorer import Opened, follows, labelled, percent, row, table, view
+from prune_utils.explorer import Opened, percent
+from prune_utils.widgets import follows, labelled, row, table, view
 
 WAYS = ("each matrix on its own", "all matrices together")
 FIRST = 0.5  # the sparsity shown first

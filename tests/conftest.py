@@ -12,6 +12,7 @@ import yaml
 from commands import run
 from transformers import BertConfig, set_seed
 
+from prune_utils import explorer, paths
 from prune_utils.modeling import MaskedBert
 
 torch.set_num_threads(2)
@@ -93,3 +94,16 @@ def finished(small, tmp_path_factory):
     assert "13/13" in done.stdout and "nothing" in done.stdout and not done.stderr
     assert done.stdout.strip().endswith("index.html")
     return out
+
+
+@pytest.fixture
+def here(finished, monkeypatch):
+    """The tiny study, opened; its files are only read."""
+    monkeypatch.setattr(paths, "OUT", finished)
+    return explorer.opened()
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "OUT", tmp_path)
+    return tmp_path

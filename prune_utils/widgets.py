@@ -1,0 +1,71 @@
+"""How the explorer's views are shown: controls, pages that follow them, tables, and sentences on what is absent."""
+
+from collections.abc import Callable
+from functools import wraps
+
+import ipywidgets
+import pandas as pd
+from IPython.display import HTML
+
+from prune_utils.escaping import in_html, no_formula
+from prune_utils.explorer import Absent, Opened
+
+LAB = "jp-RenderedHTMLCommon"  # JupyterLab's class for text and tables, in the colours of its theme
+
+
+def view(show: Callable) -> Callable:
+    """A view of an opened study: nothing where none is, and a sentence in place of what is absent."""
+
+    @wraps(show)
+    def shown(opened: Opened | None, *arguments):
+        if opened is None:
+            return None
+        try:
+            return show(opened, *arguments)
+        except Absent as absent:
+            return HTML(paragraph(str(absent)))
+
+    return shown
+
+
+def follows(show: Callable[..., str], *controls: ipywidgets.Widget) -> ipywidgets.HTML:
+    """HTML that is what `show` makes of the controls' values, made anew whenever one of them changes."""
+    page = ipywidgets.HTML(layout=ipywidgets.Layout(width="100%"))
+    page.add_class(LAB)
+
+    def renew(change=None) -> None:
+        try:
+            page.value = show(*(control.value for control in controls))
+        except Absent as absent:
+            page.value = paragraph(str(absent))
+
+    for control in controls:
+        control.observe(renew, "value")
+    renew()
+    return page
+
+
+def row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
+    """Controls side by side, and below each other where the window is narrow."""
+    return ipywidgets.Box(controls, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", width="100%"))
+
+
+def labelled(kind: type, *values, description: str, **options) -> ipywidgets.Widget:
+    """A control whose description is as wide as its words."""
+    layout = {"margin": "2px 18px 2px 0", **options.pop("layout", {})}
+    return kind(*values, description=description, style={"description_width": "initial"}, layout=layout, **options)
+
+
+def paragraph(text: str) -> str:
+    return f"<p>{in_html(text)}</p>"
+
+
+def table(frame: pd.DataFrame, caption: str = "", index: bool = True) -> str:
+    """A frame as an HTML table that scrolls on its own where the window is narrow; all of its text is text."""
+    made = frame.to_html(border=0, index=index, escape=True, na_rep="", index_names=False)
+    made = no_formula(made)
+    title = f'<caption style="text-align: left">{in_html(caption)}</caption>' if caption else ""
+    made = made.replace("<table ", '<table style="margin: 0 0 12px 0; white-space: nowrap" ', 1).replace(
+        ">", f">{title}", 1
+    )
+    return f'<div style="overflow-x: auto">{made}</div>'

@@ -1,0 +1,151 @@
+"""Cuts through magnitudes against the criteria and numpy; stored matrices against the model; the inside."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors import safe_open
+from transformers import AutoTokenizer, BertConfig, BertForPreTraining
+from views import control, rows_of, texts
+
+from prune_utils import (
+    cuts,
+    explorer,
+    plots_explorer,
+    stored,
+    widgets_inside,
+    widgets_weights,
+)
+from prune_utils.checkpoints import MASKS, load_masks
+from prune_utils.criteria import over_all, per_matrix
+from prune_utils.heads import head_shares
+from prune_utils.matrices import prunable_matrices
+
+
+def matrices(draw):
+    shapes = draw(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=4))
+    values = st.integers(-3, 3)  # many ties, and zeros of both signs
+    made = {}
+    for place, (rows, columns) in enumerate(shapes):
+        flat = draw(st.lists(values, min_size=rows * columns, max_size=rows * columns))
+        made[f"m{place}"] = -torch.tensor(flat, dtype=torch.float32).view(rows, columns) / 7
+    return made
+
+
+@given(st.data(), st.integers(0, 99))
+def test_cuts_are_those_of_the_criteria(data, whole):
+    ours, sparsity = matrices(data.draw), whole / 100
+    own, overall = per_matrix(ours, sparsity, 1), over_all(ours, sparsity, 1)
+    made = cuts.Cuts(ours)
+    for name, matrix in ours.items():
+        assert torch.equal(made.own(name, sparsity).mask, own[name])
+        assert torch.equal(made.overall(name, sparsity).mask, overall[name])
+        for cut, every in (
+            (made.own(name, sparsity), matrix),
+            (made.overall(name, sparsity), torch.cat([m.flatten() for m in ours.values()])),
+        ):
+            count = round(sparsity * every.numel())
+            assert cut.threshold == (np.sort(np.abs(every.numpy().ravel()))[count - 1] if count else None)
+            assert cut.pruned + cut.kept == matrix.numel()
+        counts, edges = made.histogram(name, 7)
+        assert counts.sum() == matrix.numel() and len(edges) == 8
+        assert counts.tolist() == np.histogram(matrix.abs().numpy(), edges)[0].tolist()
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20), st.integers(0, 9))
+def test_blocks_of_a_mask_hold_its_pruned_weights(rows, columns, most, seed):
+    mask = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed)) < 0.5
+    shares = cuts.blocks(mask, most)
+    assert shares.shape == (min(rows, most), min(columns, most)) and ((shares >= 0) & (shares <= 1)).all()
+    edges = [np.linspace(0, n, min(n, most) + 1).astype(int) for n in (rows, columns)]
+    areas = np.outer(*map(np.diff, edges))
+    assert (shares * areas).sum() == pytest.approx(int((~mask).sum()))
+    if max(rows, columns) <= most:
+        assert np.array_equal(shares, (~mask).numpy())
+
+
+def test_heads_of_a_matrix_are_rows_or_columns():
+    mask = torch.ones(4, 6, dtype=torch.bool)
+    mask[:2, :3] = False
+    assert cuts.head_shares("encoder.layer.0.attention.self.key.weight", mask, 2).to_dict() == {1: 0.5, 2: 0.0}
+    assert cuts.head_shares("encoder.layer.0.attention.output.dense.weight", mask, 2).to_dict() == {1: 0.5, 2: 0.0}
+    assert cuts.head_shares("encoder.layer.0.attention.output.dense.weight", mask, 3).to_dict() == {
+        1: 0.5,
+        2: 0.25,
+        3: 0,
+    }
+    assert cuts.head_shares("pooler.dense.weight", mask, 2) is None
+
+
+def test_shares_of_matrices_average_to_those_of_whole_heads(here):
+    made = widgets_weights.cuts_of(here)
+    masks = {name: made.own(name, 0.5).mask for name in made.matrices}
+    parts = [
+        cuts.head_shares(
+            f"encoder.layer.1.attention.{part}.weight", masks[f"encoder.layer.1.attention.{part}.weight"], 2
+        )
+        for part in ("self.query", "self.key", "self.value", "output.dense")
+    ]
+    whole = head_shares(masks, 2)
+    assert sum(parts).div(4).tolist() == pytest.approx(whole[whole.layer == 2].pruned_share.tolist())
+
+
+def test_stored_matrices_are_the_models_in_its_order(here):
+    folder = here.checkpoint(0.9, 0)
+    theirs = prunable_matrices(BertForPreTraining.from_pretrained(folder))
+    ours = stored.matrices(folder)
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert stored.words(folder) == tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+
+
+def test_layers_are_in_the_order_of_their_numbers():
+    shape = {"hidden_size": 4, "num_attention_heads": 1, "intermediate_size": 4, "vocab_size": 9}
+    names = list(prunable_matrices(BertForPreTraining(BertConfig(num_hidden_layers=12, **shape))))
+    assert stored.in_order(sorted(names)) == names and len(names) == 74
+
+
+def test_the_slider_of_weights_shows_the_counts_of_the_file(here, finished):
+    view = widgets_weights.slider(here)
+    with safe_open(here.checkpoint(0.0, 0) / "model.safetensors", framework="numpy") as file:
+        key = np.abs(file.get_tensor("bert.encoder.layer.1.attention.self.key.weight")).ravel()
+    control(view, "Matrix").value = "encoder.layer.1.attention.self.key.weight"
+    control(view, "Sparsity (%)").value = 37
+    pruned = round(0.37 * key.size)
+    shown = rows_of(texts(view))[widgets_weights.WAYS[0]]
+    assert shown["pruned"] == str(pruned) and shown["kept"] == str(key.size - pruned)
+    assert float(shown["cut at magnitude"]) == pytest.approx(np.sort(key)[pruned - 1], rel=1e-5)
+    assert texts(view).count("<img") == 1 and "head 2" in texts(view)
+    control(view, "Sparsity (%)").value = 0
+    assert ">none<" in texts(view)
+
+
+def test_the_drawn_histogram_is_shaded_up_to_the_cut():
+    made = cuts.Cuts({"m": torch.arange(100.0).view(10, 10)})
+    figure = plots_explorer.cut(made, "m", {"own": made.own("m", 0.25)})
+    kept, pruned = figure.axes[0].patches
+    assert pruned.get_data().edges[-1] == 24 and kept.get_data().values.sum() == 100
+
+
+def test_pruned_words_go_and_the_others_stay_where_they_were(here):
+    before, after = widgets_inside.magnitudes(here, 0.0), widgets_inside.magnitudes(here, 0.9)
+    assert list(before.index) == list(after.index) and before.mean(axis=1).is_monotonic_increasing
+    mask = load_masks(here.checkpoint(0.9, 0) / MASKS)[stored.WORDS]
+    words = stored.words(here.checkpoint(0.9, 0))
+    kept = mask[[words.index(word) for word in after.index]].numpy()
+    assert (after.to_numpy()[~kept] == 0).all() and (after.to_numpy() > 0).sum() <= kept.sum()
+
+
+def test_what_was_not_measured_inside_is_a_sentence_and_the_rest_is_shown(finished, empty):
+    shutil.copytree(finished / "results/small", empty / "results/small")
+    (empty / "results/small/inside/heads.csv").unlink()
+    opened = explorer.opened()
+    assert "Not measured" in texts(widgets_inside.heads(opened))
+    view = widgets_inside.slider(opened)
+    assert "Not measured" in texts(view) and texts(view).count("<img") == 2
+    control(view, "Sparsity").value = 0.0
+    assert "Cosine of the features with those of the 0 % run, 0 %" in texts(view)

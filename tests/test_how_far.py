@@ -1,0 +1,113 @@
+"""How far a study may be pruned: worked by hand, and against each task's own draws."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from views import by_hand, control, rows_of, table_study, texts
+
+from prune_utils import (
+    explorer,
+    how_far,
+    widgets_how_far,
+)
+from prune_utils.uncertainty import accuracy_draws
+
+HAND = pd.DataFrame(
+    [
+        ("a", 0.3, 0.5, -0.5, 1.5),
+        ("b", 0.3, 1.0, 0.5, 1.5),
+        ("a", 0.6, 2.0, 1.0, 3.0),
+        ("b", 0.6, 3.0, 2.0, 4.0),
+        ("a", 0.9, 1.0, 0.0, 2.0),  # back within, but beyond one that is not
+        ("b", 0.9, 1.0, 0.0, 2.0),
+    ],
+    columns=how_far.COSTS,
+)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "by_estimate", "surely"),
+    [((2, 3), 0.9, 0.3), ((2, 2.9), 0.3, 0.3), ((0.4, 20), 0.0, 0.0), ((3, 4), 0.9, 0.9), ((1, 2), 0.3, 0.0)],
+)
+def test_how_far_worked_by_hand(allowed, by_estimate, surely):
+    allowed = dict(zip("ab", allowed, strict=True))
+    assert how_far.farthest(HAND, allowed) == by_estimate
+    assert how_far.farthest(HAND, allowed, "high") == surely
+
+
+def test_a_task_without_a_cell_or_an_interval_is_not_known_to_be_within():
+    holes = HAND[(HAND.task != "b") | (HAND.sparsity != 0.6)]
+    assert how_far.farthest(holes, {"a": 20, "b": 20}) == 0.3
+    assert how_far.farthest(HAND.assign(high=np.nan), {"a": 20, "b": 20}, "high") == 0.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(-5, 20), st.floats(-5, 20)), min_size=1, max_size=6),
+    st.floats(0, 20),
+    st.floats(0, 20),
+)
+def test_how_far_is_the_end_of_the_run_of_fitting_sparsities(lost, a, b):
+    rows = [(t, (i + 1) / 10, cost, 0, 0) for i, pair in enumerate(lost) for t, cost in zip("ab", pair, strict=True)]
+    fits = [x <= a + 1e-7 and y <= b + 1e-7 for x, y in lost]
+    last = fits.index(False) if False in fits else len(fits)
+    assert how_far.farthest(pd.DataFrame(rows, columns=how_far.COSTS), {"a": a, "b": b}) == pytest.approx(last / 10)
+
+
+def test_costs_are_those_of_each_task_from_the_dense_model(empty):
+    table_study(empty, by_hand({"calm": (-1, 0, 0.5), "frail": (1, 4, 9)}))
+    opened = explorer.opened()
+    frame = widgets_how_far.costs(opened, "pretrain").set_index(["task", "sparsity"])
+    assert frame.cost.to_dict() == pytest.approx(
+        {
+            ("calm", 0.3): -1,
+            ("calm", 0.6): 0,
+            ("calm", 0.9): 0.5,
+            ("frail", 0.3): 1,
+            ("frail", 0.6): 4,
+            ("frail", 0.9): 9,
+        }
+    )
+    # all seeds shift alike, so that nothing is left over for the interval
+    assert frame.low.to_numpy() == pytest.approx(frame.cost.to_numpy()) == frame.high.to_numpy()
+    answer = widgets_how_far.answer(opened, "pretrain", {"calm": 0, "frail": 4})
+    assert answer.count("<b>Up to 60 %</b>") == 2 and "medium regime" in answer
+    assert "0.5 [0.5 to 0.5]" in answer and "not measured" in answer
+    view = widgets_how_far.sliders(opened)
+    control(view, "frail may lose").value = 0.5
+    assert "Only unpruned" in texts(view)
+
+
+def test_intervals_of_costs_are_quantiles_of_the_tasks_own_draws(empty):
+    random = np.random.default_rng(0)
+    rows = [
+        (arm, s, task, seed, 0.7 + 0.05 * random.standard_normal())
+        for arm, s in [("dense", 0), ("pretrain", 0.3), ("pretrain", 0.6)]
+        for task in ("a", "b")
+        for seed in range(4)
+    ]
+    table_study(empty, rows)
+    opened = explorer.opened()
+    row = widgets_how_far.costs(opened, "pretrain").set_index(["task", "sparsity"]).loc[("b", 0.6)]
+    cells = opened.evidence.cells
+    drawn = accuracy_draws(cells[cells.task == "b"]).drawn
+    ends = np.quantile(100 * (drawn["dense", 0.0] - drawn["pretrain", 0.6]), [0.025, 0.975])
+    assert [row.low, row.high] == pytest.approx(ends) and row.low < row.cost < row.high
+
+
+def test_one_seed_tells_no_interval_and_bytes_are_told_where_they_were_measured(finished, empty):
+    shutil.copytree(finished / "results/small", empty / "results/small")
+    sizes = pd.DataFrame(
+        {"seed": 0, "sparsity": [0.0, 0.9], "dense_bytes": 4_000_000, "sparse_bytes": [4_000_000, 1e6]}
+    )
+    sizes.to_csv(empty / "results/small/inside/sizes.csv", index=False)
+    opened = explorer.opened()
+    assert "One seed tells no interval" in widgets_how_far.answer(opened, "pretrain", {"sentiment": 20.0})
+    assert "4.00 MB, and stored sparse 1.00 MB (25%)" in widgets_how_far.answer(
+        opened, "pretrain", {"sentiment": 100.0}
+    )
+    assert rows_of(widgets_how_far.costs_table(opened).data)["sparse, MB"].to_dict() == {"90 %": "1.00"}
+    assert "not measured" in widgets_how_far.answer(opened, "random", {"sentiment": 100.0})
