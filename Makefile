@@ -5,7 +5,7 @@ ENV := .venv
 RUN := $(ENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study dry-run status plan report compare lab test bench clean
+.PHONY: help demo study dry-run status plan report compare lab app test bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -31,8 +31,11 @@ report: $(ENV)/ready ## make the report anew from what is finished: make report 
 compare: $(ENV)/ready ## a page of studies side by side: make compare STUDIES="demo published"
 	@$(RUN) -m prune_utils compare $(STUDIES)
 
-lab: $(ENV)/ready ## open the notebooks in JupyterLab
-	$(RUN) -m jupyterlab notebooks
+lab: $(ENV)/ready ## open the notebooks in JupyterLab, results beside them
+	$(RUN) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks
+
+app: $(ENV)/ready ## explore the study finished last in the browser, without JupyterLab and without a network
+	$(RUN) -m voila notebooks/6_explorer.ipynb
 
 test: $(ENV)/ready ## unit and property tests, a tiny study end to end, the notebooks under nbval
 	$(RUN) -m pytest -q

@@ -1,6 +1,7 @@
 """What a study has to offer an analysis: finished cells, what they could have been, and the frames of the others."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -24,6 +25,13 @@ class Evidence:
     loss: Draws | None
     margins: Analysis
     analyses: dict[str, pd.DataFrame] = field(default_factory=dict)
+    correct: dict[str, pd.DataFrame] | None = None  # by task, as predictions.dev_correct has it; None: not kept
+
+    def over(self, tasks: Collection[str]) -> "Evidence":
+        """The evidence of some of the tasks alone: means, and draws of them, over those."""
+        cells = self.cells[self.cells.task.isin(tasks)]
+        correct = self.correct and {task: rows for task, rows in self.correct.items() if task in tasks}
+        return replace(self, cells=cells, accuracy=accuracy_draws(cells, correct), correct=correct)
 
     def within(self, ends: tuple[float, float], *arms: str) -> list[float]:
         """The sparsities measured from one end to the other at which all of some arms have cells."""
@@ -41,7 +49,7 @@ def evidence_of(study: Study | Replay) -> Evidence:
         cells, runs = frames.cells_frame(study), frames.pretraining_frame(study)
         correct, analyses = dev_correct(study, cells[cells.selected]), _analyses(study)
     loss = loss_draws(runs) if len(runs) else None
-    return Evidence(cells, runs, accuracy_draws(cells, correct), loss, study.analysis, analyses)
+    return Evidence(cells, runs, accuracy_draws(cells, correct), loss, study.analysis, analyses, correct)
 
 
 def _analyses(study: Study) -> dict[str, pd.DataFrame]:

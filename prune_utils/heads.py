@@ -2,9 +2,8 @@
 
 import pandas as pd
 from torch import Tensor
-from transformers import BertConfig
 
-from prune_utils import paths
+from prune_utils import paths, stored
 from prune_utils.packed import MASKS, load_masks
 from prune_utils.schema import Study
 
@@ -35,8 +34,9 @@ def heads_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     for seed in seeds:
         for sparsity in study.grid.sparsities:
             folder = paths.pretraining(study.study, "gradual", sparsity, seed) / paths.CHECKPOINT
-            heads = BertConfig.from_pretrained(folder).num_attention_heads
-            parts.append(head_shares(load_masks(folder / MASKS), heads).assign(seed=seed, sparsity=sparsity))
+            parts.append(
+                head_shares(load_masks(folder / MASKS), stored.heads(folder)).assign(seed=seed, sparsity=sparsity)
+            )
     return pd.concat(parts, ignore_index=True)[["seed", "sparsity", "layer", "head", "pruned_share"]]
 
 

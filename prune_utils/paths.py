@@ -14,6 +14,7 @@ FINETUNING_NOTEBOOK = NOTEBOOKS / "2_finetuning.ipynb"
 REGIMES_NOTEBOOK = NOTEBOOKS / "3_regimes.ipynb"
 PRUNABILITY_NOTEBOOK = NOTEBOOKS / "4_prunability.ipynb"
 INSIDE_NOTEBOOK = NOTEBOOKS / "5_inside_the_encoder.ipynb"
+EXPLORER_NOTEBOOK = NOTEBOOKS / "6_explorer.ipynb"
 COMPARISON_NOTEBOOK = NOTEBOOKS / "7_comparison.ipynb"
 SNAKEFILE = ROOT / "Snakefile"
 
@@ -32,6 +33,11 @@ def given(path: str) -> Path:
 
 def results(study: str) -> Path:
     return OUT / "results" / study
+
+
+def data(study: str, name: str) -> Path:
+    """The folder of a prepared data set: a task's, or the pairs to pre-train on."""
+    return results(study) / "data" / name
 
 
 def inside(study: str) -> Path:

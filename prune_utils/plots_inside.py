@@ -110,11 +110,12 @@ def _matrix_label(matrix: str) -> str:
     return f"layer {layer} {kind}" if layer else kind
 
 
-def word_map(magnitudes: pd.DataFrame) -> Figure:
-    """Magnitudes of word embeddings: a row a word, a column a dimension (paper Fig. 8)."""
+def word_map(magnitudes: pd.DataFrame, top: float | None = None) -> Figure:
+    """Magnitudes of word embeddings: a row a word, a column a dimension (paper Fig. 8). `top`: the magnitude of the
+    last colour; where not given, one that a hundredth of them pass."""
     figure, axes = panel(width=8, height=1.2 + 0.15 * len(magnitudes))
     # a few outlying dimensions would leave all others one colour
-    top = np.percentile(magnitudes, 99)
+    top = np.percentile(magnitudes, 99) if top is None else top
     image = axes.imshow(magnitudes, aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, vmin=0, vmax=top or 1)
     # words are text, not mathtext, and no font has the letters of all languages
     words = [word.encode("ascii", "backslashreplace").decode() for word in magnitudes.index]

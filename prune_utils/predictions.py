@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from prune_utils import paths
 from prune_utils.grid import Cell
 from prune_utils.schema import Study
 
@@ -12,16 +13,24 @@ PREDICTIONS = "dev_predictions.npy"
 def dev_correct(study: Study, cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """By task, a row for each of `cells` (indexed by arm, target_sparsity, seed, learning_rate), a column a dev
     example in the order of its file, True where it was answered right. Cells that predicted nothing have no row."""
-    from prune_utils import prepared, text  # a table's study has no need of them, nor of the seconds they take
-
-    tokenizer = text.tokenizer(study.corpus)
     found = {}
     for task, group in cells.dropna(subset="dev_accuracy").groupby("task"):
-        answers = np.asarray(prepared.task_data(study, task, tokenizer)[1][:]["labels"])
+        answers = _answers(study, task)
         rows = {key: _of(study, task, *key) == answers for key in _keys(group)}
         index = pd.MultiIndex.from_tuples(rows, names=["arm", "target_sparsity", "seed", "learning_rate"])
         found[task] = pd.DataFrame(np.stack(list(rows.values())), index=index)
     return found
+
+
+def _answers(study: Study, task: str) -> np.ndarray:
+    """The right answers of a task's dev examples, shape (examples,)."""
+    if (folder := paths.task_data(study.study, task) / "dev").exists():
+        from datasets import load_from_disk  # alone: transformers takes seconds, and nothing is tokenized here
+
+        return np.asarray(load_from_disk(str(folder)).with_format("numpy")["labels"][:])
+    from prune_utils import prepared, text
+
+    return np.asarray(prepared.task_data(study, task, text.tokenizer(study.corpus))[1][:]["labels"])
 
 
 def _keys(group: pd.DataFrame) -> list[tuple]:

@@ -54,7 +54,7 @@ def pretraining_data(study: Study, held_out: bool = False) -> Dataset:
         # written to disk as it comes: the paper's three million pairs do not fit in memory
         return Dataset.from_generator(taken, features=PAIR_FEATURES, cache_dir=cache, fingerprint="pairs")
 
-    return _once(paths.results(study.study) / "data" / ("held-out" if held_out else "pairs"), make)
+    return _once(paths.data(study.study, "held-out" if held_out else "pairs"), make)
 
 
 def task_data(study: Study, name: str, tokenizer: PreTrainedTokenizerBase) -> tuple[Dataset, Dataset]:

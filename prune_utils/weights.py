@@ -8,9 +8,6 @@ import pandas as pd
 from torch import Tensor
 
 from prune_utils import paths
-from prune_utils.checkpoints import load_checkpoint
-from prune_utils.matrices import prunable_matrices
-from prune_utils.modeling import MaskedBert
 from prune_utils.schema import Study
 
 KINDS = {
@@ -35,6 +32,11 @@ def kind_and_layer(matrix: str) -> tuple[str, int | None]:
 
 def checkpoint(study: Study, sparsity: float, seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The prunable matrices of a gradual run and their masks, both by name."""
+    # here and not above: the names and histograms of this file need no transformers, nor the seconds it takes
+    from prune_utils.checkpoints import load_checkpoint
+    from prune_utils.matrices import prunable_matrices
+    from prune_utils.modeling import MaskedBert
+
     folder = paths.pretraining(study.study, "gradual", sparsity, seed) / paths.CHECKPOINT
     model, masks, _ = load_checkpoint(MaskedBert, folder, sparsity)
     return {name: p.detach() for name, p in prunable_matrices(model).items()}, masks

@@ -8,6 +8,8 @@ os.environ["HF_HUB_OFFLINE"] = "0"
 
 import pytest
 import torch
+import yaml
+from commands import run
 from transformers import BertConfig, set_seed
 
 from prune_utils.modeling import MaskedBert
@@ -62,3 +64,32 @@ def tiny_batch():
         "token_type_ids": torch.zeros_like(ids),
         "next_sentence_label": torch.tensor([0, 1, 0, 1, 1, 0]),
     }
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """The params of a study smaller than smoke, of the same kind."""
+    path = tmp_path_factory.mktemp("params") / "small.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "extends": "smoke.yaml",
+                "tasks": [{"source": "embedded", "name": "sentiment", "train": 96, "dev": 64}],
+                "finetuning": {"learning_rates": [1.0e-3]},
+                "grid": {"sparsities": [0.0, 0.9]},
+                "prunability": {"sparsity": 0.9, "epochs": [0, 1, 2]},
+            }
+        )
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(small, tmp_path_factory):
+    """The output folder of an undisturbed run of it."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    done = run(out, "study", small)
+    assert done.returncode == 0, done.stderr
+    assert "13/13" in done.stdout and "nothing" in done.stdout and not done.stderr
+    assert done.stdout.strip().endswith("index.html")
+    return out

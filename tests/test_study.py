@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from commands import command, run
 
 from prune_utils import paths
 from prune_utils.masks import sparsity_of
@@ -20,44 +21,6 @@ from prune_utils.packed import MASKS, load_masks
 
 # of a run, not of its result
 TIMES = ["seconds", "finished"]
-
-
-def command(out, *arguments):
-    return [sys.executable, "-m", "prune_utils", *map(str, arguments)], {**os.environ, "PRUNE_UTILS_OUT": str(out)}
-
-
-def run(out, *arguments):
-    words, environment = command(out, *arguments)
-    return subprocess.run(words, env=environment, cwd=paths.ROOT, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="session")
-def small(tmp_path_factory):
-    """The params of a study smaller than smoke, of the same kind."""
-    path = tmp_path_factory.mktemp("params") / "small.yaml"
-    path.write_text(
-        yaml.safe_dump(
-            {
-                "extends": "smoke.yaml",
-                "tasks": [{"source": "embedded", "name": "sentiment", "train": 96, "dev": 64}],
-                "finetuning": {"learning_rates": [1.0e-3]},
-                "grid": {"sparsities": [0.0, 0.9]},
-                "prunability": {"sparsity": 0.9, "epochs": [0, 1, 2]},
-            }
-        )
-    )
-    return path
-
-
-@pytest.fixture(scope="session")
-def finished(small, tmp_path_factory):
-    """The output folder of an undisturbed run of it."""
-    out = tmp_path_factory.mktemp("undisturbed")
-    done = run(out, "study", small)
-    assert done.returncode == 0, done.stderr
-    assert "13/13" in done.stdout and "nothing" in done.stdout and not done.stderr
-    assert done.stdout.strip().endswith("index.html")
-    return out
 
 
 def cells_of(out):

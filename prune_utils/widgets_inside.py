@@ -1,0 +1,85 @@
+"""Heads, words and features, all at one sparsity."""
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+
+from prune_utils import figures, plots_explorer, plots_inside, stored
+from prune_utils.explorer import Absent, Opened, escaped, follows, labelled, paragraph, percent, view
+from prune_utils.weights import word_magnitudes
+
+
+def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
+    """Magnitudes of word embeddings at a sparsity, of the words and in the order that the 0 % run gives: a pruned
+    weight is 0. A row a word, a column a dimension."""
+    first = opened.trained().grid.seeds[0]
+    dense, pruned = opened.checkpoint(0.0, first), opened.checkpoint(sparsity, first)
+    words = stored.words(dense)
+    chosen = word_magnitudes(stored.matrix(dense, stored.WORDS), words).index
+    rows = [words.index(word) for word in chosen]
+    return pd.DataFrame(stored.matrix(pruned, stored.WORDS)[rows].abs().numpy(), index=chosen)
+
+
+def _heads(opened: Opened, sparsity: float):
+    frame = opened.inside("heads")
+    one = frame[frame.seed == frame.seed.min()]
+    return plots_inside.head_map(one, sparsity), one[one.sparsity == sparsity]
+
+
+def _words(opened: Opened, sparsity: float):
+    frame = magnitudes(opened, sparsity)
+    return plots_inside.word_map(frame, float(np.percentile(magnitudes(opened, 0.0), 99))), frame
+
+
+def _features(opened: Opened, sparsity: float):
+    frame = opened.inside("similarity")
+    at = frame[(frame.method == "gradual") & (frame.sparsity == sparsity)].groupby("layer").cosine.mean()
+    return plots_explorer.marked(plots_inside.similarity(frame), sparsity), at.to_frame()
+
+
+VIEWS = {
+    "Share pruned of every attention head": _heads,
+    "Magnitudes of word embeddings, zeros where pruned": _words,
+    "Cosine of the features with those of the 0 % run": _features,
+}
+
+
+def middle(opened: Opened) -> float:
+    sparsities = opened.trained().grid.sparsities
+    return sparsities[len(sparsities) // 2]
+
+
+@view
+def heads(opened: Opened):
+    """The map of heads at the sparsity in the middle of the grid."""
+    figure, frame = _heads(opened, middle(opened))
+    return figures.show(figure, "explorer_heads", f"Share pruned of each head at {percent(middle(opened))}.", frame)
+
+
+@view
+def slider(opened: Opened) -> ipywidgets.Widget:
+    """All three, moving with one slider over the study's sparsities."""
+    options, wide = [(percent(s), s) for s in opened.trained().grid.sparsities], {"width": "min(34em, 100%)"}
+    sparsity = labelled(
+        ipywidgets.SelectionSlider,
+        description="Sparsity",
+        options=options,
+        value=options[-1][1],
+        continuous_update=False,
+        layout=wide,
+    )
+
+    def shown(at: float) -> str:
+        return "".join(_part(opened, title, draw, at) for title, draw in VIEWS.items())
+
+    return ipywidgets.VBox([sparsity, follows(shown, sparsity)])
+
+
+def _part(opened: Opened, title: str, draw, sparsity: float) -> str:
+    try:
+        figure, _ = draw(opened, sparsity)
+    except Absent as absent:
+        return paragraph(f"{title}: {absent}")
+    return f"<p><b>{escaped(title)}, {percent(sparsity)}</b></p>" + figures.image(
+        figure, f"{title} at {percent(sparsity)}."
+    )
