@@ -4,6 +4,8 @@ import ast
 import os
 from typing import Any
 
+import pandas as pd
+
 from prune_utils import paths, preflight
 from prune_utils.params import extended, validated
 from prune_utils.schema import METHODS, Replay, Study
@@ -46,6 +48,7 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
 def quiet() -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    pd.set_option("display.html.use_mathjax", False)  # in a table `$x$` is a name, no formula
 
 
 def _injected(history: list[str]) -> set[str]:
