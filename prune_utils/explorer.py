@@ -187,7 +187,13 @@ def labelled(kind: type, *values, description: str, **options) -> ipywidgets.Wid
 
 
 def escaped(value: object) -> str:
-    return html.escape(str(value))
+    """Text that stands literally in HTML, and is no formula either."""
+    return _no_formula(html.escape(str(value)))
+
+
+def _no_formula(page: str) -> str:
+    """MathJax reads a page's text after it is made, but not across elements; attributes here have none of these."""
+    return page.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
 
 
 def paragraph(text: str) -> str:
@@ -197,6 +203,7 @@ def paragraph(text: str) -> str:
 def table(frame: pd.DataFrame, caption: str = "", index: bool = True) -> str:
     """A frame as an HTML table that scrolls on its own where the window is narrow; all of its text is text."""
     made = frame.to_html(border=0, index=index, escape=True, na_rep="", index_names=False)
+    made = _no_formula(made)
     title = f'<caption style="text-align: left; white-space: nowrap">{escaped(caption)}</caption>' if caption else ""
     made = made.replace("<table ", '<table style="margin: 0 0 12px 0" ', 1).replace(">", f">{title}", 1)
     return f'<div style="overflow-x: auto">{made}</div>'

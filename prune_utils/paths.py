@@ -36,7 +36,7 @@ def results(study: str) -> Path:
 
 
 def data(study: str, name: str) -> Path:
-    """The folder of a prepared data set: a task's, or the pairs to pre-train on."""
+    """The folder of pairs to pre-train on, or of those held out."""
     return results(study) / "data" / name
 
 

@@ -2,6 +2,7 @@
 
 import ipywidgets
 import pandas as pd
+from IPython.display import HTML
 
 from prune_utils import how_far, regimes
 from prune_utils.explorer import Absent, Opened, escaped, follows, labelled, percent, row, table, view
@@ -31,10 +32,10 @@ def borders(opened: Opened) -> regimes.Regimes:
 
 
 @view
-def costs_table(opened: Opened) -> pd.DataFrame:
+def costs_table(opened: Opened) -> HTML:
     """What every sparsity costs each task."""
     arm = next(iter(arms_of(opened)), STORED)
-    return how_far.table(costs(opened, arm), borders(opened), _sizes(opened, arm))
+    return HTML(table(how_far.table(costs(opened, arm), borders(opened), _sizes(opened, arm))))
 
 
 def _sizes(opened: Opened, arm: str) -> pd.DataFrame | None:

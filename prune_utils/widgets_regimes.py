@@ -9,7 +9,6 @@ import ipywidgets
 import pandas as pd
 
 from prune_utils import figures, plots, regimes
-from prune_utils.estimates import LEVEL
 from prune_utils.evidence import Evidence
 from prune_utils.executed import notebook_of
 from prune_utils.explorer import LAB, Absent, Opened, escaped, follows, labelled, percent, row, served, table, view
@@ -46,12 +45,12 @@ def _of(draws: Draws, arms: list[str]) -> Draws:
 def numbers(some: Evidence) -> pd.DataFrame:
     """Mean accuracy (percent) with its interval: rows arms, columns sparsities."""
     draws = some.accuracy
-    ends = 100 * draws.drawn.quantile([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ends = 100 * draws.ends()
     rows: dict[str, dict[str, str]] = {}
     for arm in (arm for arm in ARMS if arm in draws.point.index.get_level_values(0)):
         for sparsity, mean in draws.point[arm].items():
-            around = ends[arm, sparsity]
-            spread = f" [{around.iloc[0]:.1f} to {around.iloc[1]:.1f}]" if draws.covers else ""
+            low, high = ends.loc[(arm, sparsity)]
+            spread = f" [{low:.1f} to {high:.1f}]" if draws.covers else ""
             rows.setdefault(LABELS[arm], {})[percent(sparsity)] = f"{100 * mean:.1f}{spread}"
     columns = [percent(s) for s in sorted({s for _, s in draws.point.index})]
     return pd.DataFrame.from_dict(rows, "index").reindex(columns=columns).fillna("")
