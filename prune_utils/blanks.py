@@ -9,7 +9,6 @@ from torch import Tensor
 from transformers import AutoTokenizer, BertForPreTraining, PreTrainedTokenizerBase
 
 from prune_utils import lexicon, paths
-from prune_utils.checkpoints import load_checkpoint
 from prune_utils.clauses import article
 from prune_utils.explorer import Absent, Opened, percent
 from prune_utils.pairs import IGNORED
@@ -41,8 +40,8 @@ class Models:
         folder = self._folder(sparsity)
         if folder in self.kept:
             return self.kept[folder]
-        model, _, _ = load_checkpoint(BertForPreTraining, folder, sparsity)
-        model.eval()
+        # its zeros were held to its masks when it was saved; to do so for each sentence would take longer than to ask
+        model = BertForPreTraining.from_pretrained(folder, dtype=torch.float32).eval()
         size = sum(p.nbytes for p in model.parameters())
         if size * (len(self.kept) + 1) <= HELD:
             self.kept[folder] = model

@@ -5,6 +5,8 @@ another sparsity is another place in them and nothing is ranked anew.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -26,7 +28,7 @@ class Cut:
     def pruned(self) -> int:
         return self.mask.numel() - self.kept
 
-    @property
+    @cached_property
     def kept(self) -> int:
         return int(self.mask.sum())
 
@@ -37,6 +39,7 @@ class Cuts:
     def __init__(self, matrices: dict[str, Tensor]):
         self.matrices = matrices
         self.sorted = {name: np.sort(magnitudes(matrix).numpy()) for name, matrix in matrices.items()}
+        self._last: tuple[str, Tensor] | None = None  # magnitudes of the matrix cut last, which is cut again
 
     def own(self, name: str, sparsity: float) -> Cut:
         """Of one matrix by its own magnitudes: round(s·n) are pruned."""
@@ -83,7 +86,9 @@ class Cuts:
         matrix = self.matrices[name]
         if threshold is None:
             return Cut(None, torch.ones(matrix.shape, dtype=torch.bool))
-        magnitude = magnitudes(matrix)
+        if self._last is None or self._last[0] != name:
+            self._last = name, magnitudes(matrix)
+        magnitude = self._last[1]
         keep = magnitude > float(threshold)
         keep[(magnitude == float(threshold)).nonzero().squeeze(1)[ties:]] = True
         return Cut(float(threshold), keep.view(matrix.shape))
@@ -124,9 +129,7 @@ def head_shares(name: str, mask: Tensor, heads: int) -> pd.Series | None:
 def blocks(mask: Tensor, most: int = 160) -> np.ndarray:
     """A mask as an image of at most `most` pixels a side: the share pruned of each block of weights."""
     pruned = (~mask).numpy()
-    for axis in (0, 1):
-        starts = np.unique(np.linspace(0, pruned.shape[axis], min(most, pruned.shape[axis]) + 1).astype(int))
-        sizes = np.diff(starts)
-        sums = np.add.reduceat(pruned, starts[:-1], axis=axis, dtype=np.float64)
-        pruned = sums / (sizes[:, None] if axis == 0 else sizes)
-    return pruned
+    rows, columns = (np.linspace(0, size, min(most, size) + 1).astype(int) for size in mask.shape)
+    sums = np.stack([pruned[start:end].sum(axis=0) for start, end in pairwise(rows)])
+    sums = np.add.reduceat(sums, columns[:-1], axis=1)
+    return sums / np.outer(np.diff(rows), np.diff(columns))

@@ -204,8 +204,10 @@ def table(frame: pd.DataFrame, caption: str = "", index: bool = True) -> str:
     """A frame as an HTML table that scrolls on its own where the window is narrow; all of its text is text."""
     made = frame.to_html(border=0, index=index, escape=True, na_rep="", index_names=False)
     made = _no_formula(made)
-    title = f'<caption style="text-align: left; white-space: nowrap">{escaped(caption)}</caption>' if caption else ""
-    made = made.replace("<table ", '<table style="margin: 0 0 12px 0" ', 1).replace(">", f">{title}", 1)
+    title = f'<caption style="text-align: left">{escaped(caption)}</caption>' if caption else ""
+    made = made.replace("<table ", '<table style="margin: 0 0 12px 0; white-space: nowrap" ', 1).replace(
+        ">", f">{title}", 1
+    )
     return f'<div style="overflow-x: auto">{made}</div>'
 
 
