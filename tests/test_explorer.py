@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from bs4 import BeautifulSoup
+from hostile import NAME
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -262,7 +263,7 @@ def test_ticking_a_task_off_changes_the_numbers_and_all_off_says_so(empty):
 
 def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
     row = pd.read_csv(finished / "results/small/cells.csv").set_index(["arm", "target_sparsity"]).loc[("random", 0.9)]
-    found = widgets_regimes.behind(here, "random", 0.9, "sentiment").iloc[0]
+    found = widgets_regimes.behind(here, "random", 0.9, NAME).iloc[0]
     for ours, theirs in {
         "accuracy": "dev_accuracy",
         "train loss": "train_loss",
@@ -270,13 +271,13 @@ def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
     }.items():
         assert found[ours] == row[theirs]
     assert (found.seed, found.seconds, found["realised sparsity"]) == (row.seed, row.seconds, row.realised_sparsity)
-    assert found.notebook.is_relative_to(finished / "results/small/finetune/sentiment/seed-0")
+    assert found.notebook.is_relative_to(finished / "results/small/finetune" / paths.folder_name(NAME) / "seed-0")
     injected = next(
         c for c in nbformat.read(found.notebook, 4).cells if "injected-parameters" in c.metadata.get("tags", [])
     )
-    assert 'task = "sentiment"' in injected.source and "0.9" in injected.source
+    assert json.dumps(NAME, ensure_ascii=False) in injected.source and "0.9" in injected.source
     with pytest.raises(explorer.Absent, match="no cell"):
-        widgets_regimes.behind(here, "random", 0.5, "sentiment")
+        widgets_regimes.behind(here, "random", 0.5, NAME)
 
 
 def test_the_choice_of_a_point_shows_its_numbers(here):
@@ -391,12 +392,10 @@ def test_one_seed_tells_no_interval_and_bytes_are_told_where_they_were_measured(
     )
     sizes.to_csv(empty / "results/small/inside/sizes.csv", index=False)
     opened = explorer.opened()
-    assert "One seed tells no interval" in widgets_how_far.answer(opened, "pretrain", {"sentiment": 20.0})
-    assert "4.00 MB, and stored sparse 1.00 MB (25%)" in widgets_how_far.answer(
-        opened, "pretrain", {"sentiment": 100.0}
-    )
+    assert "One seed tells no interval" in widgets_how_far.answer(opened, "pretrain", {NAME: 20.0})
+    assert "4.00 MB, and stored sparse 1.00 MB (25%)" in widgets_how_far.answer(opened, "pretrain", {NAME: 100.0})
     assert rows_of(widgets_how_far.costs_table(opened).data)["sparse, MB"].to_dict() == {"90 %": "1.00"}
-    assert "not measured" in widgets_how_far.answer(opened, "random", {"sentiment": 100.0})
+    assert "not measured" in widgets_how_far.answer(opened, "random", {NAME: 100.0})
 
 
 # weights

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from commands import run
+from hostile import NAME
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from prune_utils import figures, paths
@@ -147,13 +148,11 @@ def test_the_report_leads_with_findings_and_ends_with_how_it_was_made(finished):
 def test_an_unfinished_study_reports_what_it_has(finished, small, tmp_path):
     shutil.copytree(finished / "results", tmp_path / "results")
     for arm in ("pretrain", "random"):
-        (cell,) = (tmp_path / "results/small/finetune/sentiment/seed-0" / arm).rglob("result.json")
+        (cell,) = (tmp_path / "results/small/finetune" / paths.folder_name(NAME) / "seed-0" / arm).rglob("result.json")
         cell.unlink()
     before = {path for path in (tmp_path / "results").rglob("*") if path.is_file()}
     soup = bs4.BeautifulSoup(report_of(tmp_path, "report", small).read_text(), "html.parser")
-    assert (
-        "This study is not finished. 4 of 6 fine-tuned cells" in soup.text and "sentiment, pretrain: 90 %" in soup.text
-    )
+    assert "This study is not finished. 4 of 6 fine-tuned cells" in soup.text and f"{NAME}, pretrain: 90 %" in soup.text
     assert soup.select("figure") and "nan" not in soup.text
     # nothing was trained for it
     assert {path for path in (tmp_path / "results").rglob("result.json")} <= before
