@@ -3,7 +3,7 @@
 import pandas as pd
 from torch import Tensor
 
-from prune_utils import paths
+from prune_utils import paths, stored
 from prune_utils.packed import MASKS, load_masks
 from prune_utils.schema import Study
 
@@ -30,14 +30,13 @@ def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
 
 def heads_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     """The shares in the gradual runs: columns seed, sparsity, layer, head, pruned_share."""
-    from transformers import BertConfig  # seconds, which those who read the frame need not wait for
-
     parts = []
     for seed in seeds:
         for sparsity in study.grid.sparsities:
             folder = paths.pretraining(study.study, "gradual", sparsity, seed) / paths.CHECKPOINT
-            heads = BertConfig.from_pretrained(folder).num_attention_heads
-            parts.append(head_shares(load_masks(folder / MASKS), heads).assign(seed=seed, sparsity=sparsity))
+            parts.append(
+                head_shares(load_masks(folder / MASKS), stored.heads(folder)).assign(seed=seed, sparsity=sparsity)
+            )
     return pd.concat(parts, ignore_index=True)[["seed", "sparsity", "layer", "head", "pruned_share"]]
 
 

@@ -49,6 +49,7 @@ def quiet() -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     pd.set_option("display.max_colwidth", None)  # a frame's text is there to be read
+    pd.set_option("display.html.use_mathjax", False)  # in a table `$x$` is a name, no formula
 
 
 def _injected(history: list[str]) -> set[str]:

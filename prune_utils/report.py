@@ -13,7 +13,7 @@ from prune_utils.execution import run_notebook
 from prune_utils.files import whole_folder
 from prune_utils.frames import missing, pretraining_frame
 from prune_utils.grid import all_cells
-from prune_utils.nodes import nodes
+from prune_utils.nodes import nodes, outgrown
 from prune_utils.pages import page
 from prune_utils.params import load_study
 from prune_utils.schema import Replay, Study
@@ -57,7 +57,8 @@ def _is_current(study: Study | Replay) -> bool:
     folder, every = paths.results(study.study), nodes(study)
     read = [folder / "params.yaml", paths.REGIMES_NOTEBOOK, *(folder / path for path in every[-1].after)]
     last = folder / every[-1].notebook
-    return all(path.exists() for path in [*read, last]) and last.stat().st_mtime >= max(p.stat().st_mtime for p in read)
+    there = all(path.exists() for path in [*read, last]) and not (isinstance(study, Study) and outgrown(study))
+    return there and last.stat().st_mtime >= max(p.stat().st_mtime for p in read)
 
 
 def render(study: Study | Replay, analysis: Path | None = None) -> None:

@@ -26,6 +26,7 @@ def run(params: Path, dry: bool = False) -> None:
     study = load_study(params)
     folder = paths.results(study.study)
     preflight.check_local_files(study)
+    _check_paths(study)
     if dry:
         list_nodes(study)
         return
@@ -41,6 +42,16 @@ def run(params: Path, dry: bool = False) -> None:
     except BlockingIOError:
         raise ParamsError(f"study '{study.study}' is being run by another process: {folder} is held") from None
     print(f"report: {paths.shown(paths.report(study.study))}")
+
+
+def _check_paths(study: Study | Replay) -> None:
+    """Raises ParamsError where a path that the graph names has braces: Snakemake reads wildcards in them."""
+    tables = [path for node in nodes(study) for path in node.after if path.is_absolute()]
+    for path in (paths.ROOT, paths.OUT.resolve(), *tables):
+        if set("{}") & set(str(path)):
+            raise ParamsError(
+                f"path {path} has braces; allowed are the project, its results and tables in folders without"
+            )
 
 
 def record(study: Study) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from commands import run
+from hostile import write_task
 from transformers import BertConfig, set_seed
 
 from prune_utils import explorer, paths
@@ -69,13 +70,14 @@ def tiny_batch():
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
-    """The params of a study smaller than smoke, of the same kind."""
+    """The params of a study smaller than smoke, of the same kind, with a hostile task in a folder with blanks and accents."""
     path = tmp_path_factory.mktemp("params") / "small.yaml"
+    task = write_task(tmp_path_factory.mktemp("dàta") / "é ü 'ß'", 96, 64)
     path.write_text(
         yaml.safe_dump(
             {
                 "extends": "smoke.yaml",
-                "tasks": [{"source": "embedded", "name": "sentiment", "train": 96, "dev": 64}],
+                "tasks": [task],
                 "finetuning": {"learning_rates": [1.0e-3]},
                 "grid": {"sparsities": [0.0, 0.9]},
                 "prunability": {"sparsity": 0.9, "epochs": [0, 1, 2]},
@@ -88,7 +90,7 @@ def small(tmp_path_factory):
 @pytest.fixture(scope="session")
 def finished(small, tmp_path_factory):
     """The output folder of an undisturbed run of it."""
-    out = tmp_path_factory.mktemp("undisturbed")
+    out = tmp_path_factory.mktemp("é ü") / "öut $HOME"
     done = run(out, "study", small)
     assert done.returncode == 0, done.stderr
     assert "13/13" in done.stdout and "nothing" in done.stdout and not done.stderr

@@ -11,6 +11,7 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
+from hostile import NAME
 from views import HARM, by_hand, control, table_study, texts
 
 from prune_utils import (
@@ -170,7 +171,7 @@ def test_ticking_a_task_off_changes_the_numbers_and_all_off_says_so(empty):
 
 def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
     row = pd.read_csv(finished / "results/small/cells.csv").set_index(["arm", "target_sparsity"]).loc[("random", 0.9)]
-    found = widgets_regimes.behind(here, "random", 0.9, "sentiment").iloc[0]
+    found = widgets_regimes.behind(here, "random", 0.9, NAME).iloc[0]
     for ours, theirs in {
         "accuracy": "dev_accuracy",
         "train loss": "train_loss",
@@ -178,13 +179,13 @@ def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
     }.items():
         assert found[ours] == row[theirs]
     assert (found.seed, found.seconds, found["realised sparsity"]) == (row.seed, row.seconds, row.realised_sparsity)
-    assert found.notebook.is_relative_to(finished / "results/small/finetune/sentiment/seed-0")
+    assert found.notebook.is_relative_to(finished / "results/small/finetune" / paths.folder_name(NAME) / "seed-0")
     injected = next(
         c for c in nbformat.read(found.notebook, 4).cells if "injected-parameters" in c.metadata.get("tags", [])
     )
-    assert 'task = "sentiment"' in injected.source and "0.9" in injected.source
+    assert json.dumps(NAME, ensure_ascii=False) in injected.source and "0.9" in injected.source
     with pytest.raises(explorer.Absent, match="no cell"):
-        widgets_regimes.behind(here, "random", 0.5, "sentiment")
+        widgets_regimes.behind(here, "random", 0.5, NAME)
 
 
 def test_the_choice_of_a_point_shows_its_numbers(here):

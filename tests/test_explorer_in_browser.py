@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from hostile import NAME
 from safetensors import safe_open
 from servers import LAB, TOKEN, serving
 from transformers import AutoTokenizer, BertForPreTraining
@@ -95,7 +96,9 @@ def test_in_jupyterlab(page, finished, tmp_path):
         use(page, finished)
         page.screenshot(path=tmp_path / "lab.png")
         # the notebook that a cell came from opens beside the explorer
-        page.get_by_role("link", name="results/small/finetune/sentiment/seed-0/sparsity-00-to-90.ipynb").click()
+        page.get_by_role(
+            "link", name=f"results/small/finetune/{paths.folder_name(NAME)}/seed-0/sparsity-00-to-90.ipynb"
+        ).click()
         page.get_by_role("tab", name="sparsity-00-to-90.ipynb").wait_for()
 
 

@@ -5,22 +5,25 @@ import shutil
 import subprocess
 import sys
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import bs4
 import matplotlib.pyplot as plt
-import nbformat
-import pandas as pd
 import pytest
+import torch
 import yaml
+from hostile import NAME, write_task
 from hypothesis import given
 from hypothesis import strategies as st
 from nbconvert.filters.markdown import markdown2html
 
-from prune_utils import escaping, language, language_tasks, lexicon, paths
+from prune_utils import escaping, language, lexicon, paths, plots_inside, text, weights
 from prune_utils.params import load_study
 from prune_utils.section import ParamsError
+from prune_utils.sources import LocalCorpus, LocalTask
+from prune_utils.tasks import examples
+from prune_utils.workflow import run
 
-NAME = '<script>alert("é & $x_1$ {y}")</script>'
 HOSTILE = [NAME, "..", "../../up", "/etc", "a b", ".hidden", "{y}", "~", "-rf", "%2e%2e", "held-out", "é", "x" * 200]
 SHOWN = [
     *HOSTILE,
@@ -64,6 +67,13 @@ def test_a_name_that_cannot_be_printed_is_refused(name, tmp_path):
         load_study(params)
 
 
+def test_a_folder_with_braces_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "OUT", tmp_path / "{y}")
+    with pytest.raises(ParamsError, match="has braces"):
+        run(paths.PARAMS / "published.yaml")
+    assert not (tmp_path / "{y}").exists()
+
+
 def shown(markdown):
     """Text and elements of Markdown as nbconvert renders it."""
     page = bs4.BeautifulSoup(markdown2html(markdown), "html.parser")
@@ -95,50 +105,38 @@ def test_a_legend_has_every_name():
     plt.close("all")
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
-    """The output folder of a finished study with hostile names, in a clone, and with data, whose folders have
-    blanks and accents; and what was printed."""
-    base = tmp_path_factory.mktemp("é ü ß")
-    clone, out, data = base / "a clone é", base / "öut $HOME", base / "dàta 'x'"
+def test_words_and_labels_that_look_like_markup_are_text(tmp_path):
+    folder = tmp_path / "dàta 'x' é"
+    task = LocalTask(**write_task(folder, 24, 24))
+    assert set(examples(task)[1].label) == {0, 1}
+    words = [*language.vocabulary(lexicon.load()), "<b>", "<script>alert(2)</script>", "_"]
+    (folder / "vocab é.txt").write_text("\n".join(words), encoding="utf-8")
+    (folder / "a text.txt").write_text("<b> the .\n\n_ <script>alert(2)</script> .\n", encoding="utf-8")
+    corpus = LocalCorpus(
+        source="local",
+        files=[f"{folder}/a text.txt"],
+        held_out_files=[f"{folder}/a text.txt"],
+        vocabulary=f"{folder}/vocab é.txt",
+        max_length=16,
+    )
+    assert list(text.documents(corpus, held_out=False)) == [["<b> the ."], ["_ <script>alert(2)</script> ."]]
+    ids = range(len(words) - 3, len(words))
+    assert text.tokenizer(corpus).convert_ids_to_tokens(ids) == words[-3:]
+    frame = weights.word_magnitudes(torch.rand(len(words), 4), words, most=len(words))
+    figure = plots_inside.word_map(frame.loc[words[-3:]])
+    figure.savefig(tmp_path / "words.svg")
+    elements = list(ElementTree.parse(tmp_path / "words.svg").iter())
+    assert not any(element.tag.endswith(("}b", "}script")) for element in elements)
+    assert set(words[-3:]) <= {element.text for element in elements if element.tag.endswith("}text")}
+
+
+def test_a_clone_may_lie_in_a_folder_with_blanks_and_accents(tmp_path):
+    clone, out = tmp_path / "a clone é ü 'ß'", tmp_path / "öut $HOME"
     for name in ("prune_utils", "notebooks", "params"):
         shutil.copytree(paths.ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(paths.SNAKEFILE, clone)
-    data.mkdir()
-    words = [*language.vocabulary(lexicon.load()), "<b>", "<script>alert(2)</script>", "$x_1$", "_"]
-    (data / "vocab é.txt").write_text("\n".join(words), encoding="utf-8")
-    for part, count in (("train", 60), ("held out", 12)):
-        documents = ["\n".join(document) for document in language.documents(lexicon.load(), count, part)]
-        (data / f"{part}.txt").write_text("\n\n".join(documents) + "\n<b> $x_1$ _ .\n", encoding="utf-8")
-    for part, rows in zip(("train", "dev"), language_tasks.splits("sentiment", 48, 32), strict=True):
-        lines = [f"{row['sentence']}\t{('<i>no</i>', '$y$')[row['label']]}\n" for row in rows]
-        (data / f"{part}.tsv").write_text("sentence\tlabel\n" + "".join(lines), encoding="utf-8")
-    params = clone / "params" / "hostile.yaml"
-    params.write_text(
-        yaml.safe_dump(
-            {
-                "extends": "smoke.yaml",
-                "corpus": {
-                    "source": "local",
-                    "files": [f"{data}/train.txt"],
-                    "held_out_files": [f"{data}/held out.txt"],
-                    "vocabulary": f"{data}/vocab é.txt",
-                    "max_length": 32,
-                },
-                "tasks": [{"source": "local", "name": NAME, "folder": str(data)}],
-                "pretraining": {"burn_in_steps": 4, "steps": 4, "ramp_steps": 2, "frequency": 1},
-                "finetuning": {"learning_rates": [1.0e-3]},
-                "grid": {
-                    "sparsities": [0.0, 0.9],
-                    "arms": ["dense", "scratch", "pretrain", "information_deletion", "downstream"],
-                },
-                "prunability": {"sparsity": 0.9, "epochs": [0, 1]},
-            }
-        ),
-        encoding="utf-8",
-    )
     done = subprocess.run(
-        [sys.executable, "-m", "prune_utils", "study", "params/hostile.yaml"],
+        [sys.executable, "-m", "prune_utils", "study", "params/published.yaml"],
         cwd=clone,
         env={**os.environ, "PRUNE_UTILS_OUT": str(out), "PYTHONPATH": str(clone)},
         capture_output=True,
@@ -146,52 +144,4 @@ def hostile(tmp_path_factory):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return out, done.stdout
-
-
-def test_a_hostile_name_goes_through_a_whole_study(hostile):
-    out, said = hostile
-    cells = pd.read_csv(out / "results/hostile/cells.csv")
-    assert set(cells.task) == {NAME} and len(cells) == 5 and f"fine-tune {NAME} 00 to 90 %, seed 0" in said
-    folders = [path.name for path in (out / "results/hostile/finetune").iterdir()]
-    assert folders == [paths.folder_name(NAME)]
-    assert {path.name for path in out.iterdir()} == {"results", "reports"}
-
-
-def interpreted(page):
-    """How often the hostile name stands in a page other than whole, as text."""
-    text = bs4.BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").text
-    return text.count("alert(") - text.count(NAME)
-
-
-def test_nothing_of_a_hostile_name_is_interpreted(hostile):
-    out, _ = hostile
-    pages = list((out / "reports/hostile").rglob("*/*.html"))
-    assert len(pages) == 5 and not any(map(interpreted, pages))
-    regimes = nbformat.read(out / "results/hostile/regimes.ipynb", 4)
-    said = [
-        output.data["text/markdown"]
-        for cell in regimes.cells
-        for output in cell.get("outputs", [])
-        if "data" in output and "text/markdown" in output.data
-    ]
-    assert any(f"points on {escaping.markdown(NAME)}" in markdown for markdown in said)
-    assert all(
-        NAME not in output.get("data", {}).get("text/html", "")
-        for cell in regimes.cells
-        for output in cell.get("outputs", [])
-    )
-
-
-@pytest.mark.xfail(strict=True, reason="tables.py and report.py write names into Markdown as they are")
-def test_nothing_of_a_hostile_name_is_interpreted_in_the_report(hostile):
-    out, _ = hostile
-    assert not interpreted(out / "reports/hostile/index.html")
-
-
-def test_the_links_of_the_report_lead_to_its_pages(hostile):
-    index = hostile[0] / "reports/hostile/index.html"
-    page = bs4.BeautifulSoup(index.read_text(encoding="utf-8"), "html.parser")
-    links = {unquote(a["href"].split("#")[0]) for a in page.find_all("a", href=True)}
-    pages = {str(path.relative_to(index.parent)) for path in index.parent.rglob("*/*.html")}
-    assert {link for link in links if link and "://" not in link} == pages
+    assert f"report: {out}/reports/published/index.html" in done.stdout
