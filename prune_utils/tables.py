@@ -54,7 +54,7 @@ def _percents(sparsities: pd.Series) -> str:
 def origin(study: Study | Replay) -> str:
     """What may be concluded from the text that a study was made with."""
     if isinstance(study, Replay):
-        return f"Nothing was trained for this: the numbers are those of {study.table.origin}."
+        return f"Nothing was trained for this: the numbers are those of {markdown(study.table.origin)}."
     if study.corpus.source == "embedded":
         return (
             "The text is the package's own small English, **built to show the effect**: its tasks need what pre-training "
