@@ -56,16 +56,28 @@ def labelled(kind: type, *values, description: str, **options) -> ipywidgets.Wid
     return kind(*values, description=description, style={"description_width": "initial"}, layout=layout, **options)
 
 
+def with_slider(control: ipywidgets.Widget) -> ipywidgets.Box:
+    """A control and a slider that moves with it. A slider alone has no name that a screen reader could say: the
+    control has the description, and takes what is typed or chosen."""
+    limits = {"options": control.options} if hasattr(control, "options") else {"min": control.min, "max": control.max}
+    kind = ipywidgets.FloatSlider if isinstance(control, ipywidgets.BoundedFloatText) else ipywidgets.IntSlider
+    kind = ipywidgets.SelectionSlider if "options" in limits else kind
+    steps = {"step": control.step} if hasattr(control, "step") else {}
+    layout = {"width": "min(18em, 100%)", "margin": "2px 18px 2px 0"}
+    slider = kind(value=control.value, readout=False, continuous_update=False, layout=layout, **limits, **steps)
+    ipywidgets.link((control, "value"), (slider, "value"))
+    return ipywidgets.HBox([control, slider], layout={"flex_flow": "row wrap", "align_items": "center"})
+
+
 def paragraph(text: str) -> str:
     return f"<p>{in_html(text)}</p>"
 
 
 def table(frame: pd.DataFrame, caption: str = "", index: bool = True) -> str:
     """A frame as an HTML table that scrolls on its own where the window is narrow; all of its text is text."""
-    made = frame.to_html(border=0, index=index, escape=True, na_rep="", index_names=False)
-    made = no_formula(made)
+    page = no_formula(frame.to_html(border=0, index=index, escape=True, na_rep="", index_names=False))
     title = f'<caption style="text-align: left">{in_html(caption)}</caption>' if caption else ""
-    made = made.replace("<table ", '<table style="margin: 0 0 12px 0; white-space: nowrap" ', 1).replace(
-        ">", f">{title}", 1
+    page = page.replace(">", f' style="margin: 0 0 12px 0">{title}', 1).replace(
+        "<td>", '<td style="white-space: nowrap">'
     )
-    return f'<div style="overflow-x: auto">{made}</div>'
+    return f'<div style="overflow-x: auto">{page}</div>'

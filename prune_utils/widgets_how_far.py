@@ -8,7 +8,7 @@ from prune_utils import how_far, regimes
 from prune_utils.escaping import in_html
 from prune_utils.explorer import Absent, Opened, percent
 from prune_utils.schema import ARMS, PRUNED_ARMS
-from prune_utils.widgets import follows, labelled, row, table, view
+from prune_utils.widgets import follows, labelled, row, table, view, with_slider
 from prune_utils.widgets_regimes import LABELS
 
 MOST = 20.0  # points that the sliders reach to
@@ -103,19 +103,17 @@ def sliders(opened: Opened) -> ipywidgets.Widget:
     margin = min(opened.evidence.margins.accuracy_margin, MOST)
     may_lose = [
         labelled(
-            ipywidgets.FloatSlider,
+            ipywidgets.BoundedFloatText,
             margin,
+            description=f"{task} may lose",
             min=0,
             max=MOST,
             step=0.5,
-            description=f"{task} may lose",
-            readout_format=".1f",
-            continuous_update=False,
-            layout={"width": "min(28em, 100%)"},
+            layout={"width": "min(16em, 100%)"},
         )
         for task in opened.tasks
     ]
     page = follows(
         lambda arm, *points: answer(opened, arm, dict(zip(opened.tasks, points, strict=True))), arm, *may_lose
     )
-    return ipywidgets.VBox([arm, row(*may_lose), page])
+    return ipywidgets.VBox([arm, row(*map(with_slider, may_lose)), page])

@@ -8,7 +8,7 @@ from prune_utils import figures, plots_explorer, plots_inside, stored
 from prune_utils.escaping import in_html
 from prune_utils.explorer import Absent, Opened, percent
 from prune_utils.weights import word_magnitudes
-from prune_utils.widgets import follows, labelled, paragraph, view
+from prune_utils.widgets import follows, labelled, paragraph, view, with_slider
 
 
 def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
@@ -61,20 +61,19 @@ def heads(opened: Opened):
 @view
 def slider(opened: Opened) -> ipywidgets.Widget:
     """All three, moving with one slider over the study's sparsities."""
-    options, wide = [(percent(s), s) for s in opened.trained().grid.sparsities], {"width": "min(34em, 100%)"}
+    options = [(percent(s), s) for s in opened.trained().grid.sparsities]
     sparsity = labelled(
-        ipywidgets.SelectionSlider,
+        ipywidgets.Dropdown,
         description="Sparsity",
         options=options,
         value=options[-1][1],
-        continuous_update=False,
-        layout=wide,
+        layout={"width": "10em"},
     )
 
     def shown(at: float) -> str:
         return "".join(_part(opened, title, draw, at) for title, draw in VIEWS.items())
 
-    return ipywidgets.VBox([sparsity, follows(shown, sparsity)])
+    return ipywidgets.VBox([with_slider(sparsity), follows(shown, sparsity)])
 
 
 def _part(opened: Opened, title: str, draw, sparsity: float) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from prune_utils import figures, plots_explorer, stored
 from prune_utils.cuts import Cut, Cuts, head_shares, numbers
 from prune_utils.explorer import Opened, percent
-from prune_utils.widgets import follows, labelled, row, table, view
+from prune_utils.widgets import follows, labelled, row, table, view, with_slider
 
 WAYS = ("each matrix on its own", "all matrices together")
 FIRST = 0.5  # the sparsity shown first
@@ -58,10 +58,8 @@ def slider(opened: Opened) -> ipywidgets.Widget:
     cuts = cuts_of(opened)
     names = [(stored.label(name), name) for name in cuts.matrices]
     matrix = labelled(ipywidgets.Dropdown, description="Matrix", options=names, value=_first(cuts))
-    wide = {"width": "min(34em, 100%)"}
-    sparsity = labelled(
-        ipywidgets.IntSlider, 80, description="Sparsity (%)", min=0, max=99, continuous_update=False, layout=wide
-    )
+    narrow = {"width": "10em"}
+    sparsity = labelled(ipywidgets.BoundedIntText, 80, description="Sparsity (%)", min=0, max=99, layout=narrow)
 
     def shown(name: str, whole: int) -> str:
         made = ways(cuts, name, whole / 100)
@@ -70,4 +68,4 @@ def slider(opened: Opened) -> ipywidgets.Widget:
         page += figures.image(plots_explorer.cut(cuts, name, made), _words(name, whole / 100))
         return page if by_head is None else page + table(by_head, "share pruned of each head's part")
 
-    return ipywidgets.VBox([row(matrix, sparsity), follows(shown, matrix, sparsity)])
+    return ipywidgets.VBox([row(matrix, with_slider(sparsity)), follows(shown, matrix, sparsity)])

@@ -63,7 +63,7 @@ def use(page, out):
     page.get_by_label("Matrix").select_option(label=MATRIX)
     title = page.get_by_text(f"{MATRIX} at 80 %")
     title.wait_for()
-    slider = page.locator(".widget-slider", has_text="Sparsity (%)").get_by_role("slider")
+    slider = page.locator(".widget-hbox", has=page.get_by_label("Sparsity (%)")).get_by_role("slider")
     slider.focus()
     for at in (81, 82):
         page.keyboard.press("ArrowRight")
