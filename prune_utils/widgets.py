@@ -76,7 +76,7 @@ def paragraph(text: str) -> str:
 def table(frame: pd.DataFrame, caption: str = "", index: bool = True) -> str:
     """A frame as an HTML table that scrolls on its own where the window is narrow; all of its text is text."""
     page = no_formula(frame.to_html(border=0, index=index, escape=True, na_rep="", index_names=False))
-    title = f'<caption style="text-align: left">{in_html(caption)}</caption>' if caption else ""
+    title = f'<caption style="text-align: left; white-space: nowrap">{in_html(caption)}</caption>' if caption else ""
     page = page.replace(">", f' style="margin: 0 0 12px 0">{title}', 1).replace(
         "<td>", '<td style="white-space: nowrap">'
     )
