@@ -185,7 +185,7 @@ def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
     )
     given = {}
     exec(injected.source, given)
-    assert given["task"] == NAME and 0.9 in given["sparsities"]
+    assert given["task"] == NAME and 0.9 in given["sparsities"] and given["seeds"] == [found.seed]
     with pytest.raises(explorer.Absent, match="no cell"):
         widgets_regimes.behind(here, "random", 0.5, NAME)
 
