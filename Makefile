@@ -35,7 +35,7 @@ lab: $(ENV)/ready ## open the notebooks in JupyterLab, results beside them
 	$(RUN) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks
 
 app: $(ENV)/ready ## explore the study finished last in the browser, without JupyterLab and without a network
-	$(RUN) -m voila notebooks/6_explorer.ipynb
+	$(RUN) -m voila notebooks/6_explorer.ipynb --Voila.config_file_paths=notebooks
 
 test: $(ENV)/ready ## unit and property tests, a tiny study end to end, the notebooks under nbval
 	$(RUN) -m pytest -q

@@ -10,7 +10,7 @@ from prune_utils.heads import spread
 from prune_utils.style import GREY, INK, PERCENT, STYLE, panel, panels, shades
 from prune_utils.weights import KINDS, kind_and_layer
 
-SEQUENTIAL = sns.color_palette("crest", as_cmap=True)
+SEQUENTIAL = sns.light_palette(STYLE["gradual"][0], as_cmap=True)  # zero, as of a pruned weight, is no colour
 
 
 def similarity(frame: pd.DataFrame) -> Figure:

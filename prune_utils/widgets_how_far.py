@@ -8,6 +8,7 @@ from prune_utils import how_far, regimes
 from prune_utils.escaping import in_html
 from prune_utils.explorer import Absent, Opened, percent
 from prune_utils.schema import ARMS, PRUNED_ARMS
+from prune_utils.sparse import FORMAT
 from prune_utils.widgets import follows, labelled, row, table, view, with_slider
 from prune_utils.widgets_regimes import LABELS
 
@@ -73,7 +74,8 @@ def _stored(sizes: pd.DataFrame | None, at: float) -> str:
         return "What its checkpoint takes on disk was not measured."
     dense, sparse = sizes.loc[at, ["dense_bytes", "sparse_bytes"]]
     return (
-        f"Its checkpoint takes {dense / 1e6:,.2f} MB, and stored sparse {sparse / 1e6:,.2f} MB ({sparse / dense:.0%})."
+        f"Its checkpoint takes {dense / 1e6:,.2f} MB as safetensors, and stored sparse {sparse / 1e6:,.2f} MB "
+        f"({sparse / dense:.0%}): {FORMAT}, safetensors too."
     )
 
 

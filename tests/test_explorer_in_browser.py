@@ -104,7 +104,7 @@ def test_in_jupyterlab(page, finished, tmp_path):
 
 def test_as_an_app(page, finished, tmp_path):
     notebook = str(paths.EXPLORER_NOTEBOOK.relative_to(paths.ROOT))
-    with serving("voila", [notebook], finished, tmp_path) as address:
+    with serving("voila", [notebook, f"--Voila.config_file_paths={paths.NOTEBOOKS}"], finished, tmp_path) as address:
         page.goto(address)
         use(page, finished)
         assert page.locator("pre, .jp-InputArea-editor").count() == 0  # no code is shown

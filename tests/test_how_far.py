@@ -107,6 +107,8 @@ def test_one_seed_tells_no_interval_and_bytes_are_told_where_they_were_measured(
     sizes.to_csv(empty / "results/small/inside/sizes.csv", index=False)
     opened = explorer.opened()
     assert "One seed tells no interval" in widgets_how_far.answer(opened, "pretrain", {NAME: 20.0})
-    assert "4.00 MB, and stored sparse 1.00 MB (25%)" in widgets_how_far.answer(opened, "pretrain", {NAME: 100.0})
+    assert "4.00 MB as safetensors, and stored sparse 1.00 MB (25%)" in widgets_how_far.answer(
+        opened, "pretrain", {NAME: 100.0}
+    )
     assert rows_of(widgets_how_far.costs_table(opened).data)["sparse, MB"].to_dict() == {"90 %": "1.00"}
     assert "not measured" in widgets_how_far.answer(opened, "random", {NAME: 100.0})
