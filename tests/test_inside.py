@@ -290,4 +290,4 @@ def test_the_analysis_comes_between_pre_training_and_the_regimes_and_costs_no_es
     trained = [node.notebook for node in every if node.template == nodes(study)[0].template]
     assert list(inside.after) == trained and inside.examples == 0
     assert every[-1].name == "regimes" and inside.notebook in every[-1].after
-    assert line(study).endswith(f"{len(every)} to do")
+    assert line(study).endswith("?")
