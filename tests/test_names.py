@@ -1,5 +1,6 @@
 """Names that others chose: a task, labels, words and folders called anything at all."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -130,7 +131,7 @@ def test_words_and_labels_that_look_like_markup_are_text(tmp_path):
     assert set(words[-3:]) <= {element.text for element in elements if element.tag.endswith("}text")}
 
 
-def test_a_clone_may_lie_in_a_folder_with_blanks_and_accents(tmp_path):
+def test_the_published_tables_are_a_study_without_training_wherever_the_clone_lies(tmp_path):
     clone, out = tmp_path / "a clone é ü 'ß'", tmp_path / "öut $HOME"
     for name in ("prune_utils", "notebooks", "params"):
         shutil.copytree(paths.ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -145,3 +146,9 @@ def test_a_clone_may_lie_in_a_folder_with_blanks_and_accents(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"report: {out}/reports/published/index.html" in done.stdout
+    regimes = json.loads((out / "results/published/regimes.json").read_text())
+    assert regimes["high_from"]["estimate"] == 0.7 and regimes["low_until"]["estimate"] in (0.3, 0.4)
+    claims = pd.read_csv(out / "results/published/claims.csv")
+    assert {"claim", "measured", "interval", "published", "verdict"} <= set(claims.columns)
+    page = (out / "reports/published/index.html").read_text()
+    assert "Nothing was trained for this" in page and page.index("The claims") < page.index("What was found")
