@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import bs4
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 import torch
 import yaml

@@ -18,6 +18,7 @@ import yaml
 from click.testing import CliRunner
 from commands import command, run
 from hostile import NAME
+from papermill.cli import papermill
 
 from prune_utils import escaping, paths
 from prune_utils.masks import sparsity_of
