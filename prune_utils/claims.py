@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pandas as pd
 
 from prune_utils import findings
-from prune_utils.estimates import Estimate
+from prune_utils.estimates import Estimate, Verdict
 from prune_utils.evidence import Evidence
 from prune_utils.findings import Finding
+from prune_utils.learnt import unlearnt
 
 CLAIMS: dict[str, tuple[str, str, Callable[[Evidence], Finding]]] = {
     "C1": ("low pruning, 30–40 %, costs nothing", "Fig. 1", findings.low_costs_nothing),
@@ -22,6 +24,7 @@ CLAIMS: dict[str, tuple[str, str, Callable[[Evidence], Finding]]] = {
     "C9": ("magnitude beats random by far", "Fig. 1", findings.magnitude_beats_random),
     "C10": ("no head is pruned much more than the whole", "Fig. 5", findings.no_head_is_spared_or_lost),
 }
+OF_ACCURACY = ("C1", "C2", "C3", "C4", "C5", "C8", "C9")  # the others measure weights
 
 
 def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.DataFrame:
@@ -29,9 +32,13 @@ def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.Da
 
     `published` is the same measurement on the paper's own tables.
     """
-    rows = []
+    rows, nothing_learnt = [], set(unlearnt(evidence.cells)) == set(evidence.cells.task)
     for name, (statement, figure, find) in CLAIMS.items():
         found = find(evidence)
+        if nothing_learnt and name in OF_ACCURACY and found.estimate:
+            found = replace(
+                found, verdict=Verdict.UNDECIDED, why=f"no task was learnt, so it tells nothing; {found.why}"
+            )
         theirs = find(published).estimate if published else None
         rows.append(
             {

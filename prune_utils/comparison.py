@@ -8,6 +8,7 @@ import pandas as pd
 from prune_utils import paths
 from prune_utils.claims import CLAIMS, claims_table
 from prune_utils.evidence import Evidence, evidence_of
+from prune_utils.frames import missing
 from prune_utils.params import read_yaml, validated
 from prune_utils.regimes import POINTS, Boundary, Regimes, find
 from prune_utils.schema import Replay, Study
@@ -28,13 +29,18 @@ def analysed() -> list[str]:
     return sorted(path.parent.name for path in (paths.OUT / "results").glob("*/claims.csv"))
 
 
-def compared(names: list[str]) -> dict[str, Compared]:
-    """Studies by name, read from their results. Raises ParamsError for one that has no analysis."""
+def check(names: list[str]) -> None:
+    """Raises ParamsError for a name without an analysis."""
     if strange := [name for name in names if name not in analysed()]:
         raise ParamsError(
             f"studies are {names}; {', '.join(map(repr, strange))} of them has no analysis under results/. Those that "
             f"have: {', '.join(analysed()) or 'none'}"
         )
+
+
+def compared(names: list[str]) -> dict[str, Compared]:
+    """Studies by name, read from their results. Raises ParamsError for one that has no analysis."""
+    check(names)
     studies = {name: validated(read_yaml(paths.results(name) / "params.yaml")) for name in names}
     found = {name: evidence_of(study) for name, study in studies.items()}
     return {
@@ -57,22 +63,28 @@ def _cell(row) -> str:
     if pd.isna(row.measured):
         return row.verdict
     ends = json.loads(row.interval) if isinstance(row.interval, str) else None
-    return f"{row.verdict}: {row.measured:+.1f}" + (f" [{ends[0]:+.1f} to {ends[1]:+.1f}]" if ends else "")
+    return f"{row.verdict}: {row.measured:+.1f} {row.unit}" + (f" [{ends[0]:+.1f} to {ends[1]:+.1f}]" if ends else "")
 
 
 def borders(studies: dict[str, Compared]) -> pd.DataFrame:
-    """A row a study: tasks, seeds, the margin that counts as no loss (points), the borders with their intervals."""
+    """A row a study: tasks, cells finished of all, seeds, the margin that counts as no loss (points), the borders with
+    their intervals."""
     rows = {}
     for name, one in studies.items():
         cells = one.evidence.cells
         rows[name] = {
             "tasks": cells.task.nunique(),
-            "seeds": cells.seed.nunique(),
+            "cells": len(cells) if isinstance(one.study, Replay) else _finished(len(cells), len(missing(one.study))),
+            "seeds": cells[cells.arm != "dense"].seed.nunique(),
             "margin (points)": one.study.analysis.accuracy_margin,
             "low until": _border(one.regimes.low),
             "high from": _border(one.regimes.high),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="study")
+
+
+def _finished(cells: int, holes: int) -> str:
+    return f"{cells} of {cells + holes}" if holes else str(cells)
 
 
 def _border(border: Boundary) -> str:

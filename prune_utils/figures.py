@@ -34,7 +34,7 @@ def lines(what: str, table: pd.DataFrame, form: str = "{:.1f}") -> str:
         if len(known):
             ends = list(dict.fromkeys([known.index[0], known.index[-1]]))
             said.append(f"{name}: " + ", ".join(f"{form.format(known[at])} at {at:g}" for at in ends))
-    return f"{what}, by {table.index.name}. {'; '.join(said)}."
+    return f"{what}, by {table.index.name}. {'; '.join(said)}." if said else f"{what}."
 
 
 def svg(figure: Figure) -> str:

@@ -1,6 +1,7 @@
 """Files that are whole or absent, and work that is done by one process at a time."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import math
@@ -12,20 +13,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+LOCK = ".lock"
+
 
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder to write in, which becomes `folder` in one move once all is written."""
+    """A temporary folder to write in, which takes the place of `folder` once all is written; of two writers at once
+    the later one's stays."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield unfinished
         unfinished.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(unfinished, folder)
+        _take_place(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _take_place(new: Path, folder: Path) -> None:
+    """Moves the old folder aside, the new one in, and only then deletes the old."""
+    old = new.with_name(f"{new.name}-old")
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(folder, old)
+        try:
+            os.replace(new, folder)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another writer was between the two moves
+                raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -77,7 +95,7 @@ def alone(folder: Path, wait: bool = True) -> Iterator[int]:
     Another holder is waited for; with `wait=False`, BlockingIOError is raised at once.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as file:
+    with open(folder / LOCK, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -89,7 +107,7 @@ def alone(folder: Path, wait: bool = True) -> Iterator[int]:
 def held(folder: Path) -> bool:
     """Whether a process holds `folder` by `alone`. To ask is to hold it for an instant, together with others who ask."""
     try:
-        with open(folder / ".lock") as file:
+        with open(folder / LOCK) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -142,7 +142,7 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     """C8: pruned after the longest fine-tuning a model is no better than after the shortest, to the margin."""
     frame = evidence.analyses.get("fine_tune_first")
     if frame is None or frame[frame.epochs > 0].epochs.nunique() < 2:
-        return missing("two lengths of fine-tuning before pruning")
+        return missing("two lengths of fine-tuning before pruning (prunability.epochs, 0 aside)")
     tuned = frame[frame.epochs > 0].groupby(["seed", "epochs"])[["dev_accuracy", "movement_mean"]].mean()
     tuned = tuned.unstack("epochs")
     gain = Estimate.over_seeds(100 * (tuned["dev_accuracy"].iloc[:, -1] - tuned["dev_accuracy"].iloc[:, 0]))

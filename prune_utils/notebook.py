@@ -48,7 +48,8 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
 def quiet() -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    pd.set_option("display.max_colwidth", None)  # a frame's text is there to be read
+    for limit in ("max_colwidth", "max_rows", "max_columns"):
+        pd.set_option(f"display.{limit}", None)  # what a frame holds is there to be read
     pd.set_option("display.html.use_mathjax", False)  # in a table `$x$` is a name, no formula
 
 

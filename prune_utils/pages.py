@@ -22,6 +22,7 @@ THEMED = {
     PAPER: "paper",
     **{shade: f"regime-{name}" for name, shade in REGIME_SHADES.items()},
 }
+PROGRESS = "<progress"  # a bar of transformers, of no use once it is full
 READABLE = 0.6  # of the size that a figure was drawn at
 
 
@@ -35,6 +36,12 @@ def page(notebook: Path, title: str, trail: list[tuple[str, str]] = (), appendix
     content.cells = [
         c for c in content.cells if not {"parameters", "injected-parameters"} & set(c.metadata.get("tags", []))
     ]
+    heading = ""
+    for cell in content.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("#"):
+            heading = cell.source.splitlines()[0].lstrip("# ")
+        cell.metadata["under"] = heading  # by which those who cannot see it know a table from another
+        cell.get("outputs", [])[:] = [o for o in cell.get("outputs", []) if PROGRESS not in str(o.get("data"))]
     if appendix:
         content.cells.append(nbformat.v4.new_markdown_cell(appendix))
     files = _files(content, f"{notebook.stem}.files")
@@ -64,7 +71,7 @@ def _files(content: nbformat.NotebookNode, folder: str) -> dict[str, str]:
 
 def harmless(text: str) -> str:
     """HTML with nothing in it that acts: tags and attributes that the page does not need become text."""
-    text = re.sub(r"<style scoped>.*?</style>", "", text, flags=re.DOTALL)  # pandas puts one before each frame
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)  # pandas puts one before each frame
     return bleach.clean(text, TAGS, ATTRIBUTES, css_sanitizer=CSSSanitizer(allowed_css_properties=["text-align"]))
 
 
@@ -72,11 +79,14 @@ def themed(svg: str, name: str) -> str:
     """A drawing to stand in a page: ink, paper and bands in the page's colours, ids of its own."""
     svg = svg[svg.index("<svg") :]
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", svg)
+    svg = re.sub("<[^>]*>", lambda tag: _themed(tag[0], name, used), svg)  # its texts stay what they are
     # as wide as it was drawn where there is room; on a phone small, but no smaller than can be read
     wide = float(re.search(r'width="([\d.]+)pt"', svg)[1])
     size = f'style="width: {wide:g}pt; min-width: {READABLE * wide:g}pt; max-width: 100%; height: auto"'
-    svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', size, svg, count=1)
-    colours = "|".join(THEMED)
-    return re.sub(rf"(fill|stroke): ({colours})", lambda m: f"{m[1]}: var(--{THEMED[m[2]]}, {m[2]})", svg)
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', size, svg, count=1)
+
+
+def _themed(tag: str, name: str, used: set[str]) -> str:
+    tag = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", tag)
+    tag = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", tag)
+    return re.sub(rf"(fill|stroke): ({'|'.join(THEMED)})", lambda m: f"{m[1]}: var(--{THEMED[m[2]]}, {m[2]})", tag)

@@ -10,13 +10,15 @@ from prune_utils.paths import PARAMS
 from prune_utils.schema import Replay, Study
 from prune_utils.section import ParamsError
 
+VALUES = ("replace",)  # mappings that are one value: a study gives all of it, or what it extends does
+
 
 def merge(base: dict, changes: dict) -> dict:
     """`base` with `changes` laid over it, section by section; a section that changes its `source` is replaced."""
     merged = dict(base)
     for key, value in changes.items():
         old = base.get(key)
-        nested = isinstance(old, dict) and isinstance(value, dict)
+        nested = isinstance(old, dict) and isinstance(value, dict) and key not in VALUES
         if nested and value.get("source", old.get("source")) == old.get("source"):
             merged[key] = merge(old, value)
         else:

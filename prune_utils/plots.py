@@ -69,7 +69,7 @@ def points(
     table = seeds.add_prefix("seed ").assign(mean=seeds.mean(axis=1))
     if draws:
         table = table.join(scale * draws.ends())
-    table.index = table.index.set_levels((100 * table.index.levels[1]).round(), level=1)
+    table.index = table.index.set_levels((100 * table.index.levels[1]).round(6), level=1)
     return table.rename_axis([by, "sparsity (%)"])
 
 
@@ -122,7 +122,7 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
     for axes in every[len(tasks) :]:
         axes.set_axis_off()
     handles, labels = every[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
+    figure.legend(handles, labels, loc="outside lower center", ncols=2 if across == 1 else 3)
     return figure
 
 

@@ -1,5 +1,7 @@
 """Everything that can be known to fail before an hour of training is spent."""
 
+import re
+
 from prune_utils import paths
 from prune_utils.grid import pretraining_runs
 from prune_utils.replay import read_table
@@ -7,6 +9,7 @@ from prune_utils.schema import Replay, Study
 from prune_utils.section import ParamsError
 from prune_utils.sizes import free_bytes, pairs_bytes, parameters, sparse_bytes
 
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 BYTES_PER_WEIGHT = 4
 CHECKPOINT_COPIES = 12  # to resume from: two checkpoints of each of two trainings at most, with weights and moments
 
@@ -40,6 +43,11 @@ def check_local_files(study: Study | Replay) -> None:
             for name in names:
                 if not paths.given(name).is_file():
                     raise ParamsError(f"corpus.{key}: file {paths.given(name)} does not exist")
+    name = study.model.pretrained
+    if name and HUB_NAME.fullmatch(name) is None and not paths.given(name).is_dir():
+        raise ParamsError(
+            f"model.pretrained: folder {paths.given(name)} does not exist, and no model of the hub has such a name"
+        )
     for task in study.tasks:
         if task.source == "local":
             for path in local_files(task):

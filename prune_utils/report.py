@@ -10,12 +10,12 @@ import pandas as pd
 from prune_utils import comparison, paths
 from prune_utils.escaping import markdown
 from prune_utils.execution import run_notebook
-from prune_utils.files import whole_folder
+from prune_utils.files import alone, whole_folder
 from prune_utils.frames import missing, pretraining_frame
 from prune_utils.grid import all_cells
 from prune_utils.nodes import nodes, outgrown
 from prune_utils.pages import page
-from prune_utils.params import load_study
+from prune_utils.params import load_study, read_yaml, validated
 from prune_utils.schema import Replay, Study
 from prune_utils.section import ParamsError
 from prune_utils.tables import gathered
@@ -33,7 +33,11 @@ def rebuild(params: Path) -> Path:
     if not isinstance(study, Replay) and not any(folder.rglob(paths.RESULT)):
         raise ParamsError(f"nothing of study '{study.study}' is finished; run: make study PARAMS={params}")
     check_same(study, folder)
-    record(study)
+    try:
+        with alone(folder, wait=False):
+            record(study)
+    except BlockingIOError:
+        study = validated(read_yaml(folder / "params.yaml"))  # it is being run, and reported as it is run
     if _is_current(study):
         render(study)
     else:
@@ -63,7 +67,7 @@ def _is_current(study: Study | Replay) -> bool:
 
 def render(study: Study | Replay, analysis: Path | None = None) -> None:
     """Writes reports/<study>/: the regimes notebook (or `analysis`, an execution of it) as index.html, and a page for
-    every other executed notebook. The folder is replaced in one move."""
+    every other executed notebook. The old folder is replaced once the new one is whole."""
     results, *others, last = paths.results(study.study), *nodes(study)
     there = [node for node in others if (results / node.notebook).exists()]
     with whole_folder(paths.report(study.study).parent) as folder:
@@ -79,12 +83,17 @@ def render(study: Study | Replay, analysis: Path | None = None) -> None:
 
 def compare(names: list[str]) -> Path:
     """Makes a page of studies side by side; returns it. Raises ParamsError for a study without an analysis."""
-    comparison.compared(names)
-    place = paths.report("-and-".join(names))
+    names = list(dict.fromkeys(names))
+    if len(names) < 2:
+        raise ParamsError(f"studies are {names}; allowed are two or more, each of another name")
+    comparison.check(names)
+    place = paths.report("+".join(names))  # no study can have such a name
     with tempfile.TemporaryDirectory() as scratch, whole_folder(place.parent) as folder:
         executed = Path(scratch) / "comparison.ipynb"
         run_notebook(paths.COMPARISON_NOTEBOOK, executed, {"studies": names})
-        reports = [f"- [{name}](../{quote(name)}/index.html)" for name in names if paths.report(name).exists()]
+        reports = [
+            f"- [{markdown(name)}](<../{quote(name)}/index.html>)" for name in names if paths.report(name).exists()
+        ]
         links = "## Their reports\n\n" + "\n".join(reports) if reports else ""
         _write(folder / "index.html", page(executed, " and ".join(names), [], links))
     return place
@@ -102,4 +111,4 @@ def _write(place: Path, made: tuple[str, dict[str, str]]) -> None:
     for name, content in {place.name: text, **files}.items():
         path = place.parent / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")

@@ -4,13 +4,14 @@ import pandas as pd
 
 from prune_utils.escaping import markdown
 from prune_utils.estimates import LEVEL
+from prune_utils.learnt import unlearnt
 from prune_utils.regimes import POINTS, Boundary, Regimes
 from prune_utils.schema import Analysis
 
 
 def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margins: Analysis) -> list[str]:
     """What was found in this run, each sentence made from its numbers, in Markdown."""
-    found = [_transfer(cells)] if "scratch" in set(cells.arm) else []
+    found = _not_learnt(cells) + _transfer(cells)
     seeds = cells[cells.arm != "dense"].seed.nunique() or cells.seed.nunique()
     found.append(
         f"Means are over {_many(cells.task.nunique(), 'task')} and {_many(seeds, 'seed')}; a difference of "
@@ -20,24 +21,41 @@ def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margin
     if ("dev_accuracy", "pretrain") not in table:
         return [*found, "Without the pretrain arm nothing can be said of the regimes."]
     found.append(_low(table, regimes))
-    middle = [s for s in table.index if regimes.of(s) == "medium"]
     if ("dev_accuracy", "information_deletion") in table:
-        found += [_medium(table, middle)] if middle else ["No sparsity measured lies in a medium regime."]
-        found.append(_high(table, regimes))
+        both = table.dropna(subset=[("dev_accuracy", "information_deletion"), ("dev_accuracy", "pretrain")])
+        middle = [s for s in both.index if regimes.of(s) == "medium"]
+        found += [_medium(both, middle)] if middle else ["No sparsity measured lies in a medium regime."]
+        found += [_high(both, regimes)] if both.index.max() > 0 else []
     if ("dev_accuracy", "random") in table:
-        gap = (table["dev_accuracy", "pretrain"] - table["dev_accuracy", "random"]).iloc[1:]
-        found.append(
-            f"Magnitude against random masks: the largest difference is {_points(gap.max())}, at {_percent(gap.idxmax())}; "
-            f"the smallest {_points(gap.min())}, at {_percent(gap.idxmin())}."
-        )
+        gap = (table["dev_accuracy", "pretrain"] - table["dev_accuracy", "random"]).iloc[1:].dropna()
+        found += [] if gap.empty else [_against_random(gap)]
     return found
 
 
-def _transfer(cells: pd.DataFrame) -> str:
+def _against_random(gap: pd.Series) -> str:
+    return (
+        f"Magnitude against random masks: the largest difference is {_points(gap.max())}, at {_percent(gap.idxmax())}; "
+        f"the smallest {_points(gap.min())}, at {_percent(gap.idxmin())}."
+    )
+
+
+def _not_learnt(cells: pd.DataFrame) -> list[str]:
+    if not (tasks := unlearnt(cells)):
+        return []
+    return [
+        f"**Not learnt: {', '.join(map(markdown, tasks))}.** There the dense model does not beat the majority class of "
+        "the dev set, so its accuracies say nothing of pruning."
+    ]
+
+
+def _transfer(cells: pd.DataFrame) -> list[str]:
+    """What pre-training is worth, on the tasks that have a dense cell and one from scratch; nothing where none has."""
     chosen = cells[cells.selected & cells.arm.isin(["dense", "scratch"])]
     mean = chosen.pivot_table(index="task", columns="arm", values="dev_accuracy")
+    mean = mean.reindex(columns=["dense", "scratch"]).dropna()
     gains = [f"{_points(row.dense - row.scratch)} on {markdown(task)}" for task, row in mean.iterrows()]
-    return f"What pre-training is worth here, the dense model against one fine-tuned from scratch: {', '.join(gains)}."
+    said = f"What pre-training is worth here, the dense model against one fine-tuned from scratch: {', '.join(gains)}."
+    return [said] if gains else []
 
 
 def _many(count: int, noun: str) -> str:
@@ -96,9 +114,8 @@ def _high(table: pd.DataFrame, regimes: Regimes) -> str:
             "At the last sparsity measured information deletion does not beat the pruned model: there is no high "
             f"regime here{_interval(regimes.high)}."
         )
-    both = table.dropna(subset=[("dev_accuracy", "information_deletion"), ("dev_accuracy", "pretrain")])
-    row = both.iloc[-1]
-    said = f"High, from {_percent(regimes.high_from)}{_interval(regimes.high)}: at {_percent(both.index[-1])}"
+    row = table.iloc[-1]
+    said = f"High, from {_percent(regimes.high_from)}{_interval(regimes.high)}: at {_percent(table.index[-1])}"
     if ("train_loss", "pretrain") in table:
         said += (
             f" the pruned model's train loss is {row['train_loss', 'pretrain']:.2f} against "

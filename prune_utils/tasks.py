@@ -30,6 +30,7 @@ GLUE = {
     "QNLI": Layout(("question", "sentence"), hub_texts=("question", "sentence")),
 }
 GLUE_DEV = {"MNLI": "dev_matched.tsv"}
+TEXT = "utf-8-sig"  # UTF-8, with a mark of its order or without
 HUB_NAME = {"SST-2": "sst2"}  # else the name in lower case
 
 
@@ -63,17 +64,20 @@ def local_files(task: LocalTask) -> tuple[Path, Path]:
 
 def check_columns(path: Path, name: str) -> Layout:
     """The layout of a task's TSV. Raises ParamsError where its first line has other columns."""
-    with path.open(encoding="utf-8") as lines:
-        columns = lines.readline().rstrip("\r\n").split("\t")
+    try:
+        with path.open(encoding=TEXT) as lines:
+            columns = lines.readline().rstrip("\r\n").split("\t")
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"task {name}: {path} is not UTF-8 ({error.reason} at byte {error.start})") from None
     layout = GLUE.get(name)
     if layout is None:
-        texts = ("sentence",) if "sentence" in columns else ("sentence1", "sentence2")
+        texts = ("sentence1", "sentence2") if {"sentence1", "sentence2"} & set(columns) else ("sentence",)
         layout = Layout(texts)
     wanted = [*layout.texts, layout.label]
     if layout.header and (missing := [c for c in wanted if c not in columns]):
         raise ParamsError(
-            f"task {name}: {path} has columns {columns} and lacks {missing}; allowed is GLUE's layout for "
-            "GLUE's tasks, else columns sentence (or sentence1 and sentence2) and label"
+            f"task {name}: {path} has no column {' and no '.join(missing)}, it has {', '.join(columns)}; allowed is "
+            "GLUE's layout for GLUE's tasks, else columns sentence (or sentence1 and sentence2) and label"
         )
     if not layout.header and len(columns) != 4:
         raise ParamsError(f"task {name}: {path} has {len(columns)} columns; its layout in GLUE has 4 and no header")
@@ -83,15 +87,13 @@ def check_columns(path: Path, name: str) -> Layout:
 def _read_tsv(path: Path, name: str) -> pd.DataFrame:
     layout = check_columns(path, name)
     # not CSV: a lone quotation mark is text, and "NA" is a word
-    rows = pd.read_csv(
-        path,
-        sep="\t",
-        header=0 if layout.header else None,
-        quoting=csv.QUOTE_NONE,
-        dtype=str,
-        keep_default_na=False,
-        encoding="utf-8",
-    )
+    form = {"header": 0 if layout.header else None, "quoting": csv.QUOTE_NONE, "dtype": str, "keep_default_na": False}
+    try:
+        rows = pd.read_csv(path, sep="\t", encoding=TEXT, **form)
+    except (UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise ParamsError(
+            f"task {name}: {path} cannot be read as UTF-8 text with a tab between columns: {error}"
+        ) from None
     frame = rows[[*layout.texts, layout.label]]
     frame.columns = [*("first", "second")[: len(layout.texts)], "label"]
     if (empty := frame.index[(frame == "").any(axis=1)]).size:

@@ -94,6 +94,7 @@ def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
     args = TrainingArguments(
         output_dir=str(folder),
         bf16=bfloat16(machine),
+        use_cpu=not torch.cuda.is_available(),  # without it transformers refuses bfloat16 on a processor
         report_to="none",
         remove_unused_columns=False,
         per_device_eval_batch_size=128,

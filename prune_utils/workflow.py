@@ -1,6 +1,7 @@
 """Runs a study: checks it, holds its folder, and hands its graph to Snakemake."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from prune_utils import paths, preflight, progress
-from prune_utils.files import alone, write_json, write_whole
+from prune_utils.files import LOCK, alone, write_json, write_whole
 from prune_utils.nodes import nodes, outgrown
 from prune_utils.params import load_study, read_yaml
 from prune_utils.schema import Replay, Study
@@ -27,13 +28,15 @@ def run(params: Path, dry: bool = False) -> None:
     folder = paths.results(study.study)
     preflight.check_local_files(study)
     _check_paths(study)
+    check_same(study, folder)
     if dry:
         list_nodes(study)
         return
-    check_same(study, folder)
     preflight.check(study)
     try:
         with alone(folder, wait=False) as lock:
+            if differences(study, folder):
+                _begin_anew(folder)
             record(study)
             for notebook in outgrown(study):
                 notebook.unlink()
@@ -42,6 +45,13 @@ def run(params: Path, dry: bool = False) -> None:
     except BlockingIOError:
         raise ParamsError(f"study '{study.study}' is being run by another process: {folder} is held") from None
     print(f"report: {paths.shown(paths.report(study.study))}")
+
+
+def _begin_anew(folder: Path) -> None:
+    """Clears what unfinished trainings of other params left; no result is among it, for check_same has looked."""
+    for path in folder.iterdir():
+        if path.name not in (LOCK, paths.PLAN):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _check_paths(study: Study | Replay) -> None:
@@ -136,29 +146,34 @@ def list_nodes(study: Study) -> None:
 def check_same(study: Study | Replay, folder: Path) -> None:
     """Raises ParamsError where `folder` holds results made with other params, naming the keys that differ.
 
+    Where no training is finished, there is nothing to hold on to.
+    """
+    if any(folder.rglob(paths.RESULT)) and (different := differences(study, folder)):
+        raise ParamsError(
+            f"{paths.shown(folder)} was made with other params: {'; '.join(different)}. Give the "
+            "changed study a name (a params file) of its own, or delete that folder"
+        )
+
+
+def differences(study: Study | Replay, folder: Path) -> list[str]:
+    """The keys in which a study differs from the one whose results are in `folder`, with both values.
+
     A grid, and what is fine-tuned before pruning, may change and a task may be added: results lie in folders that
     name their coordinates, and those that are there stay what they are. The precision of the
     machine may not: a cell computed in another would not be like the rest.
     """
     if not (folder / "params.yaml").exists():
-        return
+        return []
     old, new = read_yaml(folder / "params.yaml"), study.model_dump()
     if isinstance(study, Replay) or "table" in old:
-        if not isinstance(study, Replay) or "table" not in old:
-            raise ParamsError(
-                f"{paths.shown(folder)} holds a table's study or a trained one, and this is the other kind"
-            )
-        return  # an analysis alone: it is made anew in seconds
+        same = isinstance(study, Replay) and "table" in old  # an analysis alone: it is made anew in seconds
+        return [] if same else ["it was a table's study or a trained one, and is the other kind"]
     new_tasks = {task["name"]: task for task in new["tasks"]}
     different = [key for key in new if key not in FREE for key in _different(old.get(key), new[key], key)]
     different += _different(old["machine"]["precision"], new["machine"]["precision"], "machine.precision")
     for task in old["tasks"]:
         different += _different(task, new_tasks.get(task["name"]), f"tasks.{task['name']}")
-    if different:
-        raise ParamsError(
-            f"{paths.shown(folder)} was made with other params: {'; '.join(different)}. Give the "
-            "changed study a name (a params file) of its own, or delete that folder"
-        )
+    return different
 
 
 def _different(old, new, key: str) -> list[str]:

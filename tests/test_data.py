@@ -180,10 +180,22 @@ def test_any_other_folder_needs_a_sentence_and_a_label(tmp_path):
     assert train.to_dict("list") == {"first": ["a", "b"], "label": [1, 0]}
 
 
+def test_text_of_another_encoding_is_refused_and_a_mark_of_order_is_not(tmp_path):
+    task = tsv(tmp_path, "mine", "sentence\tlabel\nété\t1\nb\t0\n", "sentence\tlabel\na\t1\n")
+    train = tmp_path / "train.tsv"
+    text = train.read_text(encoding="utf-8")
+    train.write_text(text, encoding="utf-8-sig")
+    assert list(tasks.examples(task)[0]["first"]) == ["été", "b"]
+    train.write_text(text, encoding="latin-1")
+    with pytest.raises(ParamsError, match="train.tsv"):
+        tasks.examples(task)
+
+
 @pytest.mark.parametrize(
     "train, dev, said",
     [
-        ("text\tlabel\na\t1\n", "text\tlabel\na\t1\n", r"lacks \['sentence1', 'sentence2'\]"),
+        ("text\tlabel\na\t1\n", "text\tlabel\na\t1\n", "has no column sentence, it has text, label"),
+        ("sentence\tlabel\na\t1\nb\tc\t0\n", "sentence\tlabel\na\t1\n", "train.tsv cannot be read .*line 3"),
         ("sentence\tlabel\na\t1\nb\t0\n", "sentence\tlabel\na\t2\n", r"has \['2'\] besides"),
         ("sentence\tlabel\na\t1\nb\t\n", "sentence\tlabel\na\t1\n", "1 rows with an empty text or label"),
     ],

@@ -102,6 +102,11 @@ def test_a_study_says_only_what_differs_and_changes_of_source_start_afresh():
     }
 
 
+def test_what_stands_for_marks_of_a_text_is_given_whole():
+    base = {"corpus": {"source": "local", "replace": {" @-@ ": "-"}, "max_length": 9}}
+    assert merge(base, {"corpus": {"replace": {}}})["corpus"] == {"source": "local", "replace": {}, "max_length": 9}
+
+
 def test_files_that_are_missing_circular_or_misnamed_say_so(tmp_path):
     with pytest.raises(ParamsError, match="nowhere.yaml does not exist; those at hand: .*demo.yaml"):
         load_study(tmp_path / "nowhere.yaml")
@@ -151,6 +156,7 @@ def test_a_notebooks_own_parameters_are_checked(name, value, said):
 def test_results_of_other_params_are_never_mixed_in(smoke, tmp_path):
     made = validated(smoke)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(made.model_dump(), sort_keys=False))
+    (tmp_path / "result.json").write_text("{}")
     workflow.check_same(made, tmp_path)
     changed = merge(smoke, {"pretraining": {"learning_rate": 1.0e-4}})
     changed["tasks"][0]["train"] = 97
@@ -160,9 +166,23 @@ def test_results_of_other_params_are_never_mixed_in(smoke, tmp_path):
     assert "tasks.acceptability.train was 96 and is 97" in str(error.value)
 
 
+def test_while_nothing_is_finished_params_may_change(smoke, tmp_path):
+    made = validated(smoke)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(made.model_dump(), sort_keys=False))
+    (tmp_path / "pretrain/dense").mkdir(parents=True)
+    (tmp_path / ".lock").touch()
+    (tmp_path / "plan.json").touch()
+    changed = validated(merge(smoke, {"pretraining": {"learning_rate": 1.0e-4}}))
+    workflow.check_same(changed, tmp_path)
+    assert workflow.differences(changed, tmp_path) and not workflow.differences(made, tmp_path)
+    workflow._begin_anew(tmp_path)  # what a training of other params left would be resumed else
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "plan.json"}
+
+
 def test_a_grid_may_grow_and_a_machine_may_change(smoke, tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(validated(smoke).model_dump(), sort_keys=False))
     workflow.check_same(validated(merge(smoke, {"grid": {"seeds": [0, 1]}, "machine": {"threads": 2}})), tmp_path)
+    (tmp_path / "result.json").write_text("{}")
     with pytest.raises(ParamsError, match="machine.precision was 'float32' and is 'bfloat16'"):
         workflow.check_same(validated(merge(smoke, {"machine": {"precision": "bfloat16"}})), tmp_path)
 
@@ -199,8 +219,18 @@ def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_pa
         preflight.check(validated(smoke))
     (tmp_path / "train.tsv").write_text("text\tclass\n")
     (tmp_path / "dev.tsv").write_text("text\tclass\n")
-    with pytest.raises(ParamsError, match="task mine: .*train.tsv has columns"):
+    with pytest.raises(
+        ParamsError, match="task mine: .*train.tsv has no column sentence and no label, it has text, class"
+    ):
         preflight.check(validated(smoke))
+
+
+def test_a_model_that_is_no_folder_and_no_name_of_the_hub_is_known_before_training(smoke):
+    smoke["model"] = {"pretrained": "path/to/my-bert"}
+    with pytest.raises(ParamsError, match="model.pretrained: folder .*path/to/my-bert does not exist"):
+        preflight.check_local_files(validated(smoke))
+    smoke["model"] = {"pretrained": "google-bert/bert-base-uncased"}
+    preflight.check_local_files(validated(smoke))
 
 
 def test_the_hub_out_of_reach_is_one_sentence(monkeypatch, capsys):

@@ -4,7 +4,10 @@ import pandas as pd
 import pytest
 
 from prune_utils import plots, tables
+from prune_utils.claims import claims_table
+from prune_utils.evidence import Evidence
 from prune_utils.frames import mean_over_tasks
+from prune_utils.learnt import unlearnt
 from prune_utils.regimes import Regimes, curves, find
 from prune_utils.schema import Analysis
 from prune_utils.sentences import sentences
@@ -90,6 +93,48 @@ def test_what_is_not_there_is_not_said():
     found = regimes(without, runs)
     assert (found.low_until, found.high_from) == (0.3, None)
     assert not any("information" in s for s in sentences(without, table, found, MARGINS))
+
+
+def test_what_an_unfinished_study_lacks_is_not_said():
+    cells, runs = study()
+    # scratch without any dense; pretrain and information deletion at no sparsity in common
+    for part in (
+        cells[cells.arm != "dense"],
+        cells[cells.arm != "scratch"],
+        cells[~((cells.arm == "pretrain") & (cells.target_sparsity > 0.3))],
+        cells[
+            ~(cells.arm.eq("pretrain") & cells.target_sparsity.gt(0.3))
+            & ~(cells.arm.eq("information_deletion") & cells.target_sparsity.lt(0.5))
+        ],
+    ):
+        said = sentences(part, curves(part, runs), regimes(part, runs), MARGINS)
+        assert said and not any("nan" in sentence for sentence in said)
+        assert "nan" not in tables.table_one(part).to_string().lower()
+
+
+def test_points_are_means_and_seeds_in_percent():
+    cells, _ = study()
+    draws = accuracy_draws(cells)
+    table = plots.points(cells, "dev_accuracy", 100, draws)
+    row = table.loc[("pretrain", 30.0)]
+    assert list(row[["seed 0", "seed 1", "mean"]]) == pytest.approx([90.8, 91.0, 90.9])  # 89.8, and tasks 2 apart
+    assert row.low <= row["mean"] <= row.high
+    fine = cells.assign(target_sparsity=cells.target_sparsity.replace({0.3: 0.124, 0.5: 0.126}))
+    assert {12.4, 12.6} <= set(plots.points(fine, "dev_accuracy").index.get_level_values(1))
+
+
+def test_a_task_that_was_not_learnt_decides_nothing():
+    cells, runs = study()
+    assert unlearnt(cells) == []
+    majority = cells.assign(dev_majority=cells.task.map({"a": 0.5, "b": 0.9}))  # dense: 90.1 and 92.1 of 100 examples
+    assert unlearnt(majority) == ["b"]
+    said = sentences(majority, curves(cells, runs), regimes(cells, runs), MARGINS)
+    assert said[0].startswith("**Not learnt: b.**")
+    for low, verdicts in ((0.5, {"supported", "not supported"}), (0.91, {"undecided"})):
+        learnt = cells.assign(dev_majority=low, pretrain_loss=float("nan"))
+        found = Evidence(learnt, runs, accuracy_draws(learnt), loss_draws(runs), MARGINS)
+        table = claims_table(found).set_index("claim")
+        assert (set(table.verdict[["C1", "C3"]]) <= verdicts) and table.measured[["C1", "C3"]].notna().all()
 
 
 def test_a_seed_without_all_tasks_does_not_count_in_a_mean():

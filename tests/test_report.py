@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from urllib.parse import unquote
 
@@ -15,11 +16,16 @@ from commands import run
 from hostile import NAME
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from prune_utils import figures, paths
+from prune_utils import comparison, figures, paths
+from prune_utils.evidence import Evidence
+from prune_utils.files import whole_folder
 from prune_utils.pages import harmless, page, themed
 from prune_utils.params import load_study, validated
 from prune_utils.params_table import ABSENT, differing
+from prune_utils.regimes import find
+from prune_utils.schema import Analysis, Replay
 from prune_utils.style import INK, REGIME_SHADES, panel
+from prune_utils.uncertainty import accuracy_draws
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 
@@ -108,6 +114,33 @@ def test_frames_and_links_survive_what_makes_them_harmless():
     assert '<a href="inside/inside.html#x">' in harmless('<a href="inside/inside.html#x" onclick="y()">z</a>')
 
 
+def test_texts_of_a_drawing_stay_what_they_are():
+    figure, axes = panel()
+    axes.set(title='my id="x" href="#y" fill: #333333')
+    title = bs4.BeautifulSoup(themed(figures.svg(figure), "a"), "html.parser").find(string=re.compile("my id"))
+    assert title == 'my id="x" href="#y" fill: #333333'
+
+
+def test_what_pruning_costs_worked_by_hand():
+    cells = pd.DataFrame(
+        [
+            {"task": task, "arm": arm, "target_sparsity": s, "dev_accuracy": accuracy / 100 + 0.01 * seed, "seed": seed}
+            for task in ("a", "b")
+            for seed in (0, 1)
+            for arm, s, accuracy in (("dense", 0.0, 90), ("pretrain", 0.5, 84), ("pretrain", 0.9, 70 + 2 * seed))
+        ]
+    ).assign(selected=True)
+    margins = Analysis(accuracy_margin=8.0, loss_margin=1.0)
+    accuracy = accuracy_draws(cells)
+    found = Evidence(cells, pd.DataFrame(), accuracy, None, margins)
+    study = Replay(study="x", table={"cells": "x.csv", "origin": "made up"}, analysis=margins)
+    one = {"x": comparison.Compared(study, found, find(accuracy, None, margins))}
+    costs = comparison.costs(one).set_index("sparsity")
+    assert list(costs.cost) == pytest.approx([6.0, 19.0]) and (costs.low < costs.cost).all()
+    row = comparison.borders(one).loc["x"]
+    assert (row.tasks, row.seeds, row["margin (points)"]) == (2, 2, 8.0) and row["low until"].startswith("50 %")
+
+
 def test_alternative_text_says_where_lines_begin_and_end():
     table = pd.DataFrame({"one": [1.0, 2.0, np.nan], "two": [np.nan] * 3}, index=pd.Index([0, 30, 50], name="sparsity"))
     assert figures.lines("Points", table) == "Points, by sparsity. one: 1.0 at 0, 2.0 at 30."
@@ -128,6 +161,19 @@ def rows_of(table):
     """{first cell: the others} of every row of an HTML table."""
     rows = [[cell.text.strip() for cell in row.select("th, td")] for row in table.select("tr")]
     return {first: others for first, *others in rows}
+
+
+def test_of_two_writers_of_one_folder_each_leaves_a_whole_one(tmp_path):
+    def write(name):
+        for _ in range(30):
+            with whole_folder(tmp_path / "report") as folder:
+                for part in ("a", "b"):
+                    (folder / part).write_text(name)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, "xy"))
+    assert len({path.read_text() for path in (tmp_path / "report").iterdir()}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
 def report_of(out, *arguments):
@@ -177,9 +223,15 @@ def test_studies_stand_side_by_side(finished, tmp_path):
     params.write_text(yaml.safe_dump(content))
     text = report_of(tmp_path, "compare", "small", "other").read_text()
     regimes, claims, parameters, *_ = map(rows_of, bs4.BeautifulSoup(text, "html.parser").select("table"))
-    assert regimes["small"][:2] == ["1", "1"] and parameters["analysis.accuracy_margin"] == ["2", "7"]
+    assert (
+        regimes["small"][:4] == ["1", "6", "1", "2.0"]
+        and regimes["other"][3] == "7.0"
+        and parameters["analysis.accuracy_margin"] == ["2", "7"]
+    )
     assert {key for key in parameters if "." in key} == {"analysis.accuracy_margin", "analysis.loss_margin"}
     assert len(claims) == 11 and claims["C9 magnitude beats random by far"][0].startswith("undecided: ")
+    alone = run(tmp_path, "compare", "small", "small")
+    assert alone.returncode == 2 and "allowed are two or more" in alone.stderr
     refused = run(tmp_path, "compare", "small", "absent")
     assert refused.returncode == 2 and "'absent'" in refused.stderr and "other, small" in refused.stderr
 
@@ -223,8 +275,11 @@ def test_every_page_opens_without_a_network(browser, finished):
         assert tab.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0 && i.alt)")
         assert tab.evaluate("document.querySelectorAll('script').length") == 0
         links = tab.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))")
-        local = {unquote(link.split("#")[0]) for link in links if not link.startswith("https://")} - {""}
-        assert all((path.parent / link).exists() for link in local), path
+        for link in (link for link in links if not link.startswith("https://")):
+            place, _, anchor = link.partition("#")
+            target = path.parent / unquote(place) if place else path
+            assert target.exists(), (path, link)
+            assert not anchor or f'id="{anchor}"' in target.read_text(), (path, link)
         tab.context.close()
     assert sum(path.stat().st_size for path in (finished / "reports/small").rglob("*") if path.is_file()) < 15e6
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from prune_utils.pruning import GradualPruning
 from prune_utils.schedule import Schedule
 from prune_utils.schema import Machine
 from prune_utils.text import tokenizer
-from prune_utils.training import Recipe, _resumable, discard, predict, train
+from prune_utils.training import Recipe, _resumable, arguments, discard, predict, train
 
 MACHINE = Machine(jobs=1, threads=1, precision="float32", save_steps=7, sparsities_per_node=0)
 RECIPE = Recipe(
@@ -40,6 +42,15 @@ def pairs():
             }
         )
     return Dataset.from_list(rows)
+
+
+def test_a_processor_trains_in_bfloat16_too(tiny_bert, pairs, words, tmp_path):
+    machine = MACHINE.model_copy(update={"precision": "bfloat16"})
+    assert arguments(tmp_path, machine).bf16
+    before = tiny_bert.get_input_embeddings().weight.detach().clone()
+    train(tiny_bert, pairs, replace(RECIPE, steps=2), tmp_path / "run", machine, words)
+    after = tiny_bert.get_input_embeddings().weight
+    assert torch.isfinite(after).all() and not torch.equal(before, after) and after.dtype == torch.float32
 
 
 class Interrupted(Exception):
