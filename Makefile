@@ -48,7 +48,7 @@ clean: ## remove the environment (results and reports stay)
 
 $(ENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0])'
-	@echo "making the environment in $(ENV) (once)"
+	@echo "making the environment in $(ENV) (once, a few minutes)"
 	@$(PYTHON) -m venv $(ENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
