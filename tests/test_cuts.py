@@ -14,6 +14,7 @@ from views import control, rows_of, texts
 from prune_utils import (
     cuts,
     explorer,
+    figures,
     plots_explorer,
     stored,
     widgets_inside,
@@ -129,6 +130,19 @@ def test_the_drawn_histogram_is_shaded_up_to_the_cut():
     figure = plots_explorer.cut(made, "m", {"own": made.own("m", 0.25)})
     kept, pruned = figure.axes[0].patches
     assert pruned.get_data().edges[-1] == 24 and kept.get_data().values.sum() == 100
+
+
+@pytest.mark.parametrize("sparsity", [0.01, 0.25, 0.5, 0.99])
+@pytest.mark.parametrize("name", ["small", "large", "zeros"])
+def test_a_cut_below_or_above_all_of_a_matrix_is_drawn(name, sparsity):
+    magnitude = torch.arange(100.0).view(10, 10)
+    made = cuts.Cuts({"small": magnitude, "large": 1000 + magnitude, "zeros": 0 * magnitude})
+    figure = plots_explorer.cut(made, name, widgets_weights.ways(made, name, sparsity))
+    for axes, one in zip(figure.axes, widgets_weights.ways(made, name, sparsity).values(), strict=False):
+        kept, pruned = axes.patches
+        end = pruned.get_data().edges[-1]
+        assert end == min(one.threshold, made.matrices[name].max() or 1)
+        assert figures.svg(figure)
 
 
 def test_pruned_words_go_and_the_others_stay_where_they_were(here):
