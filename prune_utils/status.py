@@ -9,7 +9,6 @@ from prune_utils.files import held
 from prune_utils.nodes import Node, nodes
 from prune_utils.params import load_study
 from prune_utils.schema import Replay, Study
-from prune_utils.section import ParamsError
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,8 @@ def show(params: Path) -> None:
     if not (folder / "params.yaml").exists():
         print(f"study '{study.study}' has not been begun: there is no {paths.shown(folder)}")
         return
-    try:
-        print(f"study '{study.study}', {_by_whom(study)}\n\n{progress.heading()}\n{progress.line(study)}\n")
-        print("\n".join(_told(study, params)))
-    except FileNotFoundError as error:
-        raise ParamsError(
-            f"study '{study.study}': file {error.filename} does not exist, so its size is not known"
-        ) from None
+    print(f"study '{study.study}', {_by_whom(study)}\n\n{progress.heading()}\n{progress.line(study)}\n")
+    print("\n".join(_told(study, params)))
 
 
 def _by_whom(study: Study | Replay) -> str:

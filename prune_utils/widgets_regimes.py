@@ -11,7 +11,7 @@ import pandas as pd
 from prune_utils import figures, plots, regimes
 from prune_utils.escaping import in_html
 from prune_utils.evidence import Evidence
-from prune_utils.executed import notebook_of
+from prune_utils.executed import notebooks_of
 from prune_utils.explorer import Absent, Opened, percent, served
 from prune_utils.schema import ARMS
 from prune_utils.style import BOUNDS, STYLE
@@ -114,7 +114,8 @@ def behind(opened: Opened, arm: str, sparsity: float, task: str) -> pd.DataFrame
     columns = ["seed", "learning_rate", "selected", "dev_accuracy", "train_loss", "realised_sparsity", "seconds"]
     shown = at.sort_values(["seed", "learning_rate"])[[name for name in columns if name in at]].reset_index(drop=True)
     shown["selected"] = shown.selected.map({True: "yes", False: ""})
-    shown["notebook"] = [notebook_of(opened.study, task, sparsity, seed) for seed in shown.seed]
+    kept = notebooks_of(opened.study, task, sparsity)
+    shown["notebook"] = [kept.get(seed) for seed in shown.seed]
     return shown.rename(columns=SAID)
 
 

@@ -1,6 +1,7 @@
 """What is said of a study while it runs, of one that runs elsewhere, and of what failed."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -8,8 +9,9 @@ import time
 import nbformat
 import pytest
 import yaml
+from hostile import NAME, write_task
 
-from prune_utils import failures, paths, progress
+from prune_utils import executed, failures, paths, progress
 from prune_utils.__main__ import main
 from prune_utils.execution import execute
 from prune_utils.files import alone, held, read_json, write_json
@@ -165,6 +167,27 @@ def test_status_of_a_study_that_runs_elsewhere(out, capsys):
         assert "to go on" not in said
     said = status(params, capsys)
     assert "run by nobody now" in said and f"{every[2].name}: broken off" in said and "to go on: python -m" in said
+
+
+def test_what_was_done_is_told_although_the_data_are_gone(out, tmp_path, capsys):
+    task = write_task(tmp_path / "data", 8, 8)
+    params = tmp_path / "gone.yaml"
+    params.write_text(yaml.safe_dump({"extends": "smoke.yaml", "tasks": [task]}))
+    study = load_study(params)
+    record(study)
+    shutil.rmtree(tmp_path / "data")
+    every = nodes(study)
+    tuned = next(node for node in every if node.parameters.get("task") == NAME)
+    for node in every[:5]:
+        finish(study, node, 10)
+    assert tuned in every[:5] and executed.notebooks_of(study, NAME, 0.6) == {0: paths.results("gone") / tuned.notebook}
+    assert columns(study)[2] == "?"
+    assert "to go on" in status(params, capsys)
+    for node in every:
+        finish(study, node, 10)
+    assert columns(study)[0] == "done" and executed.notebooks_of(study, "other", 0.6) == {}
+    with pytest.raises(FileNotFoundError):
+        _ = tuned.examples
 
 
 def test_status_is_told_quickly_and_without_heavy_imports(out):
