@@ -32,3 +32,9 @@ def in_html(value: object) -> str:
 def no_formula(page: str) -> str:
     """MathJax reads a page's text after it is made, but not across elements; attributes must have none of these."""
     return page.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
+
+
+def description(text: str) -> dict[str, str | bool]:
+    """A text as the description of an ipywidgets control, which JupyterLab reads for formulas: its options."""
+    formula = any(mark in text for mark in MATH)
+    return {"description": in_html(text) if formula else text, "description_allow_html": formula}

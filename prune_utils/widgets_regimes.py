@@ -9,7 +9,7 @@ import ipywidgets
 import pandas as pd
 
 from prune_utils import figures, plots, regimes
-from prune_utils.escaping import in_html
+from prune_utils.escaping import description, in_html
 from prune_utils.evidence import Evidence
 from prune_utils.executed import notebooks_of
 from prune_utils.explorer import Absent, Opened, percent, served
@@ -85,9 +85,10 @@ def toggles(opened: Opened) -> ipywidgets.Widget:
     tasks = {task: _toggle(task) for task in opened.tasks}
 
     def shown(*on: bool) -> str:
-        names = [name for name, is_on in zip((*arms, *tasks), on, strict=True) if is_on]
-        now = [name for name in names if name in tasks]
-        some, borders = chosen(opened, now, [name for name in names if name in arms])
+        # a task may be called like an arm
+        drawn = [arm for arm, is_on in zip(arms, on[: len(arms)], strict=True) if is_on]
+        now = [task for task, is_on in zip(tasks, on[len(arms) :], strict=True) if is_on]
+        some, borders = chosen(opened, now, drawn)
         words = _words(now, borders)
         return f"<p>{in_html(words)}</p>" + figures.image(_drawn(some, borders), words) + table(numbers(some))
 
@@ -98,7 +99,7 @@ def toggles(opened: Opened) -> ipywidgets.Widget:
 
 def _toggle(name: str, colour: str | None = None) -> ipywidgets.Checkbox:
     """A box to tick, with its arm's colour as a line to its left."""
-    box = ipywidgets.Checkbox(True, description=name, indent=False, layout=ipywidgets.Layout(width="auto"))
+    box = ipywidgets.Checkbox(True, indent=False, layout=ipywidgets.Layout(width="auto"), **description(name))
     box.layout.margin = "0 14px 2px 0"
     if colour:
         box.layout.border_left, box.layout.padding = f"6px solid {colour}", "0 0 0 6px"

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from hostile import NAME
-from views import HARM, by_hand, control, table_study, texts
+from views import HARM, by_hand, control, rows_of, table_study, texts
 
 from prune_utils import (
     explorer,
@@ -116,7 +116,9 @@ def test_strings_that_mean_harm_are_shown_as_text(empty):
     shown = re.sub("<img [^>]*>", "", shown)
     assert "&lt;script&gt;" in shown and "<script" not in shown and "<b><span>" not in shown
     assert "$b$" not in shown and "<span>$</span>b<span>$</span>" in shown  # no formula either
-    assert control(widgets_how_far.sliders(opened), f"{HARM} may lose") is not None
+    for name in (HARM, "<b>$b$</b>"):
+        assert control(widgets_how_far.sliders(opened), f"{name} may lose") is not None
+        assert control(widgets_regimes.toggles(opened), name) is not None
     frame = pd.DataFrame({HARM: [HARM]}, index=[HARM])
     assert "<script" not in widgets.table(frame, HARM) and widgets.table(frame, HARM).count("&lt;script") == 4
 
@@ -167,6 +169,16 @@ def test_ticking_a_task_off_changes_the_numbers_and_all_off_says_so(empty):
     assert ">80.0 [" in texts(view) and ">65.0 [" not in texts(view)
     control(view, "calm").value = False
     assert "without a task" in texts(view) and "<img" not in texts(view)
+
+
+def test_a_task_that_is_called_like_an_arm_is_none(empty):
+    table_study(empty, by_hand({"dense": (10, 20, 30), "calm": (0, 0, 0)}))
+    view = widgets_regimes.toggles(explorer.opened())
+    control(view, widgets_regimes.LABELS["dense"]).value = False
+    rows = rows_of(texts(view).split("Tasks</b>")[1])
+    assert widgets_regimes.LABELS["dense"] not in rows.index and rows["30 %"].str.startswith("75.0").all()
+    control(view.children[3], "dense").value = False
+    assert rows_of(texts(view).split("Tasks</b>")[1])["30 %"].str.startswith("80.0").all()
 
 
 def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):

@@ -5,10 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+from html import escape
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import bs4
+import ipywidgets
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -97,6 +99,16 @@ def test_a_name_is_shown_as_it_is_in_a_table_and_in_a_link(name):
     assert [cell.text for cell in page.find_all("td")] == [name, name]
     assert elements <= {"table", "thead", "tbody", "tr", "th", "td", "a", "span"}
     assert [a["href"] for a in page.find_all("a")] == ["c.html"]
+
+
+@given(st.one_of(st.sampled_from(SHOWN), texts))
+def test_a_name_describes_a_control_as_it_is(name):
+    options = escaping.description(name)
+    box = ipywidgets.Checkbox(**options)
+    page = bs4.BeautifulSoup(box.description if box.description_allow_html else escape(name), "html.parser")
+    assert page.text == name and {element.name for element in page.find_all(True)} <= {"span"}
+    # JupyterLab looks for formulas in each run of text
+    assert not any(mark in text and text != mark for text in page.find_all(string=True) for mark in escaping.MATH)
 
 
 def test_a_legend_has_every_name():
