@@ -6,6 +6,8 @@ import re
 # of ASCII all but letters, digits, and marks that mean nothing between words
 SPECIAL = re.compile(r"[!-$&-+./:-@\[-`{-~]|(?<!\w)-|-(?!\w)")
 MATH = "$\\"  # found by MathJax in the finished page, after references are resolved, but not across elements
+WIDE = "\uff04"  # a dollar sign too
+JOINER = "\u2060"  # has no width
 
 
 def markdown(text: str) -> str:
@@ -34,7 +36,8 @@ def no_formula(page: str) -> str:
     return page.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
 
 
-def description(text: str) -> dict[str, str | bool]:
-    """A text as the description of an ipywidgets control, which JupyterLab reads for formulas: its options."""
-    formula = any(mark in text for mark in MATH)
-    return {"description": in_html(text) if formula else text, "description_allow_html": formula}
+def description(text: str) -> str:
+    """A text that describes a control. JupyterLab reads descriptions for formulas, and neither an invisible character
+    after a `$` nor an element around it hides it: where two could enclose a formula they become wide ones."""
+    text = text.replace("\\", f"\\{JOINER}")
+    return text.replace("$", WIDE) if text.count("$") > 1 else text

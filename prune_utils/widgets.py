@@ -54,8 +54,8 @@ def row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
 def labelled(kind: type, *values, description: str, **options) -> ipywidgets.Widget:
     """A control whose description is as wide as its words."""
     layout = {"margin": "2px 18px 2px 0", **options.pop("layout", {})}
-    style = {"description_width": "initial"}
-    return kind(*values, style=style, layout=layout, **escaping.description(description), **options)
+    style, said = {"description_width": "initial"}, escaping.description(description)
+    return kind(*values, description=said, style=style, layout=layout, **options)
 
 
 def with_slider(control: ipywidgets.Widget) -> ipywidgets.Box:

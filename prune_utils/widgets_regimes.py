@@ -99,7 +99,8 @@ def toggles(opened: Opened) -> ipywidgets.Widget:
 
 def _toggle(name: str, colour: str | None = None) -> ipywidgets.Checkbox:
     """A box to tick, with its arm's colour as a line to its left."""
-    box = ipywidgets.Checkbox(True, indent=False, layout=ipywidgets.Layout(width="auto"), **description(name))
+    box = ipywidgets.Checkbox(True, description=description(name), indent=False)
+    box.layout.width = "auto"
     box.layout.margin = "0 14px 2px 0"
     if colour:
         box.layout.border_left, box.layout.padding = f"6px solid {colour}", "0 0 0 6px"

@@ -5,6 +5,8 @@ import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
 
+from prune_utils import escaping
+
 HARM = "<script>alert(1)</script>"
 
 
@@ -43,7 +45,8 @@ def texts(widget):
     if isinstance(widget, ipywidgets.HTML):
         return widget.value
     if isinstance(widget, ipywidgets.Widget):
-        return widget.description if getattr(widget, "description_allow_html", False) else ""
+        assert not getattr(widget, "description_allow_html", False)
+        return ""
     return widget.data
 
 
@@ -55,16 +58,10 @@ def rows_of(page):
     return pd.DataFrame([row[1:] for row in cells[1:]], index=[row[0] for row in cells[1:]], columns=cells[0][1:])
 
 
-def _described(widget):
-    """The description of a control as it is read."""
-    said = getattr(widget, "description", None)
-    return BeautifulSoup(said, "html.parser").text if getattr(widget, "description_allow_html", False) else said
-
-
 def control(widget, description):
     """The control of a view that is described so."""
     for child in getattr(widget, "children", ()):
-        if _described(child) == description:
+        if getattr(child, "description", None) == escaping.description(description):
             return child
         if (found := control(child, description)) is not None:
             return found
