@@ -17,6 +17,7 @@ from prune_utils.execution import execute
 from prune_utils.files import alone, held, read_json, write_json
 from prune_utils.nodes import nodes, results
 from prune_utils.params import load_study
+from prune_utils.status import failed
 from prune_utils.workflow import begin, record
 
 SMOKE = load_study(paths.PARAMS / "smoke.yaml")
@@ -151,6 +152,10 @@ def test_status_of_a_study_that_runs_elsewhere(out, capsys):
     old = folder / paths.unfinished(every[1].notebook)
     write_json(old, {"metadata": {}})
     os.utime(old, (0, 0))
+    before = folder / paths.unfinished(every[3].notebook)
+    write_json(before, {"metadata": {}})
+    failures.keep(before, "OSError", "no space")
+    os.utime(before, (0, 0))
     with alone(folder):
         begin(SMOKE)
         capsys.readouterr()
@@ -164,8 +169,10 @@ def test_status_of_a_study_that_runs_elsewhere(out, capsys):
         assert progress.line(SMOKE) in said and "1/50" in said
         assert f"{every[1].name}: broken off" in said and f"{every[2].name}: now" in said
         assert f"{every[4].name}: failed  ParamsError: labels are ['a']\n    in " in said and bad.name in said
-        assert "to go on" not in said
+        assert f"{every[3].name}: waits, after it failed  OSError: no space" in said
+        assert [one.node for one in failed(SMOKE)] == [every[4]] and "to go on" not in said
     said = status(params, capsys)
+    assert f"{every[3].name}: failed  OSError: no space" in said
     assert "run by nobody now" in said and f"{every[2].name}: broken off" in said and "to go on: python -m" in said
 
 
@@ -190,19 +197,18 @@ def test_what_was_done_is_told_although_the_data_are_gone(out, tmp_path, capsys)
         _ = tuned.examples
 
 
-def test_status_is_told_quickly_and_without_heavy_imports(out):
+def test_status_is_told_without_heavy_imports(out):
+    """Which take seconds, and it is asked often."""
     code = (
         "import sys; from prune_utils.__main__ import main; main(['status', 'params/paper.yaml']); "
-        "sys.exit(', '.join({'torch', 'transformers', 'pandas', 'papermill'} & set(sys.modules)) or 0)"
+        "sys.exit(', '.join({'torch', 'transformers', 'datasets', 'pandas', 'matplotlib', 'papermill', 'snakemake'} & set(sys.modules)) or 0)"
     )
     record(load_study(paths.PARAMS / "paper.yaml"))
-    started = time.monotonic()
     environment = {**os.environ, "PRUNE_UTILS_OUT": str(out)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0 and "0/" in done.stdout, done.stderr
-    assert time.monotonic() - started < 2
 
 
 def test_a_study_that_fails_late_says_so_calmly(tmp_path):
