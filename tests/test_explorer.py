@@ -72,6 +72,15 @@ def test_the_study_made_last_is_opened_and_tables_only_where_nothing_was_trained
     assert "not finished: 1 cells are missing" in explorer.opening(explorer.opened("newer")).data
 
 
+def test_a_copied_folder_is_not_the_study_twice(empty):
+    folder = table_study(empty, by_hand({"a": (1, 2, 3)}))
+    shutil.copytree(folder, folder.with_name("copy"))
+    assert explorer.finished() == ["table"]
+    assert "only finished study" in explorer.opening(explorer.opened()).data
+    with pytest.raises(ParamsError, match="study is 'table'; allowed is its folder's name, 'copy'"):
+        explorer.opened("copy")
+
+
 @pytest.mark.parametrize("name", ["nosuch", "../results/small", HARM])
 def test_a_name_without_results_is_refused(finished, monkeypatch, name):
     monkeypatch.setattr(paths, "OUT", finished)
