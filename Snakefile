@@ -26,8 +26,8 @@ for place, node in enumerate(every):
             f"{re.sub('[^A-Za-z0-9]+', '_', node.name)[:80]}_{place}"  # a task may be called anything
         input:
             # a wording mended in a notebook must not cost days of training: only the analyses are run anew for it
-            template=node.template if not node.examples else ancient(str(node.template)),
-            params=ancient("params.yaml") if node.examples else "params.yaml",
+            template=ancient(str(node.template)) if node.trains else node.template,
+            params=ancient("params.yaml") if node.trains else "params.yaml",
             after=[str(path) for path in node.after],
         output:
             notebook=str(node.notebook),

@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from prune_utils.criteria import ATTENTION, OUTPUT
 from prune_utils.masks import magnitudes, pruned_count
 
 
@@ -114,16 +113,6 @@ def numbers(cuts: dict[str, Cut]) -> pd.DataFrame:
             for way, cut in cuts.items()
         }
     )
-
-
-def head_shares(name: str, mask: Tensor, heads: int) -> pd.Series | None:
-    """The share pruned of each head's part of one attention matrix, heads counted from 1: its rows of query, key and
-    value, its columns of the attention output. None for a matrix without heads."""
-    if ATTENTION not in name:
-        return None
-    owned = mask.T if OUTPUT in name else mask
-    shares = 1 - owned.reshape(heads, -1).double().mean(1)
-    return pd.Series(shares.numpy(), index=pd.RangeIndex(1, heads + 1, name="head"))
 
 
 def blocks(mask: Tensor, most: int = 160) -> np.ndarray:

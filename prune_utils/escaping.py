@@ -6,6 +6,8 @@ import re
 # of ASCII all but letters, digits, and marks that mean nothing between words
 SPECIAL = re.compile(r"[!-$&-+./:-@\[-`{-~]|(?<!\w)-|-(?!\w)")
 MATH = "$\\"  # found by MathJax in the finished page, after references are resolved, but not across elements
+WIDE = "\uff04"  # a dollar sign too
+JOINER = "\u2060"  # has no width
 
 
 def markdown(text: str) -> str:
@@ -32,3 +34,10 @@ def in_html(value: object) -> str:
 def no_formula(page: str) -> str:
     """MathJax reads a page's text after it is made, but not across elements; attributes must have none of these."""
     return page.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
+
+
+def description(text: str) -> str:
+    """A text that describes a control. JupyterLab reads descriptions for formulas, and neither an invisible character
+    after a `$` nor an element around it hides it: where two could enclose a formula they become wide ones."""
+    text = text.replace("\\", f"\\{JOINER}")
+    return text.replace("$", WIDE) if text.count("$") > 1 else text

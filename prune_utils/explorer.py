@@ -65,7 +65,7 @@ class Opened:
     def checkpoint(self, sparsity: float, seed: int) -> Path:
         """The folder of a gradual run's model. Raises Absent where it is not on disk."""
         folder = paths.pretraining(self.trained().study, "gradual", sparsity, seed) / paths.CHECKPOINT
-        if not (folder / "model.safetensors").exists():
+        if not (folder / paths.WEIGHTS).exists():
             raise Absent(f"The model of the {percent(sparsity)} run, seed {seed}, is not in {paths.shown(folder)}.")
         return folder
 
@@ -78,7 +78,7 @@ class Opened:
 
 def finished() -> list[str]:
     """The studies whose analysis is made and that lack no cell, the one made last first; trained ones before tables."""
-    studies = [(isinstance(study, Replay), -made.stat().st_mtime, study.study) for study, made in _analysed()]
+    studies = [(isinstance(study, Replay), -made.stat().st_mtime, made.parent.name) for study, made in _analysed()]
     return [name for *_, name in sorted(studies)]
 
 
@@ -88,7 +88,8 @@ def _analysed() -> Iterable[tuple[Study | Replay, Path]]:
             study = validated(read_yaml(made.with_name("params.yaml")))
         except (ParamsError, yaml.YAMLError):
             continue  # of another version, or not ours: it can be named, and then says what is wrong with it
-        if isinstance(study, Replay) or not frames.missing(study):
+        ours = study.study == made.parent.name  # else a copy, whose files would be read where the other's lie
+        if ours and (isinstance(study, Replay) or not frames.missing(study)):
             yield study, made
 
 
@@ -104,7 +105,10 @@ def opened(study: str = "") -> Opened | None:
     content = paths.results(name) / "params.yaml"
     if name not in there and not (NAME.fullmatch(name) and content.is_file()):
         raise ParamsError(f"study is {name!r}; allowed, for they have results: {', '.join(there) or 'none yet'}")
-    return Opened(validated(read_yaml(content)))
+    found = validated(read_yaml(content))
+    if found.study != name:
+        raise ParamsError(f"{paths.shown(content)}: study is {found.study!r}; allowed is its folder's name, {name!r}")
+    return Opened(found)
 
 
 def opening(opened: Opened | None) -> HTML:

@@ -4,10 +4,21 @@ import pandas as pd
 from torch import Tensor
 
 from prune_utils import paths, stored
+from prune_utils.criteria import ATTENTION, OUTPUT
 from prune_utils.packed import MASKS, load_masks
 from prune_utils.schema import Study
 
-PROJECTIONS = ("query", "key", "value")
+PARTS = ("self.query", "self.key", "self.value", "output.dense")  # of the attention of a layer
+
+
+def matrix_shares(name: str, mask: Tensor, heads: int) -> pd.Series | None:
+    """The share pruned of each head's part of one attention matrix, heads counted from 1: its rows of query, key and
+    value, its columns of the attention output. None for a matrix without heads."""
+    if ATTENTION not in name:
+        return None
+    owned = mask.T if OUTPUT in name else mask
+    shares = (~owned).reshape(heads, -1).double().mean(1)
+    return pd.Series(shares.numpy(), index=pd.RangeIndex(1, heads + 1, name="head"))
 
 
 def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
@@ -20,11 +31,9 @@ def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
     layers = sum(name.endswith("attention.self.query.weight") for name in masks)
     rows = []
     for layer in range(layers):
-        attention = f"encoder.layer.{layer}.attention"
-        owned = [masks[f"{attention}.self.{name}.weight"] for name in PROJECTIONS]
-        owned.append(masks[f"{attention}.output.dense.weight"].T)
-        shares = sum((~mask).reshape(heads, -1).double().mean(1) for mask in owned) / len(owned)
-        rows += [{"layer": layer + 1, "head": h, "pruned_share": share} for h, share in enumerate(shares.tolist(), 1)]
+        names = [f"encoder.layer.{layer}.attention.{part}.weight" for part in PARTS]
+        shares = sum(matrix_shares(name, masks[name], heads) for name in names) / len(names)
+        rows += [{"layer": layer + 1, "head": head, "pruned_share": share} for head, share in shares.items()]
     return pd.DataFrame(rows)
 
 

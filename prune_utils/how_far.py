@@ -9,6 +9,7 @@ from prune_utils.evidence import Evidence
 from prune_utils.regimes import EQUAL, POINTS, Regimes
 from prune_utils.schema import Replay, Study
 
+KINDS = ("dense", "sparse")  # ways to store a checkpoint
 COSTS = ["task", "sparsity", "cost", "low", "high"]
 
 
@@ -36,10 +37,15 @@ def farthest(frame: pd.DataFrame, allowed: Mapping[str, float], bound: str = "co
     reached = 0.0
     for sparsity, at in frame.groupby("sparsity"):
         lost = at.set_index("task")[bound].reindex(list(allowed))
-        if not (lost <= pd.Series(allowed, dtype=float) + POINTS * EQUAL).all():
+        if not within(lost, pd.Series(allowed, dtype=float)).all():
             break
         reached = float(sparsity)
     return reached
+
+
+def within(lost, allowed):
+    """Whether so many points are not more than are allowed, whatever floats make of them; of numbers or of series."""
+    return lost <= allowed + POINTS * EQUAL
 
 
 def sizes(study: Study | Replay) -> pd.DataFrame | None:
@@ -48,20 +54,23 @@ def sizes(study: Study | Replay) -> pd.DataFrame | None:
     path = paths.inside(study.study) / "sizes.csv"
     if isinstance(study, Replay) or not path.exists():
         return None
-    return pd.read_csv(path).groupby("sparsity")[["dense_bytes", "sparse_bytes"]].mean()
+    return pd.read_csv(path).groupby("sparsity")[[f"{kind}_bytes" for kind in KINDS]].mean()
 
 
 def table(frame: pd.DataFrame, regimes: Regimes, stored: pd.DataFrame | None) -> pd.DataFrame:
     """All of it, to be read: a row a sparsity; cost of each task with its interval, regime, megabytes dense and sparse."""
     shown = frame.assign(text=[said(row) for row in frame.itertuples()])
     wide = shown.pivot_table(index="sparsity", columns="task", values="text", aggfunc="first").fillna("")
-    wide["regime"] = [regimes.of(s) for s in wide.index]
+    columns = [wide, pd.Series([regimes.of(s) for s in wide.index], wide.index, name="regime")]
     if stored is not None:
-        wide["dense, MB"], wide["sparse, MB"] = (
-            (stored[name].reindex(wide.index) / 1e6).map("{:,.2f}".format) for name in ("dense_bytes", "sparse_bytes")
-        )
+        columns += [_megabytes(stored[f"{kind}_bytes"].reindex(wide.index), f"{kind}, MB") for kind in KINDS]
+    wide = pd.concat(columns, axis=1)  # beside each other, for a task may be called like one of them
     wide.index = [f"{100 * s:.0f} %" for s in wide.index]
     return wide.rename_axis(columns=None)
+
+
+def _megabytes(stored: pd.Series, name: str) -> pd.Series:
+    return (stored / 1e6).map("{:,.2f}".format, na_action="ignore").astype(object).fillna("").rename(name)
 
 
 def said(row) -> str:

@@ -1,6 +1,8 @@
 """The nodes of a study's graph: which notebook runs with which parameters, after which others."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 
 from prune_utils import paths
@@ -18,7 +20,17 @@ class Node:
     notebook: Path
     parameters: dict = field(default_factory=dict)
     after: tuple[Path, ...] = ()  # executed notebooks that must be there first
-    examples: int = 0  # read in training, by which the time left is estimated; 0: an analysis, cheap to run anew
+    reads: Callable[[], int] | None = field(default=None, compare=False)  # None: an analysis, cheap to run anew
+
+    @property
+    def trains(self) -> bool:
+        return self.reads is not None
+
+    @cached_property
+    def examples(self) -> int:
+        """Read in training, by which the time left is estimated. They are counted when they are asked for, and not
+        before: the files of a task may be gone after it. Raises FileNotFoundError where they are."""
+        return self.reads() if self.reads else 0
 
 
 def outgrown(study: Study) -> list[Path]:
@@ -89,7 +101,7 @@ def _pretraining_nodes(study: Study, seed: int) -> list[Node]:
             dense,
             {"method": "dense", "sparsities": [0.0], "seed": seed},
             (),
-            recipe.burn_in_steps * recipe.batch_size,
+            partial(_pretraining_examples, study, recipe.burn_in_steps),
         )
     ]
     for method in dict.fromkeys(method for method, _ in runs[1:]):
@@ -103,10 +115,14 @@ def _pretraining_nodes(study: Study, seed: int) -> list[Node]:
                     _notebook(folder, part, study),
                     {"method": method, "sparsities": part, "seed": seed},
                     (dense,),
-                    recipe.steps * recipe.batch_size * len(part),
+                    partial(_pretraining_examples, study, recipe.steps * len(part)),
                 )
             )
     return made
+
+
+def _pretraining_examples(study: Study, steps: int) -> int:
+    return steps * study.pretraining.batch_size
 
 
 def _finetuning_nodes(study: Study, task: str, seed: int) -> list[Node]:
@@ -127,7 +143,7 @@ def _finetuning_nodes(study: Study, task: str, seed: int) -> list[Node]:
                 _notebook(paths.finetuning(study.study, task, seed), part, study),
                 {"task": task, "sparsities": part, "seeds": [seed]},
                 tuple(needed),
-                _finetuning_examples(study, task, part, seed),
+                partial(_finetuning_examples, study, task, part, seed),
             )
         )
     return made
@@ -147,8 +163,12 @@ def _prunability_node(study: Study, seed: int) -> Node:
         Path("prunability") / f"seed-{seed}.ipynb",
         {"seeds": [seed]},
         (*gradual, *dense),
-        sum(map(train_size, study.tasks)) * prunability_epochs(study),
+        partial(_prunability_examples, study),
     )
+
+
+def _prunability_examples(study: Study) -> int:
+    return sum(map(train_size, study.tasks)) * prunability_epochs(study)
 
 
 def prunability_epochs(study: Study) -> int:

@@ -1,6 +1,7 @@
 """Masks on disk: a bit a weight."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,15 @@ def packed(mask: Tensor) -> Tensor:
     return torch.from_numpy(np.packbits(mask.cpu().numpy().ravel()))
 
 
+def packed_bytes(shape: list[int]) -> int:
+    """That a mask of a `shape` takes."""
+    return math.ceil(math.prod(shape) / 8)
+
+
 def unpacked(bits: Tensor, shape: list[int]) -> Tensor:
-    """The mask of a `shape` that was `packed`."""
+    """The mask of a `shape` that was `packed`. Raises ValueError for bytes that are more or fewer than it takes."""
+    if len(bits) != packed_bytes(shape):  # numpy would fill it up with zeros
+        raise ValueError(f"a mask of shape {list(shape)} takes {packed_bytes(shape)} bytes, not {len(bits)}")
     return torch.from_numpy(np.unpackbits(bits.numpy(), count=int(np.prod(shape))).astype(bool)).view(shape)
 
 

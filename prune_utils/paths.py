@@ -20,6 +20,7 @@ SNAKEFILE = ROOT / "Snakefile"
 
 LONGEST = 80  # characters of a folder's name that a task's name gives
 CHECKPOINT = "checkpoint"  # a from_pretrained folder
+WEIGHTS = "model.safetensors"  # in it; transformers' name for them
 PLAN = "plan.json"  # what a study was estimated to cost before it ran
 SITTING = "sitting.json"  # when and where a study was started last
 LOG = "run.log"  # all that Snakemake and the notebooks' processes said in that sitting

@@ -27,7 +27,8 @@ def _histogram(axes: plt.Axes, cuts: Cuts, name: str, one: Cut) -> None:
     counts, edges = cuts.histogram(name)
     axes.stairs(counts, edges, fill=True, color=KEPT, label=f"kept {one.kept:,}")
     if one.threshold is not None:
-        below = [*edges[edges < one.threshold], one.threshold]
+        end = min(one.threshold, edges[-1])  # that of all matrices together may lie above all of this one
+        below = [*edges[edges < end], end]
         axes.stairs(counts[: len(below) - 1], below, fill=True, color=PRUNED, label=f"pruned {one.pruned:,}")
         axes.axvline(one.threshold, color=INK, linewidth=1.2)
     axes.legend(frameon=False, fontsize=9)

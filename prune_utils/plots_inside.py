@@ -7,6 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.heads import spread
+from prune_utils.stored import label
 from prune_utils.style import GREY, INK, PERCENT, STYLE, panel, panels, shades
 from prune_utils.weights import KINDS, kind_and_layer
 
@@ -100,14 +101,9 @@ def mean_and_std(frame: pd.DataFrame) -> Figure:
     figure, axes = panel(width=6.4, height=0.9 + 0.19 * len(dense))
     axes.errorbar(dense["mean"], range(len(dense)), xerr=dense["std"], fmt="o", color=STYLE["gradual"][0], markersize=4)
     axes.axvline(0, color=GREY, linewidth=0.8, zorder=0)
-    axes.set_yticks(range(len(dense)), [_matrix_label(name) for name in dense.index], fontsize=8)
+    axes.set_yticks(range(len(dense)), [label(name) for name in dense.index], fontsize=8)
     axes.set(xlabel="weight: mean ± standard deviation", ylim=(len(dense) - 0.5, -0.5))
     return figure
-
-
-def _matrix_label(matrix: str) -> str:
-    kind, layer = kind_and_layer(matrix)
-    return f"layer {layer} {kind}" if layer else kind
 
 
 def word_map(magnitudes: pd.DataFrame, top: float | None = None) -> Figure:

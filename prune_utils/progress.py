@@ -41,7 +41,7 @@ def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -
         STAGES.get(shown.template, "analysis") if waiting else "done",
         f"{done}/{total}" if total else "",
         clock(time.time() - started) if started else "",
-        _left(waiting, took, every, own, study.machine.jobs) if waiting else "nothing",
+        _about_left(waiting, took, every, own, study.machine.jobs) if waiting else "nothing",
         f"{shown.name}: {state or clock(took[notebook])}" if notebook else "",
     ).rstrip()
 
@@ -61,9 +61,16 @@ def _own_results(study: Study | Replay, every: list[Node]) -> dict[Path, list[Pa
     return {node.notebook: [path for path, owner in seen.items() if owner == node.notebook] for node in every}
 
 
+def _about_left(*what) -> str:
+    try:
+        return _left(*what)
+    except FileNotFoundError:  # a task's data are gone, so that nobody knows how much there is to read
+        return "?"
+
+
 def _left(waiting: list[Node], took: dict[Path, float], every: list[Node], own: dict, jobs: int) -> str:
-    done = [node for node in every if node.notebook in took and node.examples]
-    if not done and any(node.examples for node in waiting):
+    done = [node for node in every if node.notebook in took and node.trains]
+    if not done and any(node.trains for node in waiting):
         return "?"
 
     def pace(template: Path) -> float:
@@ -72,7 +79,7 @@ def _left(waiting: list[Node], took: dict[Path, float], every: list[Node], own: 
         return sum(took[node.notebook] for node in same) / sum(node.examples for node in same)
 
     def seconds(node: Node) -> float:
-        if not node.examples:
+        if not node.trains:
             return NOTEBOOK
         files = own[node.notebook]
         missing = sum(not path.exists() for path in files) / len(files) if files else 1

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from prune_utils import paths
 from prune_utils.files import whole_file
-from prune_utils.packed import MASKS, load_masks, packed, unpacked
+from prune_utils.packed import MASKS, load_masks, packed, packed_bytes, unpacked
+from prune_utils.paths import WEIGHTS
 from prune_utils.schema import Study
 from prune_utils.section import ParamsError
+from prune_utils.stored import ENCODER
 
-WEIGHTS = "model.safetensors"  # transformers' name for the weights of a checkpoint
 FORMAT = "bit mask and kept values"
-ENCODER = "bert."  # masks are named inside the encoder, weights inside the whole model
 
 
 def save_sparse(folder: Path, path: Path) -> None:
@@ -59,14 +59,26 @@ def load_sparse(path: Path) -> dict[str, Tensor]:
     metadata, tensors = _opened(_whole, path)
     if metadata.get("format") != FORMAT:
         raise ParamsError(f"{path}: its format is {metadata.get('format')!r}; allowed is {FORMAT!r}")
+    if "shapes" not in metadata:
+        raise ParamsError(f"{path}: its metadata has no 'shapes', the shape of each matrix that is stored sparse")
     for name, shape in json.loads(metadata["shapes"]).items():
-        bits, kept = tensors.pop(f"{name}#mask"), tensors.pop(f"{name}#kept")
+        bits, kept = (_part(path, tensors, f"{name}#{part}") for part in ("mask", "kept"))
+        if len(bits) != packed_bytes(shape):
+            raise ParamsError(
+                f"{path}: the mask of {name} has {len(bits)} bytes, and its shape {shape} takes {packed_bytes(shape)}"
+            )
         mask = unpacked(bits, shape)
         if int(mask.sum()) != len(kept):
             raise ParamsError(f"{path}: the mask of {name} keeps {int(mask.sum())} weights and {len(kept)} are stored")
         tensors[name] = torch.zeros(shape, dtype=kept.dtype)
         tensors[name][mask] = kept
     return tensors
+
+
+def _part(path: Path, tensors: dict[str, Tensor], name: str) -> Tensor:
+    if name not in tensors:
+        raise ParamsError(f"{path}: {name} is not in it")
+    return tensors.pop(name)
 
 
 def _whole(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -9,26 +9,31 @@ from prune_utils.files import held
 from prune_utils.nodes import Node, nodes
 from prune_utils.params import load_study
 from prune_utils.schema import Replay, Study
-from prune_utils.section import ParamsError
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A node that was begun and is not done: `file` is what it wrote so far, `failure` why it failed, if it did."""
+    """A node that was begun and is not done: `file` is what it wrote so far, `failure` why it failed, if it did;
+    `now`: in the sitting begun last, and not in an earlier one."""
 
     node: Node
     file: Path
     failure: str | None
+    now: bool
 
 
 def begun(study: Study | Replay) -> list[Begun]:
     """The nodes that left, or are writing, an unfinished notebook."""
     files = [(node, paths.results(study.study) / paths.unfinished(node.notebook)) for node in nodes(study)]
-    return [Begun(node, file, failures.kept(file)) for node, file in files if file.exists()]
+    started = progress.sitting(study).get("started", 0)
+    return [
+        Begun(node, file, failures.kept(file), file.stat().st_mtime >= started) for node, file in files if file.exists()
+    ]
 
 
 def failed(study: Study | Replay) -> list[Begun]:
-    return [one for one in begun(study) if one.failure]
+    """The nodes that failed in the sitting begun last; one that failed before it may be waiting still."""
+    return [one for one in begun(study) if one.failure and one.now]
 
 
 def show(params: Path) -> None:
@@ -38,13 +43,8 @@ def show(params: Path) -> None:
     if not (folder / "params.yaml").exists():
         print(f"study '{study.study}' has not been begun: there is no {paths.shown(folder)}")
         return
-    try:
-        print(f"study '{study.study}', {_by_whom(study)}\n\n{progress.heading()}\n{progress.line(study)}\n")
-        print("\n".join(_told(study, params)))
-    except FileNotFoundError as error:
-        raise ParamsError(
-            f"study '{study.study}': file {error.filename} does not exist, so its size is not known"
-        ) from None
+    print(f"study '{study.study}', {_by_whom(study)}\n\n{progress.heading()}\n{progress.line(study)}\n")
+    print("\n".join(_told(study, params)))
 
 
 def _by_whom(study: Study | Replay) -> str:
@@ -60,11 +60,9 @@ def _by_whom(study: Study | Replay) -> str:
 def _told(study: Study | Replay, params: Path) -> list[str]:
     """A line for every node that was begun, and one for how to go on."""
     folder, lines = paths.results(study.study), []
-    running, started = held(folder), progress.sitting(study).get("started", 0)
+    running = held(folder)
     for one in begun(study):
-        now = running and one.file.stat().st_mtime >= started
-        state = f"failed  {one.failure}" if one.failure else "now" if now else "broken off"
-        lines.append(f"{one.node.name}: {state}")
+        lines.append(f"{one.node.name}: {_state(one, running)}")
         if one.failure:
             lines.append(f"    in {paths.shown(one.file)}")
     report = paths.report(study.study)
@@ -74,3 +72,9 @@ def _told(study: Study | Replay, params: Path) -> list[str]:
     elif not running:
         lines.append(f"to go on: python -m prune_utils study {paths.shown(params)}")
     return lines
+
+
+def _state(one: Begun, running: bool) -> str:
+    if one.failure:
+        return f"failed  {one.failure}" if one.now or not running else f"waits, after it failed  {one.failure}"
+    return "now" if running and one.now else "broken off"

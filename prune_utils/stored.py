@@ -9,9 +9,10 @@ from torch import Tensor
 
 from prune_utils.files import read_json
 from prune_utils.packed import MASKS
+from prune_utils.paths import WEIGHTS
 from prune_utils.weights import KINDS, kind_and_layer
 
-ENCODER = "bert."  # before the names of the encoder's weights in a model with a head
+ENCODER = "bert."  # before the names of the encoder's weights in a model with a head; masks are named without
 WORDS = "embeddings.word_embeddings.weight"
 
 
@@ -32,14 +33,14 @@ def matrices(folder: Path) -> dict[str, Tensor]:
     a mask beside them."""
     with safe_open(folder / MASKS, framework="pt") as file:
         names = in_order(file.metadata() or {})
-    with safe_open(folder / "model.safetensors", framework="pt") as file:
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
         there = set(file.keys())
         return {n: file.get_tensor(ENCODER + n if ENCODER + n in there else n) for n in names}
 
 
 def matrix(folder: Path, name: str) -> Tensor:
     """One of them."""
-    with safe_open(folder / "model.safetensors", framework="pt") as file:
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
         return file.get_tensor(ENCODER + name if ENCODER + name in set(file.keys()) else name)
 
 

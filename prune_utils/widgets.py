@@ -7,6 +7,7 @@ import ipywidgets
 import pandas as pd
 from IPython.display import HTML
 
+from prune_utils import escaping
 from prune_utils.escaping import in_html, no_formula
 from prune_utils.explorer import Absent, Opened
 
@@ -53,7 +54,8 @@ def row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
 def labelled(kind: type, *values, description: str, **options) -> ipywidgets.Widget:
     """A control whose description is as wide as its words."""
     layout = {"margin": "2px 18px 2px 0", **options.pop("layout", {})}
-    return kind(*values, description=description, style={"description_width": "initial"}, layout=layout, **options)
+    style, said = {"description_width": "initial"}, escaping.description(description)
+    return kind(*values, description=said, style=style, layout=layout, **options)
 
 
 def with_slider(control: ipywidgets.Widget) -> ipywidgets.Box:

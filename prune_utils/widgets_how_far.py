@@ -7,18 +7,18 @@ from IPython.display import HTML
 from prune_utils import how_far, regimes
 from prune_utils.escaping import in_html
 from prune_utils.explorer import Absent, Opened, percent
-from prune_utils.schema import ARMS, PRUNED_ARMS
+from prune_utils.schema import PRUNED_ARMS
 from prune_utils.sparse import FORMAT
 from prune_utils.widgets import follows, labelled, row, table, view, with_slider
-from prune_utils.widgets_regimes import LABELS
+from prune_utils.widgets_regimes import LABELS, arms_of
 
 MOST = 20.0  # points that the sliders reach to
 STORED = "pretrain"  # the arm whose checkpoints' sizes are measured
 
 
-def arms_of(opened: Opened) -> list[str]:
+def pruned_arms(opened: Opened) -> list[str]:
     """The pruned arms that can be asked about, `pretrain` first."""
-    return [arm for arm in ARMS if arm in PRUNED_ARMS and arm in set(opened.evidence.cells.arm)]
+    return [arm for arm in arms_of(opened) if arm in PRUNED_ARMS]
 
 
 def costs(opened: Opened, arm: str) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def borders(opened: Opened) -> regimes.Regimes:
 @view
 def costs_table(opened: Opened) -> HTML:
     """What every sparsity costs each task."""
-    arm = next(iter(arms_of(opened)), STORED)
+    arm = next(iter(pruned_arms(opened)), STORED)
     return HTML(table(how_far.table(costs(opened, arm), borders(opened), _sizes(opened, arm))))
 
 
@@ -56,7 +56,7 @@ def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
     else:
         said.append("One seed tells no interval, so how sure that is cannot be said.")
     if at:
-        said.append(f"{percent(at)} lies in the {borders(opened).of(at)} regime.")
+        said.append(f"{percent(at)} lies in the {borders(opened).of(at)} regime of the model pruned in pre-training.")
         said.append(_stored(_sizes(opened, arm), at))
     lines = "".join(f"<li>{line}</li>" for line in said)
     measured = sorted(frame.sparsity.unique())
@@ -87,7 +87,8 @@ def _at(frame: pd.DataFrame, sparsity: float, allowed: dict[str, float], within:
             "allowed": [f"{allowed[task]:.1f}" for task in rows.task],
             "cost": [how_far.said(row) for row in rows.itertuples()],
             "within": [
-                "yes" if cost <= allowed[task] else "no" for task, cost in zip(rows.task, rows.cost, strict=True)
+                "yes" if how_far.within(cost, allowed[task]) else "no"
+                for task, cost in zip(rows.task, rows.cost, strict=True)
             ],
         }
     )
@@ -98,7 +99,7 @@ def _at(frame: pd.DataFrame, sparsity: float, allowed: dict[str, float], within:
 @view
 def sliders(opened: Opened) -> ipywidgets.Widget:
     """A slider a task of the points that it may lose."""
-    arms = arms_of(opened)
+    arms = pruned_arms(opened)
     if not arms:
         raise Absent("No pruned arm was fine-tuned here.")
     arm = labelled(ipywidgets.Dropdown, description="Arm", options=[(LABELS[arm], arm) for arm in arms])

@@ -9,9 +9,9 @@ import ipywidgets
 import pandas as pd
 
 from prune_utils import figures, plots, regimes
-from prune_utils.escaping import in_html
+from prune_utils.escaping import description, in_html
 from prune_utils.evidence import Evidence
-from prune_utils.executed import notebook_of
+from prune_utils.executed import notebooks_of
 from prune_utils.explorer import Absent, Opened, percent, served
 from prune_utils.schema import ARMS
 from prune_utils.style import BOUNDS, STYLE
@@ -85,9 +85,10 @@ def toggles(opened: Opened) -> ipywidgets.Widget:
     tasks = {task: _toggle(task) for task in opened.tasks}
 
     def shown(*on: bool) -> str:
-        names = [name for name, is_on in zip((*arms, *tasks), on, strict=True) if is_on]
-        now = [name for name in names if name in tasks]
-        some, borders = chosen(opened, now, [name for name in names if name in arms])
+        # a task may be called like an arm
+        drawn = [arm for arm, is_on in zip(arms, on[: len(arms)], strict=True) if is_on]
+        now = [task for task, is_on in zip(tasks, on[len(arms) :], strict=True) if is_on]
+        some, borders = chosen(opened, now, drawn)
         words = _words(now, borders)
         return f"<p>{in_html(words)}</p>" + figures.image(_drawn(some, borders), words) + table(numbers(some))
 
@@ -98,7 +99,8 @@ def toggles(opened: Opened) -> ipywidgets.Widget:
 
 def _toggle(name: str, colour: str | None = None) -> ipywidgets.Checkbox:
     """A box to tick, with its arm's colour as a line to its left."""
-    box = ipywidgets.Checkbox(True, description=name, indent=False, layout=ipywidgets.Layout(width="auto"))
+    box = ipywidgets.Checkbox(True, description=description(name), indent=False)
+    box.layout.width = "auto"
     box.layout.margin = "0 14px 2px 0"
     if colour:
         box.layout.border_left, box.layout.padding = f"6px solid {colour}", "0 0 0 6px"
@@ -114,7 +116,8 @@ def behind(opened: Opened, arm: str, sparsity: float, task: str) -> pd.DataFrame
     columns = ["seed", "learning_rate", "selected", "dev_accuracy", "train_loss", "realised_sparsity", "seconds"]
     shown = at.sort_values(["seed", "learning_rate"])[[name for name in columns if name in at]].reset_index(drop=True)
     shown["selected"] = shown.selected.map({True: "yes", False: ""})
-    shown["notebook"] = [notebook_of(opened.study, task, sparsity, seed) for seed in shown.seed]
+    kept = notebooks_of(opened.study, task, sparsity)
+    shown["notebook"] = [kept.get(seed) for seed in shown.seed]
     return shown.rename(columns=SAID)
 
 

@@ -6,8 +6,9 @@ import ipywidgets
 import pandas as pd
 
 from prune_utils import figures, plots_explorer, stored
-from prune_utils.cuts import Cut, Cuts, head_shares, numbers
+from prune_utils.cuts import Cut, Cuts, numbers
 from prune_utils.explorer import Opened, percent
+from prune_utils.heads import matrix_shares
 from prune_utils.widgets import follows, labelled, row, table, view, with_slider
 
 WAYS = ("each matrix on its own", "all matrices together")
@@ -27,7 +28,7 @@ def ways(cuts: Cuts, name: str, sparsity: float) -> dict[str, Cut]:
 def shares(opened: Opened, name: str, made: dict[str, Cut]) -> pd.DataFrame | None:
     """The share pruned of each head, a column a way; None for a matrix without heads."""
     heads = stored.heads(opened.checkpoint(0.0, opened.trained().grid.seeds[0]))
-    columns = {way: head_shares(name, cut.mask, heads) for way, cut in made.items()}
+    columns = {way: matrix_shares(name, cut.mask, heads) for way, cut in made.items()}
     if any(column is None for column in columns.values()):
         return None
     frame = pd.DataFrame(columns).map(lambda share: f"{100 * share:.2f} %")

@@ -14,6 +14,7 @@ from views import control, rows_of, texts
 from prune_utils import (
     cuts,
     explorer,
+    figures,
     plots_explorer,
     stored,
     widgets_inside,
@@ -21,7 +22,7 @@ from prune_utils import (
 )
 from prune_utils.checkpoints import MASKS, load_masks
 from prune_utils.criteria import over_all, per_matrix
-from prune_utils.heads import head_shares
+from prune_utils.heads import head_shares, matrix_shares
 from prune_utils.matrices import prunable_matrices
 
 
@@ -70,23 +71,21 @@ def test_blocks_of_a_mask_hold_its_pruned_weights(rows, columns, most, seed):
 def test_heads_of_a_matrix_are_rows_or_columns():
     mask = torch.ones(4, 6, dtype=torch.bool)
     mask[:2, :3] = False
-    assert cuts.head_shares("encoder.layer.0.attention.self.key.weight", mask, 2).to_dict() == {1: 0.5, 2: 0.0}
-    assert cuts.head_shares("encoder.layer.0.attention.output.dense.weight", mask, 2).to_dict() == {1: 0.5, 2: 0.0}
-    assert cuts.head_shares("encoder.layer.0.attention.output.dense.weight", mask, 3).to_dict() == {
+    assert matrix_shares("encoder.layer.0.attention.self.key.weight", mask, 2).to_dict() == {1: 0.5, 2: 0.0}
+    assert matrix_shares("encoder.layer.0.attention.output.dense.weight", mask, 2).to_dict() == {1: 0.5, 2: 0.0}
+    assert matrix_shares("encoder.layer.0.attention.output.dense.weight", mask, 3).to_dict() == {
         1: 0.5,
         2: 0.25,
         3: 0,
     }
-    assert cuts.head_shares("pooler.dense.weight", mask, 2) is None
+    assert matrix_shares("pooler.dense.weight", mask, 2) is None
 
 
 def test_shares_of_matrices_average_to_those_of_whole_heads(here):
     made = widgets_weights.cuts_of(here)
     masks = {name: made.own(name, 0.5).mask for name in made.matrices}
     parts = [
-        cuts.head_shares(
-            f"encoder.layer.1.attention.{part}.weight", masks[f"encoder.layer.1.attention.{part}.weight"], 2
-        )
+        matrix_shares(f"encoder.layer.1.attention.{part}.weight", masks[f"encoder.layer.1.attention.{part}.weight"], 2)
         for part in ("self.query", "self.key", "self.value", "output.dense")
     ]
     whole = head_shares(masks, 2)
@@ -129,6 +128,19 @@ def test_the_drawn_histogram_is_shaded_up_to_the_cut():
     figure = plots_explorer.cut(made, "m", {"own": made.own("m", 0.25)})
     kept, pruned = figure.axes[0].patches
     assert pruned.get_data().edges[-1] == 24 and kept.get_data().values.sum() == 100
+
+
+@pytest.mark.parametrize("sparsity", [0.01, 0.25, 0.5, 0.99])
+@pytest.mark.parametrize("name", ["small", "large", "zeros"])
+def test_a_cut_below_or_above_all_of_a_matrix_is_drawn(name, sparsity):
+    magnitude = torch.arange(100.0).view(10, 10)
+    made = cuts.Cuts({"small": magnitude, "large": 1000 + magnitude, "zeros": 0 * magnitude})
+    figure = plots_explorer.cut(made, name, widgets_weights.ways(made, name, sparsity))
+    for axes, one in zip(figure.axes, widgets_weights.ways(made, name, sparsity).values(), strict=False):
+        kept, pruned = axes.patches
+        end = pruned.get_data().edges[-1]
+        assert end == min(one.threshold, made.matrices[name].max() or 1)
+        assert figures.svg(figure)
 
 
 def test_pruned_words_go_and_the_others_stay_where_they_were(here):

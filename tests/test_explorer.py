@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from hostile import NAME
-from views import HARM, by_hand, control, table_study, texts
+from views import HARM, by_hand, control, rows_of, table_study, texts
 
 from prune_utils import (
     explorer,
@@ -72,6 +72,15 @@ def test_the_study_made_last_is_opened_and_tables_only_where_nothing_was_trained
     assert "not finished: 1 cells are missing" in explorer.opening(explorer.opened("newer")).data
 
 
+def test_a_copied_folder_is_not_the_study_twice(empty):
+    folder = table_study(empty, by_hand({"a": (1, 2, 3)}))
+    shutil.copytree(folder, folder.with_name("copy"))
+    assert explorer.finished() == ["table"]
+    assert "only finished study" in explorer.opening(explorer.opened()).data
+    with pytest.raises(ParamsError, match="study is 'table'; allowed is its folder's name, 'copy'"):
+        explorer.opened("copy")
+
+
 @pytest.mark.parametrize("name", ["nosuch", "../results/small", HARM])
 def test_a_name_without_results_is_refused(finished, monkeypatch, name):
     monkeypatch.setattr(paths, "OUT", finished)
@@ -116,7 +125,9 @@ def test_strings_that_mean_harm_are_shown_as_text(empty):
     shown = re.sub("<img [^>]*>", "", shown)
     assert "&lt;script&gt;" in shown and "<script" not in shown and "<b><span>" not in shown
     assert "$b$" not in shown and "<span>$</span>b<span>$</span>" in shown  # no formula either
-    assert control(widgets_how_far.sliders(opened), f"{HARM} may lose") is not None
+    for name in (HARM, "<b>$b$</b>"):
+        assert control(widgets_how_far.sliders(opened), f"{name} may lose") is not None
+        assert control(widgets_regimes.toggles(opened), name) is not None
     frame = pd.DataFrame({HARM: [HARM]}, index=[HARM])
     assert "<script" not in widgets.table(frame, HARM) and widgets.table(frame, HARM).count("&lt;script") == 4
 
@@ -167,6 +178,16 @@ def test_ticking_a_task_off_changes_the_numbers_and_all_off_says_so(empty):
     assert ">80.0 [" in texts(view) and ">65.0 [" not in texts(view)
     control(view, "calm").value = False
     assert "without a task" in texts(view) and "<img" not in texts(view)
+
+
+def test_a_task_that_is_called_like_an_arm_is_none(empty):
+    table_study(empty, by_hand({"dense": (10, 20, 30), "calm": (0, 0, 0)}))
+    view = widgets_regimes.toggles(explorer.opened())
+    control(view, widgets_regimes.LABELS["dense"]).value = False
+    rows = rows_of(texts(view).split("Tasks</b>")[1])
+    assert widgets_regimes.LABELS["dense"] not in rows.index and rows["30 %"].str.startswith("75.0").all()
+    control(view.children[3], "dense").value = False
+    assert rows_of(texts(view).split("Tasks</b>")[1])["30 %"].str.startswith("80.0").all()
 
 
 def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):

@@ -15,6 +15,7 @@ from prune_utils import (
     how_far,
     widgets_how_far,
 )
+from prune_utils.regimes import Boundary, Regimes
 from prune_utils.uncertainty import accuracy_draws
 
 HAND = pd.DataFrame(
@@ -111,4 +112,23 @@ def test_one_seed_tells_no_interval_and_bytes_are_told_where_they_were_measured(
         opened, "pretrain", {NAME: 100.0}
     )
     assert rows_of(widgets_how_far.costs_table(opened).data)["sparse, MB"].to_dict() == {"90 %": "1.00"}
-    assert "not measured" in widgets_how_far.answer(opened, "random", {NAME: 100.0})
+    other = widgets_how_far.answer(opened, "random", {NAME: 100.0})
+    assert "not measured" in other and "regime of the model pruned in pre-training" in other
+
+
+@pytest.mark.parametrize("task", ["regime", "dense, MB", "task", "text"])
+def test_a_task_may_be_called_like_a_column_and_a_size_may_be_unknown(task):
+    stored = pd.DataFrame({"dense_bytes": 4e6, "sparse_bytes": [1e6]}, index=[0.9])
+    regimes = Regimes(Boundary(0.3), Boundary(None))
+    shown = how_far.table(HAND.replace({"task": {"a": task}}), regimes, stored)
+    assert sorted(shown.columns) == sorted([task, "b", "regime", "dense, MB", "sparse, MB"])
+    assert sorted(shown.loc["30 %"]) == ["", "", "0.5 [-0.5 to 1.5]", "1.0 [0.5 to 1.5]", "low"]
+    assert sorted(shown.loc["90 %"])[:2] == ["1.0 [0.0 to 2.0]"] * 2 and {"1.00", "4.00"} < set(shown.loc["90 %"])
+
+
+def test_a_cost_of_exactly_what_is_allowed_is_within_it(empty):
+    table_study(empty, by_hand({"a": (0.1, 0.3, 0.7)}))
+    opened = explorer.opened()
+    exact = widgets_how_far.costs(opened, "pretrain").set_index("sparsity").cost[0.6]
+    answer = widgets_how_far.answer(opened, "pretrain", {"a": exact - 1e-10})
+    assert "Up to 60 %" in answer and rows_of(answer).loc["a"]["within"] == "yes"

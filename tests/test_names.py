@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,13 @@ def test_a_name_is_shown_as_it_is_in_a_table_and_in_a_link(name):
     assert [cell.text for cell in page.find_all("td")] == [name, name]
     assert elements <= {"table", "thead", "tbody", "tr", "th", "td", "a", "span"}
     assert [a["href"] for a in page.find_all("a")] == ["c.html"]
+
+
+@given(st.one_of(st.sampled_from(SHOWN), texts))
+def test_a_name_describes_a_control_as_it_is(name):
+    said = escaping.description(name)
+    assert said.count("$") < 2 and not re.search(r"\\[^\u2060]", said)
+    assert said.replace("\uff04", "$").replace("\u2060", "") == name
 
 
 def test_a_legend_has_every_name():

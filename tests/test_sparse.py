@@ -15,10 +15,11 @@ from prune_utils.files import whole_file
 from prune_utils.masks import magnitude_masks
 from prune_utils.matrices import apply_masks, prunable_matrices
 from prune_utils.modeling import MaskedBert
-from prune_utils.packed import MASKS, save_masks
+from prune_utils.packed import MASKS, packed, save_masks, unpacked
 from prune_utils.params import load_study
+from prune_utils.paths import WEIGHTS
 from prune_utils.section import ParamsError
-from prune_utils.sparse import FORMAT, WEIGHTS, identical, load_sparse, save_sparse, sizes_frame, write_sparse
+from prune_utils.sparse import FORMAT, identical, load_sparse, save_sparse, sizes_frame, write_sparse
 
 SMOKE = load_study(paths.PARAMS / "smoke.yaml")
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64]
@@ -181,6 +182,35 @@ def test_faults_are_said(checkpoint, tmp_path, path):
     (folder / MASKS).unlink()
     with pytest.raises(ParamsError, match=MASKS):
         save_sparse(folder, path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (lambda parts, metadata: parts.pop("w#mask"), "w#mask is not in it"),
+        (lambda parts, metadata: parts.pop("w#kept"), "w#kept is not in it"),
+        (lambda parts, metadata: metadata.pop("shapes"), "has no 'shapes'"),
+        (lambda parts, metadata: parts.update({"w#mask": parts["w#mask"][:-1]}), "has 31 bytes, and .* takes 32"),
+        (lambda parts, metadata: metadata.update(shapes='{"w": [8, 16]}'), "has 32 bytes, and .* takes 16"),
+    ],
+)
+def test_a_part_that_is_missing_or_too_short_is_said(path, fault, said):
+    weight = torch.zeros(16, 16)
+    weight[0, 0] = 1  # what a mask cut short leaves out is not kept, so that the counts agree
+    write_sparse({"w": weight}, {"w": weight != 0}, path)
+    parts, metadata = load_file(path), {"format": FORMAT, "shapes": '{"w": [16, 16]}'}
+    fault(parts, metadata)
+    save_file(parts, path, metadata=metadata)
+    with pytest.raises(ParamsError, match=said):
+        load_sparse(path)
+
+
+@given(st.lists(st.integers(0, 9), max_size=3), st.integers(-3, 3).filter(bool))
+def test_a_packed_mask_has_the_bytes_of_its_shape(shape, other):
+    bits = packed(torch.ones(shape, dtype=torch.bool))
+    assert unpacked(bits, shape).shape == torch.Size(shape) and unpacked(bits, shape).all()
+    with pytest.raises(ValueError, match="takes"):
+        unpacked(torch.zeros(max(len(bits) + other, 0) or len(bits) + 1, dtype=torch.uint8), shape)
 
 
 def test_a_file_is_whole_or_absent(tmp_path):

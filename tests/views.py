@@ -5,6 +5,8 @@ import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
 
+from prune_utils import escaping
+
 HARM = "<script>alert(1)</script>"
 
 
@@ -59,7 +61,7 @@ def rows_of(page):
 def control(widget, description):
     """The control of a view that is described so."""
     for child in getattr(widget, "children", ()):
-        if getattr(child, "description", None) == description:
+        if getattr(child, "description", None) == escaping.description(description):
             return child
         if (found := control(child, description)) is not None:
             return found
