@@ -22,24 +22,33 @@ def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
     return pd.DataFrame(stored.matrix(pruned, stored.WORDS)[rows].abs().numpy(), index=chosen)
 
 
-def _heads(opened: Opened, sparsity: float):
+def _shares(opened: Opened, sparsity: float) -> pd.DataFrame:
+    """Rows of the first seed's heads at a sparsity, as heads.heads_frame gives them."""
     frame = opened.inside("heads")
-    one = frame[frame.seed == frame.seed.min()]
-    return plots_inside.head_map(one, sparsity), one[one.sparsity == sparsity]
+    return frame[(frame.seed == frame.seed.min()) & (frame.sparsity == sparsity)]
+
+
+def _heads(opened: Opened, sparsity: float):
+    shares = _shares(opened, sparsity)
+    least, mean, most = (100 * getattr(shares.pruned_share, of)() for of in ("min", "mean", "max"))
+    return plots_inside.head_map(shares, sparsity), f"{least:.1f} to {most:.1f} %, mean {mean:.1f} %"
 
 
 def _words(opened: Opened, sparsity: float):
     frame = magnitudes(opened, sparsity)
-    return plots_inside.word_map(frame, float(np.percentile(magnitudes(opened, 0.0), 99))), frame
+    figure = plots_inside.word_map(frame, float(np.percentile(magnitudes(opened, 0.0), 99)))
+    return figure, f"{100 * (frame == 0).mean(axis=None):.1f} % of them are zero"
 
 
 def _features(opened: Opened, sparsity: float):
     frame = opened.inside("similarity")
-    at = frame[(frame.method == "gradual") & (frame.sparsity == sparsity)].groupby("layer").cosine.mean()
-    return plots_explorer.marked(plots_inside.similarity(frame), sparsity), at.to_frame()
+    gradual = frame[(frame.method == "gradual") & (frame.sparsity == sparsity)]
+    by_layer = gradual.groupby("layer").cosine.mean()
+    drawn = plots_explorer.marked(plots_inside.similarity(frame), sparsity)
+    return drawn, f"{by_layer.min():.3f} to {by_layer.max():.3f} by layer, mean {by_layer.mean():.3f}"
 
 
-VIEWS = {
+VIEWS = {  # by title: the figure at a sparsity, and its numbers in words
     "Share pruned of every attention head": _heads,
     "Magnitudes of word embeddings, zeros where pruned": _words,
     "Cosine of the features with those of the 0 % run": _features,
@@ -54,8 +63,10 @@ def middle(opened: Opened) -> float:
 @view
 def heads(opened: Opened):
     """The map of heads at the sparsity in the middle of the grid."""
-    figure, frame = _heads(opened, middle(opened))
-    return figures.show(figure, "explorer_heads", f"Share pruned of each head at {percent(middle(opened))}.", frame)
+    at = middle(opened)
+    figure, said = _heads(opened, at)
+    words = f"Share pruned of each head at {percent(at)}: {said}."
+    return figures.show(figure, "explorer_heads", words, _shares(opened, at))
 
 
 @view
@@ -78,9 +89,9 @@ def slider(opened: Opened) -> ipywidgets.Widget:
 
 def _part(opened: Opened, title: str, draw, sparsity: float) -> str:
     try:
-        figure, _ = draw(opened, sparsity)
+        figure, said = draw(opened, sparsity)
     except Absent as absent:
         return paragraph(f"{title}: {absent}")
     return f"<p><b>{in_html(title)}, {percent(sparsity)}</b></p>" + figures.image(
-        figure, f"{title} at {percent(sparsity)}."
+        figure, f"{title} at {percent(sparsity)}: {said}."
     )

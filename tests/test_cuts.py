@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -161,3 +162,14 @@ def test_what_was_not_measured_inside_is_a_sentence_and_the_rest_is_shown(finish
     assert "Not measured" in texts(view) and texts(view).count("<img") == 2
     control(view, "Sparsity").value = 0.0
     assert "Cosine of the features with those of the 0 % run, 0 %" in texts(view)
+
+
+def test_who_cannot_see_the_images_hears_their_numbers(here):
+    said = [image["alt"] for image in BeautifulSoup(texts(widgets_inside.slider(here)), "html.parser")("img")]
+    heads, cosines = (here.inside(name) for name in ("heads", "similarity"))
+    shares = 100 * heads[heads.sparsity == 0.9].pruned_share
+    assert f"at 90 %: {shares.min():.1f} to {shares.max():.1f} %, mean {shares.mean():.1f} %." in said[0]
+    zeros = (widgets_inside.magnitudes(here, 0.9).to_numpy() == 0).mean()
+    assert f"at 90 %: {100 * zeros:.1f} % of them are zero." in said[1]
+    cosine = cosines[(cosines.sparsity == 0.9) & (cosines.method == "gradual")].cosine
+    assert f"{cosine.min():.3f} to {cosine.max():.3f} by layer, mean {cosine.mean():.3f}." in said[2]

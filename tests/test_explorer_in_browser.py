@@ -103,9 +103,10 @@ def test_in_jupyterlab(page, finished, tmp_path):
 
 
 def test_as_an_app(page, finished, tmp_path):
-    notebook = str(paths.EXPLORER_NOTEBOOK.relative_to(paths.ROOT))
-    with serving("voila", [notebook, f"--Voila.config_file_paths={paths.NOTEBOOKS}"], finished, tmp_path) as address:
-        page.goto(address)
+    arguments = re.search(r"-m voila (.*)", (paths.ROOT / "Makefile").read_text())[1].split()  # what `make app` uses
+    with serving("voila", arguments, finished, tmp_path) as address:
+        policy = page.goto(address).headers["content-security-policy"]
+        assert "'self'" in policy and not re.search(r"\b(wss?|https?):|\*", policy)  # no other machine is spoken to
         use(page, finished)
         assert page.locator("pre, .jp-InputArea-editor").count() == 0  # no code is shown
         page.screenshot(path=tmp_path / "app.png", full_page=True)
