@@ -163,7 +163,7 @@ def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
         beside += [f"paper {row.published:+.1f}"] if pd.notna(row.published) else []
         lines.append(
             f"| **{row.claim}** {row.statement} ({_figure(row.figure, study)})<br><small>{markdown(row.why)}</small> "
-            f"| {measured}<br><small>{'<br>'.join(beside)}</small> | {MARKS[row.verdict]} **{row.verdict}** |"
+            f"| {measured}<br><small>{'<br>'.join(beside)}</small> | {MARKS[row.verdict]}\u00a0**{row.verdict}** |"
         )
     return "\n".join(lines)
 
