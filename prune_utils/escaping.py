@@ -6,7 +6,6 @@ import re
 # of ASCII all but letters, digits, and marks that mean nothing between words
 SPECIAL = re.compile(r"[!-$&-+./:-@\[-`{-~]|(?<!\w)-|-(?!\w)")
 MATH = "$\\"  # found by MathJax in the finished page, after references are resolved, but not across elements
-WIDE = "\uff04"  # a dollar sign too
 JOINER = "\u2060"  # has no width
 
 
@@ -37,7 +36,7 @@ def no_formula(page: str) -> str:
 
 
 def description(text: str) -> str:
-    """A text that describes a control. JupyterLab reads descriptions for formulas, and neither an invisible character
-    after a `$` nor an element around it hides it: where two could enclose a formula they become wide ones."""
+    """A text that describes a control. JupyterLab and Voilà read them for formulas, and neither an invisible character
+    after a `$` nor an element around it hides it: where two could enclose a formula, each is escaped."""
     text = text.replace("\\", f"\\{JOINER}")
-    return text.replace("$", WIDE) if text.count("$") > 1 else text
+    return text.replace("$", r"\$") if text.count("$") > 1 else text
