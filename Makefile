@@ -37,7 +37,7 @@ lab: $(ENV)/ready ## open the notebooks in JupyterLab, results beside them
 app: $(ENV)/ready ## explore the study finished last in the browser, without JupyterLab and without a network
 	$(RUN) -m voila notebooks/6_explorer.ipynb --Voila.config_file_paths=notebooks
 
-test: $(ENV)/ready ## unit and property tests, a tiny study end to end, the notebooks under nbval
+test: $(ENV)/ready ## all tests: units and properties, a tiny study end to end, notebooks, report and explorer in a browser
 	$(RUN) -m pytest -q
 
 bench: $(ENV)/ready ## what the speed measures are worth here, as ratios measured side by side
