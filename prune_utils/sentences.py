@@ -79,7 +79,7 @@ def _interval(border: Boundary) -> str:
 
 def _low(table: pd.DataFrame, regimes: Regimes) -> str:
     if not regimes.low_until:
-        return f"No pruned model was without loss: low ends at 0 %{_interval(regimes.low)} of the sparsities measured."
+        return f"No pruned model was without loss, of accuracy or of pre-training: low ends at 0 %{_interval(regimes.low)} of the sparsities measured."
     row, dense = table.loc[regimes.low_until], table.iloc[0]
     said = (
         f"Low, up to {_percent(regimes.low_until)}{_interval(regimes.low)}: there the pruned model scores "
