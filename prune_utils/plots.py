@@ -1,5 +1,7 @@
 """Figures of a study's findings: seeds are dots, means are lines, intervals are bars."""
 
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ from matplotlib.figure import Figure
 from prune_utils.escaping import legend
 from prune_utils.frames import from_dense, mean_over_tasks
 from prune_utils.regimes import Regimes
-from prune_utils.style import BOUNDS, GREY, INK, PERCENT, REGIME_SHADES, STYLE, panel, panels
+from prune_utils.style import BOUNDS, GREY, INK, MARKERS, PERCENT, REGIME_SHADES, STYLE, panel, panels
 from prune_utils.uncertainty import Draws
 
 COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
@@ -151,10 +153,11 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
     """Information-deletion accuracy over pre-training loss, a straight line through each task's points."""
     figure, axes = panel()
     chosen = bits(cells, fits)
-    for colour, fit in zip(sns.color_palette("colorblind"), fits.itertuples(), strict=False):
+    colours = sns.color_palette("colorblind", len(fits))
+    for colour, marker, fit in zip(colours, cycle(MARKERS), fits.itertuples(), strict=False):
         points = chosen[chosen.task == fit.task]
         loss, accuracy = points.pretrain_loss, 100 * points.dev_accuracy
-        axes.scatter(loss, accuracy, color=colour, s=22)
+        axes.scatter(loss, accuracy, color=colour, marker=marker, s=22)
         middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
         ends = np.array([loss.min(), loss.max()])
         line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)

@@ -8,9 +8,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.escaping import legend
-from prune_utils.style import INK, PERCENT, panel, panels
+from prune_utils.style import INK, MARKERS, PERCENT, panel, panels
 
-MARKERS = "os^XDvP"
 MOVED = "mean movement (% of the sort order)"
 DIFFERENT = "mask entries that differ (%)"
 

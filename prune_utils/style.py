@@ -20,7 +20,7 @@ INK, GREY, PAPER = "#333333", "#888888", "#ffffff"
 BOUNDS = {"dense": (INK, "--", "dense"), "scratch": (GREY, ":", "from scratch")}
 REGIME_SHADES = {"low": "#eef6ee", "medium": "#fdf6e3", "high": "#fbeaea"}
 PERCENT = "sparsity of the prunable matrices (%)"
-TASKS = "os^XDvP"  # markers of tasks, with the colours of seaborn's "colorblind"
+MARKERS = "os^XDvP"  # of tasks, with the colours of seaborn's "colorblind"
 # what is read when a figure is saved: letters stay letters, and the same figure gives the same file
 OUTPUT = {"svg.fonttype": "none", "svg.hashsalt": "prune_utils", "text.parse_math": False}
 DRAWN = {

@@ -88,13 +88,13 @@ def table_one(cells: pd.DataFrame) -> pd.DataFrame:
     means = chosen.groupby(["arm", "target_sparsity", "task"])[["dev_accuracy", "train_loss"]].mean()
     means.loc[:, "dev_accuracy"] *= 100
     text = means.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + means.train_loss.map("{:.2f}".format)
-    table = text.unstack("task").fillna("")
+    table = text.unstack("task")
     averages = means.groupby(level=["arm", "target_sparsity"]).mean()
     averages = averages[means.groupby(level=["arm", "target_sparsity"]).size() == chosen.task.nunique()]
     table["average"] = averages.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + averages.train_loss.map(
         "{:.2f}".format
     )
-    return table.reindex([arm for arm in ARMS if arm in table.index.levels[0]], level="arm")
+    return table.fillna("").reindex([arm for arm in ARMS if arm in table.index.levels[0]], level="arm")
 
 
 def pretraining_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -114,12 +114,17 @@ def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"": rows | {"finished": everything.finished.max()}})
 
 
-def stages(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+def stages(
+    study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame, first: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """By stage: trainings finished (and planned), the seconds they took one after another, their cost in hours of
-    the processor's threads or of the device, and the seconds that `make plan` estimated where it was asked before."""
+    the processor's threads or of the device, and the seconds that `make plan` estimated where it was asked before.
+    `first`: fine-tuning before pruning, where it was done."""
     table = estimate_against_truth(study, cells, runs).dropna(axis=1, how="all")
     if table.empty:
         return table
+    if first is not None:
+        table.loc["fine-tuning first", ["finished", "measured seconds"]] = len(first), first.seconds.sum()
     everything = pd.concat([cells, runs])
     on_processor = everything.device.str.startswith("cpu").all()
     unit, threads = ("core-hours", study.machine.threads) if on_processor else ("device-hours", 1)

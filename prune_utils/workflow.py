@@ -28,13 +28,14 @@ def run(params: Path, dry: bool = False) -> None:
     folder = paths.results(study.study)
     preflight.check_local_files(study)
     _check_paths(study)
-    check_same(study, folder)
+    _check_finished(study, folder)
     if dry:
         list_nodes(study)
         return
     preflight.check(study)
     try:
         with alone(folder, wait=False) as lock:
+            _check_finished(study, folder)  # again: whoever held the folder before may have finished something
             if differences(study, folder):
                 _begin_anew(folder)
             record(study)
@@ -47,8 +48,14 @@ def run(params: Path, dry: bool = False) -> None:
     print(f"report: {paths.shown(paths.report(study.study))}")
 
 
+def _check_finished(study: Study | Replay, folder: Path) -> None:
+    """As check_same, but where no training is finished there is nothing to hold on to."""
+    if any(folder.rglob(paths.RESULT)):
+        check_same(study, folder)
+
+
 def _begin_anew(folder: Path) -> None:
-    """Clears what unfinished trainings of other params left; no result is among it, for check_same has looked."""
+    """Clears what unfinished trainings of other params left; no result is among it, for _check_finished has looked."""
     for path in folder.iterdir():
         if path.name not in (LOCK, paths.PLAN):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -144,11 +151,8 @@ def list_nodes(study: Study) -> None:
 
 
 def check_same(study: Study | Replay, folder: Path) -> None:
-    """Raises ParamsError where `folder` holds results made with other params, naming the keys that differ.
-
-    Where no training is finished, there is nothing to hold on to.
-    """
-    if any(folder.rglob(paths.RESULT)) and (different := differences(study, folder)):
+    """Raises ParamsError where `folder` was begun with other params, naming the keys that differ."""
+    if different := differences(study, folder):
         raise ParamsError(
             f"{paths.shown(folder)} was made with other params: {'; '.join(different)}. Give the "
             "changed study a name (a params file) of its own, or delete that folder"

@@ -173,7 +173,9 @@ def test_while_nothing_is_finished_params_may_change(smoke, tmp_path):
     (tmp_path / ".lock").touch()
     (tmp_path / "plan.json").touch()
     changed = validated(merge(smoke, {"pretraining": {"learning_rate": 1.0e-4}}))
-    workflow.check_same(changed, tmp_path)
+    workflow._check_finished(changed, tmp_path)
+    with pytest.raises(ParamsError, match="learning_rate"):  # a notebook by itself clears nothing
+        workflow.check_same(changed, tmp_path)
     assert workflow.differences(changed, tmp_path) and not workflow.differences(made, tmp_path)
     workflow._begin_anew(tmp_path)  # what a training of other params left would be resumed else
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "plan.json"}
