@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.cuts import Cut, Cuts, blocks
-from prune_utils.style import GREY, INK, PERCENT, STYLE, TASKS, panel, panels
+from prune_utils.style import GREY, INK, MARKERS, PERCENT, STYLE, panel, panels
 
 KEPT, PRUNED = STYLE["gradual"][0], "#c9cdd2"
 
@@ -51,7 +51,7 @@ def fading(probabilities: pd.DataFrame, most: int) -> Figure:
     first = probabilities[probabilities.columns[0]].nlargest(most).index
     for place, (word, colour) in enumerate(zip(first, sns.color_palette("colorblind", len(first)), strict=True)):
         line = 100 * probabilities.loc[word]
-        marker, name = TASKS[place % len(TASKS)], word.encode("ascii", "backslashreplace").decode()
+        marker, name = MARKERS[place % len(MARKERS)], word.encode("ascii", "backslashreplace").decode()
         axes.plot(100 * line.index, line, color=colour, marker=marker, markersize=5, label=f"“{name}”")
     axes.set(xlabel=PERCENT, ylabel="probability in the blank (%)", ylim=(0, None))
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
