@@ -3,9 +3,9 @@
 import re
 import sys
 
-from prune_utils import paths
-from prune_utils.nodes import nodes
-from prune_utils.params import read_yaml, validated
+from prune_utils.study import paths
+from prune_utils.workflow.nodes import nodes
+from prune_utils.study.params import read_yaml, validated
 
 study = validated(read_yaml(Path("params.yaml")))
 

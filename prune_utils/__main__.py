@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from prune_utils import paths
-from prune_utils.section import ParamsError
+from prune_utils.study import paths
+from prune_utils.study.section import ParamsError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,36 +32,36 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         # each command imports what it needs: a node's few words on progress should not cost an import of torch
         if given.command == "study":
-            from prune_utils.workflow import run
+            from prune_utils.workflow.launch import run
 
             run(given.params, given.dry_run)
         elif given.command == "status":
-            from prune_utils.status import show
+            from prune_utils.workflow.status import show
 
             show(given.params)
         elif given.command == "plan":
-            from prune_utils.notebook import quiet
-            from prune_utils.params import load_study
+            from prune_utils.study.params import load_study
+            from prune_utils.workflow.notebook import quiet
 
             quiet()
-            from prune_utils.plan import show
+            from prune_utils.workflow.plan import show
 
             show(load_study(given.params), given.accelerator)
         elif given.command == "node":
-            from prune_utils.execution import execute_node
+            from prune_utils.workflow.execution import execute_node
 
             execute_node(given.params, given.notebook)
         elif given.command == "report":
-            from prune_utils.report import rebuild
+            from prune_utils.workflow.reporting import rebuild
 
             print(f"report: {paths.shown(rebuild(given.params))}")
         elif given.command == "compare":
-            from prune_utils.report import compare
+            from prune_utils.workflow.reporting import compare
 
             print(f"report: {paths.shown(compare(given.studies))}")
         else:
-            from prune_utils.params import read_yaml, validated
-            from prune_utils.report import render
+            from prune_utils.study.params import read_yaml, validated
+            from prune_utils.workflow.reporting import render
 
             render(validated(read_yaml(given.params)))
     except ParamsError as error:

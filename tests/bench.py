@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForPreTraining, set_seed
 
-from prune_utils.masks import magnitude_mask
-from prune_utils.matrices import prunable_matrices
-from prune_utils.modeling import MaskedBert
-from prune_utils.pruning import GradualPruning
-from prune_utils.schedule import Schedule
-from prune_utils.schema import Machine
-from prune_utils.training import bfloat16, padded
+from prune_utils.data.batches import padded
+from prune_utils.pruning.callbacks import GradualPruning
+from prune_utils.pruning.masks import magnitude_mask
+from prune_utils.pruning.matrices import prunable_matrices
+from prune_utils.pruning.schedule import Schedule
+from prune_utils.study.schema import Machine
+from prune_utils.training.machine import bfloat16
+from prune_utils.training.modeling import MaskedBert
 
 BATCH, TOKENS, WORDS = 32, 128, 30_522
 MINI = BertConfig(vocab_size=WORDS, hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024)

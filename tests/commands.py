@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from prune_utils import paths
+from prune_utils.study import paths
 
 
 def command(out, *arguments):

@@ -13,8 +13,9 @@ from commands import run
 from hostile import write_task
 from transformers import BertConfig, set_seed
 
-from prune_utils import explorer, paths
-from prune_utils.modeling import MaskedBert
+from prune_utils.explorer import studies
+from prune_utils.study import paths
+from prune_utils.training.modeling import MaskedBert
 
 torch.set_num_threads(2)
 
@@ -102,7 +103,7 @@ def finished(small, tmp_path_factory):
 def here(finished, monkeypatch):
     """The tiny study, opened; its files are only read."""
     monkeypatch.setattr(paths, "OUT", finished)
-    return explorer.opened()
+    return studies.opened()
 
 
 @pytest.fixture

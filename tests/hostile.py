@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from prune_utils import language_tasks
+from prune_utils.data import language_tasks
 
 NAME = '<script>alert("é & $x_1$ {y}")</script>'
 LABELS = ("<i>no</i>", "$y$")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from prune_utils import paths
+from prune_utils.study import paths
 
 TOKEN = "of-a-test"
 # a test asks nothing of the network, and nothing of the settings of who runs it

@@ -8,13 +8,7 @@ import torch
 from transformers import AutoTokenizer, BertForPreTraining
 from views import HARM, control, rows_of, texts
 
-from prune_utils import (
-    blanks,
-    explorer,
-    plots_explorer,
-    widgets,
-    widgets_blanks,
-)
+from prune_utils.explorer import blanks, controls, cuts, studies, view_blanks
 
 
 @pytest.fixture
@@ -33,7 +27,7 @@ def test_a_blank_is_filled_as_transformers_fills_it(models, here):
             logits = model(**encoded).prediction_logits[0, 5]  # [CLS] a poodle is a [MASK]
         assert ours[sparsity].to_numpy() == pytest.approx(torch.softmax(logits, -1).numpy(), abs=1e-6)
         best = tokenizer.convert_ids_to_tokens(logits.topk(3).indices.tolist())
-        assert [text.split()[0] for text in blanks.answers(ours, 3)[explorer.percent(sparsity)]] == best
+        assert [text.split()[0] for text in blanks.answers(ours, 3)[studies.percent(sparsity)]] == best
     pd.testing.assert_frame_equal(ours, models.probabilities("A Poodle is a ___."))
 
 
@@ -47,12 +41,12 @@ def test_a_blank_is_filled_as_transformers_fills_it(models, here):
     ],
 )
 def test_a_sentence_that_cannot_be_asked_is_told_why(models, sentence, said):
-    with pytest.raises(explorer.Absent, match=said):
+    with pytest.raises(studies.Absent, match=said):
         models.probabilities(sentence)
 
 
 def test_unknown_words_are_named_and_answers_are_text(here):
-    view = widgets_blanks.asked(here)
+    view = view_blanks.asked(here)
     control(view, "Sentence").value = f"a {HARM} zebra zebra is a ___ ."
     assert "zebra" in texts(view).split("</p>")[0] and texts(view).split("</p>")[0].count("zebra") == 1
     assert "<script" not in texts(view) and "<table" in texts(view)
@@ -62,7 +56,7 @@ def test_unknown_words_are_named_and_answers_are_text(here):
     control(view, "Words").value = 3
     assert "Not in the vocabulary" not in texts(view) and len(rows_of(texts(view))) == 3
     strange = pd.DataFrame({0.0: [0.6, 0.4]}, index=[HARM, "_"])
-    assert "<script" not in widgets.table(blanks.answers(strange, 5)) and plots_explorer.fading(strange, 5)
+    assert "<script" not in controls.table(blanks.answers(strange, 5)) and cuts.fading(strange, 5)
 
 
 def test_the_first_sentence_has_one_blank_and_only_known_words(models, here):
@@ -88,7 +82,7 @@ def test_a_held_out_sentence_is_made_whole_and_its_longest_word_blanked(models):
 
 def test_the_held_out_text_of_a_study_gives_a_sentence(here, models, monkeypatch):
     real = SimpleNamespace(corpus=SimpleNamespace(source="local"))
-    monkeypatch.setattr(explorer.Opened, "trained", lambda self: real)
+    monkeypatch.setattr(studies.Opened, "trained", lambda self: real)
     sentence = blanks.suggestion(here, models.tokenizer)
     assert sentence == blanks.suggestion(here, models.tokenizer) and models.unknown(sentence) == []
     assert sentence.count("___") == 1 and "[MASK]" not in sentence

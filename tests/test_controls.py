@@ -5,21 +5,21 @@ import torch
 from test_pruning import STATE, train_steps
 from test_training import MACHINE, RECIPE, pairs, words  # noqa: F401 (fixtures)
 
-from prune_utils import plots, plots_inside, style
-from prune_utils.criteria import CRITERIA
-from prune_utils.finetuning import starting_model
-from prune_utils.grid import Cell, pretraining_runs
-from prune_utils.masks import magnitude_mask
-from prune_utils.matrices import check_zeros, prunable_matrices
-from prune_utils.nodes import nodes
-from prune_utils.params import extended, load_study, merge, read_yaml, validated
-from prune_utils.paths import PARAMS
-from prune_utils.pretraining import pretrain, pruner
-from prune_utils.pruning import FixedMask, GradualPruning
-from prune_utils.schema import ARMS, METHODS, PRUNED_ARMS
-from prune_utils.section import ParamsError
-from prune_utils.similarity import similarity_frame
-from prune_utils.training import train
+from prune_utils.inside.similarity import similarity_frame
+from prune_utils.pruning.callbacks import FixedMask, GradualPruning
+from prune_utils.pruning.criteria import CRITERIA
+from prune_utils.pruning.masks import magnitude_mask
+from prune_utils.pruning.matrices import check_zeros, prunable_matrices
+from prune_utils.report import plots_inside, plots_pretraining, style
+from prune_utils.study.grid import Cell, pretraining_runs
+from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
+from prune_utils.study.paths import PARAMS
+from prune_utils.study.schema import ARMS, METHODS, PRUNED_ARMS
+from prune_utils.study.section import ParamsError
+from prune_utils.training.finetuning import starting_model
+from prune_utils.training.pretraining import pretrain, pruner
+from prune_utils.training.trainer import train
+from prune_utils.workflow.nodes import nodes
 
 CONTROLS = ["one_shot", "global", "heads"]
 SMOKE = extended(read_yaml(PARAMS / "smoke.yaml"))
@@ -148,7 +148,7 @@ def test_the_figure_of_losses_draws_every_method_from_the_run_at_zero():
             if s or m == "gradual"
         ]
     )
-    lines = plots.pretraining_loss(runs).axes[0].lines
+    lines = plots_pretraining.pretraining_loss(runs).axes[0].lines
     assert len(lines) == 5 and all(list(line.get_xdata()) == [0, 50] for line in lines)
     assert {line.get_ydata()[0] for line in lines} == {2.0}
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune
 
-from prune_utils.criteria import CRITERIA, SparsityMismatch, by_head, head_magnitudes, over_all, per_matrix
-from prune_utils.masks import pruned_count, sparsity_of
-from prune_utils.matrices import apply_masks, check_zeros, prunable_matrices
+from prune_utils.pruning.criteria import CRITERIA, SparsityMismatch, by_head, head_magnitudes, over_all, per_matrix
+from prune_utils.pruning.masks import pruned_count, sparsity_of
+from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices
 
 QUERY, KEY, VALUE, OUTPUT = (
     f"layer.0.attention.{name}.weight" for name in ("self.query", "self.key", "self.value", "output.dense")

@@ -12,19 +12,13 @@ from safetensors import safe_open
 from transformers import AutoTokenizer, BertConfig, BertForPreTraining
 from views import control, rows_of, texts
 
-from prune_utils import (
-    cuts,
-    explorer,
-    figures,
-    plots_explorer,
-    stored,
-    widgets_inside,
-    widgets_weights,
-)
-from prune_utils.checkpoints import MASKS, load_masks
-from prune_utils.criteria import over_all, per_matrix
-from prune_utils.heads import head_shares, matrix_shares
-from prune_utils.matrices import prunable_matrices
+from prune_utils.explorer import cuts, studies, view_inside, view_weights
+from prune_utils.inside.heads import head_shares, matrix_shares
+from prune_utils.pruning import stored
+from prune_utils.pruning.criteria import over_all, per_matrix
+from prune_utils.pruning.matrices import prunable_matrices
+from prune_utils.pruning.stored import MASKS, load_masks
+from prune_utils.report import style
 
 
 def matrices(draw):
@@ -83,7 +77,7 @@ def test_heads_of_a_matrix_are_rows_or_columns():
 
 
 def test_shares_of_matrices_average_to_those_of_whole_heads(here):
-    made = widgets_weights.cuts_of(here)
+    made = view_weights.cuts_of(here)
     masks = {name: made.own(name, 0.5).mask for name in made.matrices}
     parts = [
         matrix_shares(f"encoder.layer.1.attention.{part}.weight", masks[f"encoder.layer.1.attention.{part}.weight"], 2)
@@ -110,13 +104,13 @@ def test_layers_are_in_the_order_of_their_numbers():
 
 
 def test_the_slider_of_weights_shows_the_counts_of_the_file(here, finished):
-    view = widgets_weights.slider(here)
+    view = view_weights.slider(here)
     with safe_open(here.checkpoint(0.0, 0) / "model.safetensors", framework="numpy") as file:
         key = np.abs(file.get_tensor("bert.encoder.layer.1.attention.self.key.weight")).ravel()
     control(view, "Matrix").value = "encoder.layer.1.attention.self.key.weight"
     control(view, "Sparsity (%)").value = 37
     pruned = round(0.37 * key.size)
-    shown = rows_of(texts(view))[widgets_weights.WAYS[0]]
+    shown = rows_of(texts(view))[view_weights.WAYS[0]]
     assert shown["pruned"] == str(pruned) and shown["kept"] == str(key.size - pruned)
     assert float(shown["cut at magnitude"]) == pytest.approx(np.sort(key)[pruned - 1], rel=1e-5)
     assert texts(view).count("<img") == 1 and "head 2" in texts(view)
@@ -126,7 +120,7 @@ def test_the_slider_of_weights_shows_the_counts_of_the_file(here, finished):
 
 def test_the_drawn_histogram_is_shaded_up_to_the_cut():
     made = cuts.Cuts({"m": torch.arange(100.0).view(10, 10)})
-    figure = plots_explorer.cut(made, "m", {"own": made.own("m", 0.25)})
+    figure = cuts.cut(made, "m", {"own": made.own("m", 0.25)})
     kept, pruned = figure.axes[0].patches
     assert pruned.get_data().edges[-1] == 24 and kept.get_data().values.sum() == 100
 
@@ -136,16 +130,16 @@ def test_the_drawn_histogram_is_shaded_up_to_the_cut():
 def test_a_cut_below_or_above_all_of_a_matrix_is_drawn(name, sparsity):
     magnitude = torch.arange(100.0).view(10, 10)
     made = cuts.Cuts({"small": magnitude, "large": 1000 + magnitude, "zeros": 0 * magnitude})
-    figure = plots_explorer.cut(made, name, widgets_weights.ways(made, name, sparsity))
-    for axes, one in zip(figure.axes, widgets_weights.ways(made, name, sparsity).values(), strict=False):
+    figure = cuts.cut(made, name, view_weights.ways(made, name, sparsity))
+    for axes, one in zip(figure.axes, view_weights.ways(made, name, sparsity).values(), strict=False):
         kept, pruned = axes.patches
         end = pruned.get_data().edges[-1]
         assert end == min(one.threshold, made.matrices[name].max() or 1)
-        assert figures.svg(figure)
+        assert style.svg(figure)
 
 
 def test_pruned_words_go_and_the_others_stay_where_they_were(here):
-    before, after = widgets_inside.magnitudes(here, 0.0), widgets_inside.magnitudes(here, 0.9)
+    before, after = view_inside.magnitudes(here, 0.0), view_inside.magnitudes(here, 0.9)
     assert list(before.index) == list(after.index) and before.mean(axis=1).is_monotonic_increasing
     mask = load_masks(here.checkpoint(0.9, 0) / MASKS)[stored.WORDS]
     words = stored.words(here.checkpoint(0.9, 0))
@@ -156,20 +150,20 @@ def test_pruned_words_go_and_the_others_stay_where_they_were(here):
 def test_what_was_not_measured_inside_is_a_sentence_and_the_rest_is_shown(finished, empty):
     shutil.copytree(finished / "results/small", empty / "results/small")
     (empty / "results/small/inside/heads.csv").unlink()
-    opened = explorer.opened()
-    assert "Not measured" in texts(widgets_inside.heads(opened))
-    view = widgets_inside.slider(opened)
+    opened = studies.opened()
+    assert "Not measured" in texts(view_inside.heads(opened))
+    view = view_inside.slider(opened)
     assert "Not measured" in texts(view) and texts(view).count("<img") == 2
     control(view, "Sparsity").value = 0.0
     assert "Cosine of the features with those of the 0 % run, 0 %" in texts(view)
 
 
 def test_who_cannot_see_the_images_hears_their_numbers(here):
-    said = [image["alt"] for image in BeautifulSoup(texts(widgets_inside.slider(here)), "html.parser")("img")]
+    said = [image["alt"] for image in BeautifulSoup(texts(view_inside.slider(here)), "html.parser")("img")]
     heads, cosines = (here.inside(name) for name in ("heads", "similarity"))
     shares = 100 * heads[heads.sparsity == 0.9].pruned_share
     assert f"at 90 %: {shares.min():.1f} to {shares.max():.1f} %, mean {shares.mean():.1f} %." in said[0]
-    zeros = (widgets_inside.magnitudes(here, 0.9).to_numpy() == 0).mean()
+    zeros = (view_inside.magnitudes(here, 0.9).to_numpy() == 0).mean()
     assert f"at 90 %: {100 * zeros:.1f} % of them are zero." in said[1]
     cosine = cosines[(cosines.sparsity == 0.9) & (cosines.method == "gradual")].cosine
     assert f"{cosine.min():.3f} to {cosine.max():.3f} by layer, mean {cosine.mean():.3f}." in said[2]

@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prune_utils import language, language_tasks, lexicon, tasks
-from prune_utils.pairs import IGNORED, IS_NEXT, IS_RANDOM, examples, sentence_pairs
-from prune_utils.params import load_study
-from prune_utils.paths import PARAMS
-from prune_utils.prepared import training_order
-from prune_utils.section import ParamsError
-from prune_utils.sources import LocalTask
-from prune_utils.text import local_documents, tokenizer
-from prune_utils.training import padded
+from prune_utils.data import language, language_tasks, lexicon, tasks
+from prune_utils.data.batches import padded, training_order
+from prune_utils.data.pairs import IGNORED, IS_NEXT, IS_RANDOM, examples, sentence_pairs
+from prune_utils.data.text import local_documents, tokenizer
+from prune_utils.study.params import load_study
+from prune_utils.study.paths import PARAMS
+from prune_utils.study.section import ParamsError
+from prune_utils.study.sources import LocalTask
 
 SMOKE = load_study(PARAMS / "smoke.yaml")
 

@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from simulation import MARGIN, NOISE, SPARSITIES, cells, truth
 
-from prune_utils import claims, paths, published, replay
-from prune_utils.estimates import Estimate, Verdict, all_of
-from prune_utils.evidence import Evidence
-from prune_utils.linearity import bent, line_fits, mean_slope
-from prune_utils.predictions import selected_on_half
-from prune_utils.regimes import find
-from prune_utils.schema import Analysis
-from prune_utils.section import ParamsError
-from prune_utils.uncertainty import accuracy_draws, loss_draws, seed_spread
+from prune_utils.analysis import claims, comparison, replay
+from prune_utils.analysis.estimates import Estimate, Verdict, all_of
+from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.linearity import bent, line_fits, mean_slope
+from prune_utils.analysis.regimes import find
+from prune_utils.analysis.results import selected_on_half
+from prune_utils.analysis.uncertainty import accuracy_draws, loss_draws, seed_spread
+from prune_utils.study import paths
+from prune_utils.study.schema import Analysis
+from prune_utils.study.section import ParamsError
 
 MARGINS = Analysis(accuracy_margin=MARGIN, loss_margin=0.15)
 
@@ -124,7 +125,7 @@ def test_a_straight_line_is_told_from_a_bent_one():
 
 
 def test_the_published_tables_give_the_paper_s_own_regimes_and_claims():
-    paper = published.the_paper()
+    paper = comparison.the_paper()
     found = find(paper.accuracy, paper.loss, paper.margins)
     assert found.low_until in (0.3, 0.4) and found.low.interval[0] <= 0.3 and found.low.interval[1] >= 0.4
     assert found.high_from == 0.7
@@ -188,14 +189,14 @@ def test_what_a_study_lacks_is_undecided_and_said():
     ],
 )
 def test_a_table_that_cannot_be_read_is_refused(tmp_path, change, message):
-    table = pd.read_csv(paths.ROOT / "prune_utils/published/table1_glue_by_sparsity.csv")
+    table = pd.read_csv(paths.ROOT / "prune_utils/analysis/published/table1_glue_by_sparsity.csv")
     change(table).to_csv(tmp_path / "table.csv", index=False)
     with pytest.raises(ParamsError, match=message):
         replay.read_table(tmp_path / "table.csv")
 
 
 def test_a_table_with_holes_fewer_arms_and_no_losses_gives_what_it_can(tmp_path):
-    table = pd.read_csv(paths.ROOT / "prune_utils/published/table1_glue_by_sparsity.csv")
+    table = pd.read_csv(paths.ROOT / "prune_utils/analysis/published/table1_glue_by_sparsity.csv")
     table = table[table.arm == "pretrain"].rename(columns={"dev_accuracy": "accuracy"})
     table.loc[(table.task == "CoLA") & (table.sparsity == 0.2), "accuracy"] = float("nan")
     table[["arm", "sparsity", "task", "accuracy"]].to_csv(tmp_path / "table.csv", index=False)
@@ -209,7 +210,7 @@ def test_a_table_with_holes_fewer_arms_and_no_losses_gives_what_it_can(tmp_path)
 
 
 def test_losses_of_one_run_have_no_spread():
-    runs = replay.losses(published.the_paper().cells)
+    runs = replay.losses(comparison.the_paper().cells)
     assert loss_draws(runs).covers == ()
     again = pd.concat([runs, runs.assign(seed=1, pretrain_loss=runs.pretrain_loss + 0.01 * runs.target_sparsity)])
     assert loss_draws(again).covers == ("seeds",)

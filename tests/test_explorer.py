@@ -14,39 +14,31 @@ import yaml
 from hostile import NAME
 from views import HARM, by_hand, control, rows_of, table_study, texts
 
-from prune_utils import (
-    explorer,
-    paths,
-    regimes,
-    widgets,
-    widgets_blanks,
-    widgets_how_far,
-    widgets_inside,
-    widgets_regimes,
-    widgets_weights,
-)
-from prune_utils.section import ParamsError
-from prune_utils.uncertainty import accuracy_draws
+from prune_utils.analysis import regimes
+from prune_utils.analysis.uncertainty import accuracy_draws
+from prune_utils.explorer import controls, studies, view_blanks, view_how_far, view_inside, view_regimes, view_weights
+from prune_utils.study import paths
+from prune_utils.study.section import ParamsError
 
 EVERY = [
-    widgets_regimes.figure,
-    widgets_regimes.toggles,
-    widgets_regimes.cells,
-    widgets_how_far.costs_table,
-    widgets_how_far.sliders,
-    widgets_weights.figure,
-    widgets_weights.slider,
-    widgets_inside.heads,
-    widgets_inside.slider,
-    widgets_blanks.answered,
-    widgets_blanks.asked,
+    view_regimes.figure,
+    view_regimes.toggles,
+    view_regimes.cells,
+    view_how_far.costs_table,
+    view_how_far.sliders,
+    view_weights.figure,
+    view_weights.slider,
+    view_inside.heads,
+    view_inside.slider,
+    view_blanks.answered,
+    view_blanks.asked,
 ]
 
 
 def test_without_a_study_one_sentence_says_what_to_run_and_all_else_is_silent(empty):
-    opened = explorer.opened()
+    opened = studies.opened()
     assert opened is None
-    said = explorer.opening(opened).data
+    said = studies.opening(opened).data
     assert "make demo" in said and re.sub("<.*?>", "", said).count(".") <= 2
     assert all(view(opened) is None for view in EVERY)
 
@@ -64,28 +56,28 @@ def test_the_study_made_last_is_opened_and_tables_only_where_nothing_was_trained
     for age, folder in enumerate((newer, older, empty / "results/table")):
         os.utime(folder / "regimes.json", (2e9 - age, 2e9 - age))
     os.utime(empty / "results/table/regimes.json", (3e9, 3e9))
-    assert explorer.finished() == ["newer", "older", "table"]
-    assert explorer.opened().study.study == "newer" and explorer.opened("table").study.study == "table"
+    assert studies.finished() == ["newer", "older", "table"]
+    assert studies.opened().study.study == "newer" and studies.opened("table").study.study == "table"
     # a study that grew is not finished; it can be named, and says so
     next((newer / "finetune").rglob("result.json")).unlink()
-    assert explorer.finished() == ["older", "table"]
-    assert "not finished: 1 cells are missing" in explorer.opening(explorer.opened("newer")).data
+    assert studies.finished() == ["older", "table"]
+    assert "not finished: 1 cells are missing" in studies.opening(studies.opened("newer")).data
 
 
 def test_a_copied_folder_is_not_the_study_twice(empty):
     folder = table_study(empty, by_hand({"a": (1, 2, 3)}))
     shutil.copytree(folder, folder.with_name("copy"))
-    assert explorer.finished() == ["table"]
-    assert "only finished study" in explorer.opening(explorer.opened()).data
+    assert studies.finished() == ["table"]
+    assert "only finished study" in studies.opening(studies.opened()).data
     with pytest.raises(ParamsError, match="study is 'table'; allowed is its folder's name, 'copy'"):
-        explorer.opened("copy")
+        studies.opened("copy")
 
 
 @pytest.mark.parametrize("name", ["nosuch", "../results/small", HARM])
 def test_a_name_without_results_is_refused(finished, monkeypatch, name):
     monkeypatch.setattr(paths, "OUT", finished)
     with pytest.raises(ParamsError, match="allowed, for they have results: small"):
-        explorer.opened(name)
+        studies.opened(name)
 
 
 def test_the_address_of_the_app_may_name_a_study(finished, empty, monkeypatch):
@@ -94,16 +86,16 @@ def test_the_address_of_the_app_may_name_a_study(finished, empty, monkeypatch):
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     for name, other in (("one", "two"), ("two", "one")):
         monkeypatch.setenv("QUERY_STRING", f"study={name}")
-        opened = explorer.opened()
-        assert opened.study.study == name and f'<a href="?study={other}">' in explorer.opening(opened).data
+        opened = studies.opened()
+        assert opened.study.study == name and f'<a href="?study={other}">' in studies.opening(opened).data
     monkeypatch.setenv("QUERY_STRING", "study=../one")
-    assert explorer.opened().study.study in ("one", "two")
+    assert studies.opened().study.study in ("one", "two")
 
 
 def test_a_table_shows_its_regimes_and_costs_and_says_that_it_has_no_models(empty):
     table_study(empty, by_hand({"a": (1, 2, 3)}))
-    opened = explorer.opened()
-    assert "79.0" in texts(widgets_regimes.toggles(opened)) and "60 %" in texts(widgets_how_far.costs_table(opened))
+    opened = studies.opened()
+    assert "79.0" in texts(view_regimes.toggles(opened)) and "60 %" in texts(view_how_far.costs_table(opened))
     for view in EVERY[5:]:
         assert "no models to look into" in texts(view(opened))
 
@@ -111,25 +103,25 @@ def test_a_table_shows_its_regimes_and_costs_and_says_that_it_has_no_models(empt
 def test_a_study_without_cells_says_so(finished, empty):
     (empty / "results/small").mkdir(parents=True)
     shutil.copy(finished / "results/small/params.yaml", empty / "results/small/params.yaml")
-    opened = explorer.opened("small")
-    assert "not finished: 6 cells" in explorer.opening(opened).data
-    assert "no finished cell yet" in texts(widgets_regimes.figure(opened))
-    assert "is not in" in texts(widgets_weights.slider(opened))
-    assert "No pre-trained model" in texts(widgets_blanks.asked(opened))
+    opened = studies.opened("small")
+    assert "not finished: 6 cells" in studies.opening(opened).data
+    assert "no finished cell yet" in texts(view_regimes.figure(opened))
+    assert "is not in" in texts(view_weights.slider(opened))
+    assert "No pre-trained model" in texts(view_blanks.asked(opened))
 
 
 def test_strings_that_mean_harm_are_shown_as_text(empty):
     table_study(empty, by_hand({HARM: (1, 2, 3), "<b>$b$</b>": (0, 0, 0)}), origin=HARM)
-    opened = explorer.opened()
-    shown = explorer.opening(opened).data + "".join(texts(view(opened)) for view in EVERY)
+    opened = studies.opened()
+    shown = studies.opening(opened).data + "".join(texts(view(opened)) for view in EVERY)
     shown = re.sub("<img [^>]*>", "", shown)
     assert "&lt;script&gt;" in shown and "<script" not in shown and "<b><span>" not in shown
     assert "$b$" not in shown and "<span>$</span>b<span>$</span>" in shown  # no formula either
     for name in (HARM, "<b>$b$</b>"):
-        assert control(widgets_how_far.sliders(opened), f"{name} may lose") is not None
-        assert control(widgets_regimes.toggles(opened), name) is not None
+        assert control(view_how_far.sliders(opened), f"{name} may lose") is not None
+        assert control(view_regimes.toggles(opened), name) is not None
     frame = pd.DataFrame({HARM: [HARM]}, index=[HARM])
-    assert "<script" not in widgets.table(frame, HARM) and widgets.table(frame, HARM).count("&lt;script") == 4
+    assert "<script" not in controls.table(frame, HARM) and controls.table(frame, HARM).count("&lt;script") == 4
 
 
 def test_the_first_sections_need_no_transformers(finished):
@@ -155,10 +147,10 @@ def test_the_notebook_has_a_title_for_the_app():
 
 def test_toggled_tasks_have_means_draws_and_regimes_of_their_own(empty):
     table_study(empty, by_hand({"calm": (0, 0, 0.5), "frail": (0, 4, 9)}))
-    opened = explorer.opened()
+    opened = studies.opened()
     cells = opened.evidence.cells
     for tasks in (["calm"], ["frail"], ["calm", "frail"]):
-        some, borders = widgets_regimes.chosen(opened, tasks, ["pretrain"])
+        some, borders = view_regimes.chosen(opened, tasks, ["pretrain"])
         ours = cells[cells.task.isin(tasks)]
         assert some.accuracy.point["pretrain", 0.9] == pytest.approx(
             ours[(ours.arm == "pretrain") & (ours.target_sparsity == 0.9)].dev_accuracy.mean()
@@ -166,13 +158,13 @@ def test_toggled_tasks_have_means_draws_and_regimes_of_their_own(empty):
         assert set(some.cells.arm) == {"pretrain"} and ("dense", 0.0) not in some.accuracy.point.index
         assert borders == regimes.find(accuracy_draws(ours), None, opened.study.analysis)
         pd.testing.assert_frame_equal(some.accuracy.drawn, accuracy_draws(ours).drawn[some.accuracy.point.index])
-    assert widgets_regimes.chosen(opened, ["calm"], ["pretrain"])[1].low_until == 0.9
-    assert widgets_regimes.chosen(opened, ["frail"], ["pretrain"])[1].low_until == 0.3
+    assert view_regimes.chosen(opened, ["calm"], ["pretrain"])[1].low_until == 0.9
+    assert view_regimes.chosen(opened, ["frail"], ["pretrain"])[1].low_until == 0.3
 
 
 def test_ticking_a_task_off_changes_the_numbers_and_all_off_says_so(empty):
     table_study(empty, by_hand({"calm": (0, 0, 0), "frail": (10, 20, 30)}))
-    view = widgets_regimes.toggles(explorer.opened())
+    view = view_regimes.toggles(studies.opened())
     assert ">65.0 [" in texts(view)  # (80 + 50) / 2
     control(view, "frail").value = False
     assert ">80.0 [" in texts(view) and ">65.0 [" not in texts(view)
@@ -182,17 +174,17 @@ def test_ticking_a_task_off_changes_the_numbers_and_all_off_says_so(empty):
 
 def test_a_task_that_is_called_like_an_arm_is_none(empty):
     table_study(empty, by_hand({"dense": (10, 20, 30), "calm": (0, 0, 0)}))
-    view = widgets_regimes.toggles(explorer.opened())
-    control(view, widgets_regimes.LABELS["dense"]).value = False
+    view = view_regimes.toggles(studies.opened())
+    control(view, view_regimes.LABELS["dense"]).value = False
     rows = rows_of(texts(view).split("Tasks</b>")[1])
-    assert widgets_regimes.LABELS["dense"] not in rows.index and rows["30 %"].str.startswith("75.0").all()
+    assert view_regimes.LABELS["dense"] not in rows.index and rows["30 %"].str.startswith("75.0").all()
     control(view.children[3], "dense").value = False
     assert rows_of(texts(view).split("Tasks</b>")[1])["30 %"].str.startswith("80.0").all()
 
 
 def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
     row = pd.read_csv(finished / "results/small/cells.csv").set_index(["arm", "target_sparsity"]).loc[("random", 0.9)]
-    found = widgets_regimes.behind(here, "random", 0.9, NAME).iloc[0]
+    found = view_regimes.behind(here, "random", 0.9, NAME).iloc[0]
     for ours, theirs in {
         "accuracy": "dev_accuracy",
         "train loss": "train_loss",
@@ -207,12 +199,12 @@ def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
     given = {}
     exec(injected.source, given)
     assert given["task"] == NAME and 0.9 in given["sparsities"] and given["seeds"] == [found.seed]
-    with pytest.raises(explorer.Absent, match="no cell"):
-        widgets_regimes.behind(here, "random", 0.5, NAME)
+    with pytest.raises(studies.Absent, match="no cell"):
+        view_regimes.behind(here, "random", 0.5, NAME)
 
 
 def test_the_choice_of_a_point_shows_its_numbers(here):
-    view = widgets_regimes.cells(here)
+    view = view_regimes.cells(here)
     control(view, "Arm").value = "dense"
     assert control(view, "Sparsity").options == (("0 %", 0.0),)
     dense = here.evidence.cells.set_index("arm").loc["dense"]
@@ -223,9 +215,9 @@ def test_links_are_relative_quoted_and_only_where_they_can_be_opened(tmp_path, m
     inside = tmp_path / "results" / "ma tâche" / f"{HARM.replace('/', '')}.ipynb"
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
-    page = widgets_regimes.links(pd.Series([inside, inside, None]))["text/html"]
+    page = view_regimes.links(pd.Series([inside, inside, None]))["text/html"]
     assert page.count("<a ") == 1 and 'href="../results/ma%20t%C3%A2che/%3Cscript%3E' in page and "<script" not in page
-    assert "<a " not in widgets_regimes.links(pd.Series([paths.ROOT / "x.ipynb"]))["text/html"]
-    assert "No executed notebook" in widgets_regimes.links(pd.Series([None]))["text/html"]
+    assert "<a " not in view_regimes.links(pd.Series([paths.ROOT / "x.ipynb"]))["text/html"]
+    assert "No executed notebook" in view_regimes.links(pd.Series([None]))["text/html"]
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
-    assert "<a " not in widgets_regimes.links(pd.Series([inside]))["text/html"]
+    assert "<a " not in view_regimes.links(pd.Series([inside]))["text/html"]

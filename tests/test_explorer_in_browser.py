@@ -11,7 +11,7 @@ from safetensors import safe_open
 from servers import LAB, TOKEN, serving
 from transformers import AutoTokenizer, BertForPreTraining
 
-from prune_utils import paths
+from prune_utils.study import paths
 
 MATRIX = "layer 2 key"
 WAIT = 90_000  # milliseconds, on a machine that does other things too

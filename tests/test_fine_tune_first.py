@@ -3,11 +3,11 @@ import shutil
 import numpy as np
 import pytest
 
-from prune_utils import fine_tune_first as module
-from prune_utils import paths
-from prune_utils.fine_tune_first import fine_tune_first
-from prune_utils.params import extended, merge, read_yaml, validated
-from prune_utils.pruning import FixedMask
+from prune_utils.pruning.callbacks import FixedMask
+from prune_utils.study import paths
+from prune_utils.study.params import extended, merge, read_yaml, validated
+from prune_utils.training import fine_tune_first as module
+from prune_utils.training.fine_tune_first import fine_tune_first
 
 TIMES = ("seconds", "finished")
 

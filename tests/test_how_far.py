@@ -10,13 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from views import by_hand, control, rows_of, table_study, texts
 
-from prune_utils import (
-    explorer,
-    how_far,
-    widgets_how_far,
-)
-from prune_utils.regimes import Boundary, Regimes
-from prune_utils.uncertainty import accuracy_draws
+from prune_utils.analysis.regimes import Boundary, Regimes
+from prune_utils.analysis.uncertainty import accuracy_draws
+from prune_utils.explorer import how_far, studies, view_how_far
 
 HAND = pd.DataFrame(
     [
@@ -61,8 +57,8 @@ def test_how_far_is_the_end_of_the_run_of_fitting_sparsities(lost, a, b):
 
 def test_costs_are_those_of_each_task_from_the_dense_model(empty):
     table_study(empty, by_hand({"calm": (-1, 0, 0.5), "frail": (1, 4, 9)}))
-    opened = explorer.opened()
-    frame = widgets_how_far.costs(opened, "pretrain").set_index(["task", "sparsity"])
+    opened = studies.opened()
+    frame = view_how_far.costs(opened, "pretrain").set_index(["task", "sparsity"])
     assert frame.cost.to_dict() == pytest.approx(
         {
             ("calm", 0.3): -1,
@@ -75,10 +71,10 @@ def test_costs_are_those_of_each_task_from_the_dense_model(empty):
     )
     # all seeds shift alike, so that nothing is left over for the interval
     assert frame.low.to_numpy() == pytest.approx(frame.cost.to_numpy()) == frame.high.to_numpy()
-    answer = widgets_how_far.answer(opened, "pretrain", {"calm": 0, "frail": 4})
+    answer = view_how_far.answer(opened, "pretrain", {"calm": 0, "frail": 4})
     assert answer.count("<b>Up to 60 %</b>") == 2 and "medium regime" in answer
     assert "0.5 [0.5 to 0.5]" in answer and "not measured" in answer
-    view = widgets_how_far.sliders(opened)
+    view = view_how_far.sliders(opened)
     control(view, "frail may lose").value = 0.5
     assert "Only unpruned" in texts(view)
 
@@ -92,8 +88,8 @@ def test_intervals_of_costs_are_quantiles_of_the_tasks_own_draws(empty):
         for seed in range(4)
     ]
     table_study(empty, rows)
-    opened = explorer.opened()
-    row = widgets_how_far.costs(opened, "pretrain").set_index(["task", "sparsity"]).loc[("b", 0.6)]
+    opened = studies.opened()
+    row = view_how_far.costs(opened, "pretrain").set_index(["task", "sparsity"]).loc[("b", 0.6)]
     cells = opened.evidence.cells
     drawn = accuracy_draws(cells[cells.task == "b"]).drawn
     ends = np.quantile(100 * (drawn["dense", 0.0] - drawn["pretrain", 0.6]), [0.025, 0.975])
@@ -106,13 +102,13 @@ def test_one_seed_tells_no_interval_and_bytes_are_told_where_they_were_measured(
         {"seed": 0, "sparsity": [0.0, 0.9], "dense_bytes": 4_000_000, "sparse_bytes": [4_000_000, 1e6]}
     )
     sizes.to_csv(empty / "results/small/inside/sizes.csv", index=False)
-    opened = explorer.opened()
-    assert "One seed tells no interval" in widgets_how_far.answer(opened, "pretrain", {NAME: 20.0})
-    assert "4.00 MB as safetensors, and stored sparse 1.00 MB (25%)" in widgets_how_far.answer(
+    opened = studies.opened()
+    assert "One seed tells no interval" in view_how_far.answer(opened, "pretrain", {NAME: 20.0})
+    assert "4.00 MB as safetensors, and stored sparse 1.00 MB (25%)" in view_how_far.answer(
         opened, "pretrain", {NAME: 100.0}
     )
-    assert rows_of(widgets_how_far.costs_table(opened).data)["sparse, MB"].to_dict() == {"90 %": "1.00"}
-    other = widgets_how_far.answer(opened, "random", {NAME: 100.0})
+    assert rows_of(view_how_far.costs_table(opened).data)["sparse, MB"].to_dict() == {"90 %": "1.00"}
+    other = view_how_far.answer(opened, "random", {NAME: 100.0})
     assert "not measured" in other and "regime of the model pruned in pre-training" in other
 
 
@@ -128,7 +124,7 @@ def test_a_task_may_be_called_like_a_column_and_a_size_may_be_unknown(task):
 
 def test_a_cost_of_exactly_what_is_allowed_is_within_it(empty):
     table_study(empty, by_hand({"a": (0.1, 0.3, 0.7)}))
-    opened = explorer.opened()
-    exact = widgets_how_far.costs(opened, "pretrain").set_index("sparsity").cost[0.6]
-    answer = widgets_how_far.answer(opened, "pretrain", {"a": exact - 1e-10})
+    opened = studies.opened()
+    exact = view_how_far.costs(opened, "pretrain").set_index("sparsity").cost[0.6]
+    answer = view_how_far.answer(opened, "pretrain", {"a": exact - 1e-10})
     assert "Up to 60 %" in answer and rows_of(answer).loc["a"]["within"] == "yes"

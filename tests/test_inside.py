@@ -8,16 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from prune_utils import plots_inside, similarity
-from prune_utils.heads import head_shares, spread
-from prune_utils.masks import magnitude_mask, random_mask, sparsity_of
-from prune_utils.matrices import apply_masks, prunable_matrices
-from prune_utils.nodes import nodes
-from prune_utils.params import load_study
-from prune_utils.paths import PARAMS
-from prune_utils.progress import line
-from prune_utils.similarity import cosine_sums, mean_cosines
-from prune_utils.weights import histograms, kind_and_layer, statistics, word_magnitudes
+from prune_utils.inside import similarity
+from prune_utils.inside.heads import head_shares
+from prune_utils.inside.similarity import cosine_sums, mean_cosines
+from prune_utils.inside.weights import histograms, statistics, word_magnitudes
+from prune_utils.pruning.masks import magnitude_mask, random_mask, sparsity_of
+from prune_utils.pruning.matrices import apply_masks, prunable_matrices
+from prune_utils.pruning.names import kind_and_layer
+from prune_utils.report import plots_inside
+from prune_utils.report.plots_inside import spread
+from prune_utils.study.params import load_study
+from prune_utils.study.paths import PARAMS
+from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.progress import line
 
 ACTIVATIONS = arrays(np.float32, (2, 3, 4), elements=st.floats(-4, 4, width=16)).map(torch.from_numpy)
 ATTENTION = [f"encoder.layer.0.attention.{part}.weight" for part in ("self.query", "self.key", "self.value")]

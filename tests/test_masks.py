@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch.nn.utils import prune
 
-from prune_utils.masks import magnitude_mask, pruned_count, random_mask, sparsity_of
+from prune_utils.pruning.masks import magnitude_mask, pruned_count, random_mask, sparsity_of
 
 SPARSITY = st.floats(0, 1, allow_nan=False)
 WEIGHTS = arrays(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from prune_utils.masks import magnitude_mask, pruned_count
-from prune_utils.movement import (
+from prune_utils.pruning.masks import magnitude_mask, pruned_count
+from prune_utils.pruning.movement import (
     by_starting_rank,
     mask_difference,
     mask_differences,

@@ -20,12 +20,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbconvert.filters.markdown import markdown2html
 
-from prune_utils import escaping, language, lexicon, paths, plots_inside, text, weights
-from prune_utils.params import load_study
-from prune_utils.section import ParamsError
-from prune_utils.sources import LocalCorpus, LocalTask
-from prune_utils.tasks import examples
-from prune_utils.workflow import run
+from prune_utils.data import language, lexicon, text
+from prune_utils.data.tasks import examples
+from prune_utils.inside import weights
+from prune_utils.report import escaping, plots_inside
+from prune_utils.study import paths
+from prune_utils.study.params import load_study
+from prune_utils.study.section import ParamsError
+from prune_utils.study.sources import LocalCorpus, LocalTask
+from prune_utils.workflow.launch import run
 
 HOSTILE = [NAME, "..", "../../up", "/etc", "a b", ".hidden", "{y}", "~", "-rf", "%2e%2e", "held-out", "é", "x" * 200]
 SHOWN = [

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from prune_utils import paths
+from prune_utils.study import paths
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 

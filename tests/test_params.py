@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from prune_utils import notebook, paths, preflight, workflow
 from prune_utils.__main__ import main
-from prune_utils.grid import all_cells, pretraining_runs
-from prune_utils.nodes import nodes
-from prune_utils.params import extended, load_study, merge, read_yaml, validated
-from prune_utils.paths import PARAMS
-from prune_utils.section import ParamsError
+from prune_utils.study import paths
+from prune_utils.study.grid import all_cells, pretraining_runs
+from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
+from prune_utils.study.paths import PARAMS
+from prune_utils.study.section import ParamsError
+from prune_utils.workflow import launch, notebook, preflight
+from prune_utils.workflow.nodes import nodes
 
 ALL = sorted(PARAMS.glob("*.yaml"))
 
@@ -157,11 +158,11 @@ def test_results_of_other_params_are_never_mixed_in(smoke, tmp_path):
     made = validated(smoke)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(made.model_dump(), sort_keys=False))
     (tmp_path / "result.json").write_text("{}")
-    workflow.check_same(made, tmp_path)
+    launch.check_same(made, tmp_path)
     changed = merge(smoke, {"pretraining": {"learning_rate": 1.0e-4}})
     changed["tasks"][0]["train"] = 97
     with pytest.raises(ParamsError) as error:
-        workflow.check_same(validated(changed), tmp_path)
+        launch.check_same(validated(changed), tmp_path)
     assert f"pretraining.learning_rate was {made.pretraining.learning_rate} and is 0.0001" in str(error.value)
     assert "tasks.acceptability.train was 96 and is 97" in str(error.value)
 
@@ -173,27 +174,27 @@ def test_while_nothing_is_finished_params_may_change(smoke, tmp_path):
     (tmp_path / ".lock").touch()
     (tmp_path / "plan.json").touch()
     changed = validated(merge(smoke, {"pretraining": {"learning_rate": 1.0e-4}}))
-    workflow._check_finished(changed, tmp_path)
+    launch._check_finished(changed, tmp_path)
     with pytest.raises(ParamsError, match="learning_rate"):  # a notebook by itself clears nothing
-        workflow.check_same(changed, tmp_path)
-    assert workflow.differences(changed, tmp_path) and not workflow.differences(made, tmp_path)
-    workflow._begin_anew(tmp_path)  # what a training of other params left would be resumed else
+        launch.check_same(changed, tmp_path)
+    assert launch.differences(changed, tmp_path) and not launch.differences(made, tmp_path)
+    launch._begin_anew(tmp_path)  # what a training of other params left would be resumed else
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "plan.json"}
 
 
 def test_a_grid_may_grow_and_a_machine_may_change(smoke, tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(validated(smoke).model_dump(), sort_keys=False))
-    workflow.check_same(validated(merge(smoke, {"grid": {"seeds": [0, 1]}, "machine": {"threads": 2}})), tmp_path)
+    launch.check_same(validated(merge(smoke, {"grid": {"seeds": [0, 1]}, "machine": {"threads": 2}})), tmp_path)
     (tmp_path / "result.json").write_text("{}")
     with pytest.raises(ParamsError, match="machine.precision was 'float32' and is 'bfloat16'"):
-        workflow.check_same(validated(merge(smoke, {"machine": {"precision": "bfloat16"}})), tmp_path)
+        launch.check_same(validated(merge(smoke, {"machine": {"precision": "bfloat16"}})), tmp_path)
 
 
 def test_a_study_finished_before_prunability_was_measured_may_gain_it(smoke, tmp_path):
     old = validated(smoke).model_dump()
     del old["prunability"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(old, sort_keys=False))
-    workflow.check_same(validated(merge(smoke, {"prunability": {"epochs": [0, 1, 5]}})), tmp_path)
+    launch.check_same(validated(merge(smoke, {"prunability": {"epochs": [0, 1, 5]}})), tmp_path)
 
 
 def test_no_disk_space_is_known_before_training(smoke, monkeypatch):
@@ -261,7 +262,9 @@ def test_a_dry_run_lists_the_whole_grid(capsys):
 
 
 def test_every_node_comes_after_what_it_needs(monkeypatch):
-    monkeypatch.setattr("prune_utils.nodes.train_size", lambda task: 100)  # local files need not be here
+    monkeypatch.setattr(
+        "prune_utils.workflow.nodes.train_size", lambda task: 100
+    )  # local files need not be here
     for path in ALL:
         seen = set()
         for node in nodes(load_study(path)):

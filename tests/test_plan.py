@@ -6,20 +6,23 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertForSequenceClassification
 
-from prune_utils import flops, lengths, paths, sizes, workload
 from prune_utils.__main__ import main
-from prune_utils.files import read_json, write_json
-from prune_utils.grid import all_cells, pretraining_runs
-from prune_utils.lengths import held_out_pairs, pair_tokens, task_tokens
-from prune_utils.modeling import MaskedBert
-from prune_utils.params import load_study
-from prune_utils.paths import PARAMS
-from prune_utils.plan import NOTEBOOK, PAIR, plan, table, together
-from prune_utils.prepared import pretraining_data
-from prune_utils.probe import Pace
-from prune_utils.section import ParamsError
-from prune_utils.sizes import BERT_BASE, Shape, shape
-from prune_utils.truth import TRAINED, estimate_against_truth
+from prune_utils.data.prepared import pretraining_data
+from prune_utils.report.tables import estimate_against_truth
+from prune_utils.study import paths
+from prune_utils.study.files import read_json, write_json
+from prune_utils.study.grid import TRAINED, all_cells, pretraining_runs
+from prune_utils.study.params import load_study
+from prune_utils.study.paths import PARAMS
+from prune_utils.study.section import ParamsError
+from prune_utils.training import sizes
+from prune_utils.training.modeling import MaskedBert
+from prune_utils.training.probe import Pace
+from prune_utils.training.sizes import BERT_BASE, Shape, shape
+from prune_utils.workflow import workload
+from prune_utils.workflow.plan import PAIR, plan, table, together
+from prune_utils.workflow.progress import NOTEBOOK
+from prune_utils.workflow.workload import held_out_pairs, pair_tokens, task_tokens
 
 PACE = Pace(start=1.0, pair=0.5, step={10: 0.1, 50: 0.3}, evaluation=1e9)
 SMOKE = load_study(PARAMS / "smoke.yaml")
@@ -40,9 +43,9 @@ def test_flop_of_a_sequence_worked_by_hand():
     # one layer of width 2 and intermediate 3, a vocabulary of 5: 4 · 2² + 2 · 2 · 3 = 28 weights
     tiny = Shape(1, 2, 1, 3, 5)
     layer, attention, pooler = 2 * 10 * 28, 4 * 10 * 10 * 2, 2 * 2 * 2
-    assert flops.forward(tiny, 10) == layer + attention + pooler
+    assert sizes.forward(tiny, 10) == layer + attention + pooler
     # a masked token: a transform of 2 · 2 and logits of 2 · 5
-    assert flops.forward(tiny, 10, 3) == layer + attention + pooler + 3 * 2 * (4 + 10)
+    assert sizes.forward(tiny, 10, 3) == layer + attention + pooler + 3 * 2 * (4 + 10)
 
 
 def counted(model, batch):
@@ -63,9 +66,9 @@ def test_flop_agrees_with_torchs_own_count_of_a_training_step(tiny_bert, tiny_ba
         batch = {"input_ids": batch["input_ids"], "labels": torch.tensor([0, 1, 0, 1, 1, 0])}
         masked = 0
     one, step = counted(kind(config).train(), batch)
-    ours = 6 * flops.forward(Shape(2, 64, 2, 128, 200), 12, masked)
+    ours = 6 * sizes.forward(Shape(2, 64, 2, 128, 200), 12, masked)
     assert one == pytest.approx(ours, rel=0.03)
-    assert step == pytest.approx(flops.TRAINING * ours, rel=0.03)
+    assert step == pytest.approx(sizes.TRAINING * ours, rel=0.03)
 
 
 def test_the_paper_costs_what_it_is_said_to_have_cost(paper):
@@ -112,7 +115,7 @@ def test_hours_rest_on_what_was_measured():
 
 def test_hours_of_an_accelerator_are_the_longer_of_arithmetic_and_launches(paper):
     rows = paper[paper.stage.isin(TRAINED)]
-    launches = rows.steps * flops.launching(BERT_BASE) / 3600
+    launches = rows.steps * sizes.launching(BERT_BASE) / 3600
     assert (rows.hours_accelerator >= launches * (1 - 1e-9)).all()
     assert (rows.hours_accelerator >= rows.hours_arithmetic).all()
     assert rows.hours_arithmetic.sum() == pytest.approx(rows.flop.sum() / (0.4 * 790e12) / 3600)
@@ -132,7 +135,7 @@ def test_lengths_are_measured_where_the_text_is_at_hand_and_known_where_not():
     assert masked == pytest.approx(sum(y != -100 for row in pairs["labels"] for y in row) / len(pairs), rel=0.05)
     assert held_out_pairs(SMOKE) == len(pretraining_data(SMOKE, held_out=True))
     paper = load_study(PARAMS / "paper.yaml")
-    assert pair_tokens(paper) == (128, 19) and task_tokens(paper, "MNLI") == lengths.GLUE_TOKENS["MNLI"]
+    assert pair_tokens(paper) == (128, 19) and task_tokens(paper, "MNLI") == workload.GLUE_TOKENS["MNLI"]
 
 
 def test_gpu_small_is_planned_under_half_an_hour(monkeypatch):
@@ -145,7 +148,7 @@ def test_gpu_small_is_planned_under_half_an_hour(monkeypatch):
         "held_out_pairs": lambda study: 6_000,
     }.items():
         monkeypatch.setattr(workload, name, value)
-    monkeypatch.setattr("prune_utils.nodes.train_size", lambda task: 0)
+    monkeypatch.setattr("prune_utils.workflow.nodes.train_size", lambda task: 0)
     study = load_study(PARAMS / "gpu_small.yaml")
     frame = plan(study, PACE)
     assert set(frame[frame.stage == "fine-tuning"].arm) == set(study.grid.arms)
@@ -171,7 +174,7 @@ def test_an_unknown_accelerator_is_refused_with_those_known(capsys):
     assert main(["plan", str(PARAMS / "smoke.yaml"), "--accelerator", "H2000"]) == 2
     assert capsys.readouterr().err.strip() == "accelerator is 'H2000'; allowed: H200, A100"
     with pytest.raises(ParamsError):
-        flops.accelerator("")
+        sizes.accelerator("")
 
 
 def test_the_plan_is_held_against_the_truth_and_a_hole_stays_a_hole(tmp_path, monkeypatch):

@@ -11,14 +11,17 @@ import pytest
 import yaml
 from hostile import NAME, write_task
 
-from prune_utils import executed, failures, paths, progress
 from prune_utils.__main__ import main
-from prune_utils.execution import execute
-from prune_utils.files import alone, held, read_json, write_json
-from prune_utils.nodes import nodes, results
-from prune_utils.params import load_study
-from prune_utils.status import failed
-from prune_utils.workflow import begin, record
+from prune_utils.explorer import studies
+from prune_utils.study import paths
+from prune_utils.study.files import alone, held, read_json, write_json
+from prune_utils.study.params import load_study
+from prune_utils.study.record import record
+from prune_utils.workflow import progress, status
+from prune_utils.workflow.execution import execute
+from prune_utils.workflow.launch import begin
+from prune_utils.workflow.nodes import nodes, results
+from prune_utils.workflow.status import failed
 
 SMOKE = load_study(paths.PARAMS / "smoke.yaml")
 TABLE = load_study(paths.PARAMS / "published.yaml")
@@ -107,7 +110,10 @@ def node(out, monkeypatch):
 
 def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
     with pytest.raises(SystemExit) as ended:
-        node("from prune_utils.section import ParamsError", "raise ParamsError('task is 5;\\nallowed: <b>names</b>')")
+        node(
+            "from prune_utils.study.section import ParamsError",
+            "raise ParamsError('task is 5;\\nallowed: <b>names</b>')",
+        )
     assert ended.value.code == 1
     said, details = capfd.readouterr()
     unfinished = out / "results/published/regimes.unfinished.ipynb"
@@ -116,10 +122,10 @@ def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
         f"in {unfinished}",
     ]
     assert "Traceback" not in said and "Traceback" in details
-    assert failures.kept(unfinished) == "ParamsError: task is 5; allowed: <b>names</b>"
+    assert status.kept(unfinished) == "ParamsError: task is 5; allowed: <b>names</b>"
     assert nbformat.read(unfinished, 4) and not unfinished.with_name("regimes.ipynb").exists()
     node("1 + 1")  # mended, it leaves nothing of the failure
-    assert not unfinished.exists() and failures.kept(unfinished) is None
+    assert not unfinished.exists() and status.kept(unfinished) is None
 
 
 def test_a_kernel_that_is_killed_says_what_probably_happened(node, out, capfd):
@@ -127,26 +133,26 @@ def test_a_kernel_that_is_killed_says_what_probably_happened(node, out, capfd):
         node("import os", "big = 'numbers'\nos.kill(os.getpid(), 9)", "never = 1")
     said = capfd.readouterr().out
     assert "killed while it ran `os.kill(os.getpid(), 9)`" in said and "memory ran out" in said
-    assert "memory ran out" in failures.kept(out / "results/published/regimes.unfinished.ipynb")
+    assert "memory ran out" in status.kept(out / "results/published/regimes.unfinished.ipynb")
 
 
 def test_a_message_without_end_is_cut(tmp_path):
     path = tmp_path / "a.ipynb"
     write_json(path, {"metadata": {}})
-    said = failures.keep(path, "ValueError", "x" * 10_000)
-    assert len(said) < 700 and said.endswith("...") and failures.kept(path) == said
+    said = status.keep(path, "ValueError", "x" * 10_000)
+    assert len(said) < 700 and said.endswith("...") and status.kept(path) == said
     path.write_text('{"metadata": {"fai')  # being written at this moment
-    assert failures.kept(path) is None and failures.killed(path)
+    assert status.kept(path) is None and status.killed(path)
 
 
-def status(params, capsys):
+def told(params, capsys):
     assert main(["status", str(params)]) == 0
     return capsys.readouterr().out
 
 
 def test_status_of_a_study_that_runs_elsewhere(out, capsys):
     params = paths.PARAMS / "smoke.yaml"
-    assert "'smoke' has not been begun" in status(params, capsys)
+    assert "'smoke' has not been begun" in told(params, capsys)
     record(SMOKE)
     every, folder = nodes(SMOKE), paths.results("smoke")
     old = folder / paths.unfinished(every[1].notebook)
@@ -154,7 +160,7 @@ def test_status_of_a_study_that_runs_elsewhere(out, capsys):
     os.utime(old, (0, 0))
     before = folder / paths.unfinished(every[3].notebook)
     write_json(before, {"metadata": {}})
-    failures.keep(before, "OSError", "no space")
+    status.keep(before, "OSError", "no space")
     os.utime(before, (0, 0))
     with alone(folder):
         begin(SMOKE)
@@ -163,15 +169,15 @@ def test_status_of_a_study_that_runs_elsewhere(out, capsys):
         write_json(folder / paths.unfinished(every[2].notebook), {"metadata": {}})
         bad = folder / paths.unfinished(every[4].notebook)
         write_json(bad, {"metadata": {}})
-        failures.keep(bad, "ParamsError", "labels are ['a']")
-        said = status(params, capsys)
+        status.keep(bad, "ParamsError", "labels are ['a']")
+        said = told(params, capsys)
         assert f"run now on {os.uname().nodename} (process {os.getpid()}) since 20" in said
         assert progress.line(SMOKE) in said and "1/50" in said
         assert f"{every[1].name}: broken off" in said and f"{every[2].name}: now" in said
         assert f"{every[4].name}: failed  ParamsError: labels are ['a']\n    in " in said and bad.name in said
         assert f"{every[3].name}: waits, after it failed  OSError: no space" in said
         assert [one.node for one in failed(SMOKE)] == [every[4]] and "to go on" not in said
-    said = status(params, capsys)
+    said = told(params, capsys)
     assert f"{every[3].name}: failed  OSError: no space" in said
     assert "run by nobody now" in said and f"{every[2].name}: broken off" in said and "to go on: python -m" in said
 
@@ -187,12 +193,12 @@ def test_what_was_done_is_told_although_the_data_are_gone(out, tmp_path, capsys)
     tuned = next(node for node in every if node.parameters.get("task") == NAME)
     for node in every[:5]:
         finish(study, node, 10)
-    assert tuned in every[:5] and executed.notebooks_of(study, NAME, 0.6) == {0: paths.results("gone") / tuned.notebook}
+    assert tuned in every[:5] and studies.notebooks_of(study, NAME, 0.6) == {0: paths.results("gone") / tuned.notebook}
     assert columns(study)[2] == "?"
-    assert "to go on" in status(params, capsys)
+    assert "to go on" in told(params, capsys)
     for node in every:
         finish(study, node, 10)
-    assert columns(study)[0] == "done" and executed.notebooks_of(study, "other", 0.6) == {}
+    assert columns(study)[0] == "done" and studies.notebooks_of(study, "other", 0.6) == {}
     with pytest.raises(FileNotFoundError):
         _ = tuned.examples
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from prune_utils.masks import magnitude_mask
-from prune_utils.matrices import check_zeros, prunable_matrices
-from prune_utils.pruning import FixedMask, GradualPruning
-from prune_utils.schedule import Schedule
+from prune_utils.pruning.callbacks import FixedMask, GradualPruning
+from prune_utils.pruning.masks import magnitude_mask
+from prune_utils.pruning.matrices import check_zeros, prunable_matrices
+from prune_utils.pruning.schedule import Schedule
 
 STATE = SimpleNamespace(global_step=0)
 

@@ -16,16 +16,18 @@ from commands import run
 from hostile import NAME
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from prune_utils import comparison, figures, paths
-from prune_utils.evidence import Evidence
-from prune_utils.files import whole_folder
-from prune_utils.pages import harmless, page, themed
-from prune_utils.params import load_study, validated
-from prune_utils.params_table import ABSENT, differing
-from prune_utils.regimes import find
-from prune_utils.schema import Analysis, Replay
-from prune_utils.style import INK, REGIME_SHADES, panel
-from prune_utils.uncertainty import accuracy_draws
+from prune_utils.analysis import comparison
+from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.regimes import find
+from prune_utils.analysis.uncertainty import accuracy_draws
+from prune_utils.report import style
+from prune_utils.report.pages import harmless, page, themed
+from prune_utils.report.style import INK, REGIME_SHADES, panel
+from prune_utils.study import paths
+from prune_utils.study.files import whole_folder
+from prune_utils.study.params import load_study, validated
+from prune_utils.study.record import ABSENT, differing
+from prune_utils.study.schema import Analysis, Replay
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 
@@ -53,29 +55,29 @@ def executed(tmp_path, *outputs):
 
 @pytest.fixture
 def displayed(monkeypatch):
-    """What `figures.show` displays, as the outputs that a cell keeps."""
+    """What `style.show` displays, as the outputs that a cell keeps."""
     outputs = []
 
     def keep(shown, raw=False, metadata=None):
         data = shown if raw else {"text/markdown": shown.data}
         outputs.append(new_output("display_data", data=data, metadata=metadata or {}))
 
-    monkeypatch.setattr(figures, "display", keep)
+    monkeypatch.setattr(style, "display", keep)
     return outputs
 
 
 def test_a_figure_carries_its_words_and_its_numbers(displayed):
     numbers = pd.DataFrame({"y": [2, 3]}, index=pd.Index([0, 1], name="x"))
-    figures.show(drawn(), "some", "Two points.", numbers, "*Made up.*")
+    style.show(drawn(), "some", "Two points.", numbers, "*Made up.*")
     figure, caption = displayed
     assert figure.metadata["figure"] == {"name": "some", "alt": "Two points."}
     assert figure.data["text/plain"] == "Two points." and caption.data["text/markdown"] == "*Made up.*"
     pd.testing.assert_frame_equal(pd.read_csv(StringIO(figure.data["text/csv"]), index_col="x"), numbers)
-    assert figures.svg(drawn()) == figure.data["image/svg+xml"]  # the same figure is the same file
+    assert style.svg(drawn()) == figure.data["image/svg+xml"]  # the same figure is the same file
 
 
 def test_a_page_has_each_figure_as_a_drawing_and_as_files(displayed, tmp_path):
-    figures.show(drawn(), "some", f"Words with {HOSTILE}", pd.DataFrame({"y": [2, 3]}))
+    style.show(drawn(), "some", f"Words with {HOSTILE}", pd.DataFrame({"y": [2, 3]}))
     text, files = page(executed(tmp_path, *displayed), "title")
     assert set(files) == {"some.files/some.svg", "some.files/some.csv"} and files["some.files/some.csv"] == "y\n2\n3\n"
     soup = bs4.BeautifulSoup(text, "html.parser")
@@ -98,7 +100,7 @@ def test_nothing_that_a_notebook_says_acts_in_its_page(kind, tmp_path):
 
 
 def test_a_drawing_takes_the_colours_of_its_page_and_keeps_its_own_in_its_file():
-    plain = figures.svg(drawn())
+    plain = style.svg(drawn())
     inline = themed(plain, "a")
     assert f"var(--ink, {INK})" in inline and f"var(--regime-low, {REGIME_SHADES['low']})" in inline
     assert "var(" not in plain and HOSTILE not in inline and "$x$ &amp; &lt;b&gt;" in inline
@@ -117,7 +119,7 @@ def test_frames_and_links_survive_what_makes_them_harmless():
 def test_texts_of_a_drawing_stay_what_they_are():
     figure, axes = panel()
     axes.set(title='my id="x" href="#y" fill: #333333')
-    title = bs4.BeautifulSoup(themed(figures.svg(figure), "a"), "html.parser").find(string=re.compile("my id"))
+    title = bs4.BeautifulSoup(themed(style.svg(figure), "a"), "html.parser").find(string=re.compile("my id"))
     assert title == 'my id="x" href="#y" fill: #333333'
 
 
@@ -143,7 +145,7 @@ def test_what_pruning_costs_worked_by_hand():
 
 def test_alternative_text_says_where_lines_begin_and_end():
     table = pd.DataFrame({"one": [1.0, 2.0, np.nan], "two": [np.nan] * 3}, index=pd.Index([0, 30, 50], name="sparsity"))
-    assert figures.lines("Points", table) == "Points, by sparsity. one: 1.0 at 0, 2.0 at 30."
+    assert style.lines("Points", table) == "Points, by sparsity. one: 1.0 at 0, 2.0 at 30."
 
 
 def test_params_differ_where_they_differ():

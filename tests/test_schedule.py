@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prune_utils.schedule import Schedule
+from prune_utils.pruning.schedule import Schedule
 
 PAPER = Schedule(target_sparsity=0.6, end_step=10_000, frequency=10)
 

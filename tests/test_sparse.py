@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
-from prune_utils import paths
-from prune_utils.checkpoints import load_checkpoint, save_checkpoint
-from prune_utils.files import whole_file
-from prune_utils.masks import magnitude_masks
-from prune_utils.matrices import apply_masks, prunable_matrices
-from prune_utils.modeling import MaskedBert
-from prune_utils.packed import MASKS, packed, save_masks, unpacked
-from prune_utils.params import load_study
-from prune_utils.paths import WEIGHTS
-from prune_utils.section import ParamsError
-from prune_utils.sparse import FORMAT, identical, load_sparse, save_sparse, sizes_frame, write_sparse
+from prune_utils.inside.disk import sizes_frame
+from prune_utils.pruning.checkpoints import load_checkpoint, save_checkpoint
+from prune_utils.pruning.masks import magnitude_masks
+from prune_utils.pruning.matrices import apply_masks, prunable_matrices
+from prune_utils.pruning.sparse import FORMAT, identical, load_sparse, save_sparse, write_sparse
+from prune_utils.pruning.stored import MASKS, packed, save_masks, unpacked
+from prune_utils.study import paths
+from prune_utils.study.files import whole_file
+from prune_utils.study.params import load_study
+from prune_utils.study.paths import WEIGHTS
+from prune_utils.study.section import ParamsError
+from prune_utils.training.modeling import MaskedBert
 
 SMOKE = load_study(paths.PARAMS / "smoke.yaml")
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64]
@@ -156,7 +157,7 @@ def test_sizes_are_those_of_the_files(checkpoint, tmp_path, monkeypatch):
 def test_a_file_that_does_not_give_back_its_checkpoint_is_an_error(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "OUT", tmp_path)
     checkpoint(0.0, paths.pretraining("smoke", "gradual", 0.0, 0) / paths.CHECKPOINT)
-    monkeypatch.setattr("prune_utils.sparse.load_sparse", lambda path: {})
+    monkeypatch.setattr("prune_utils.inside.disk.load_sparse", lambda path: {})
     with pytest.raises(ParamsError, match="does not give back"):
         sizes_frame(SMOKE)
 
@@ -221,5 +222,5 @@ def test_a_file_is_whole_or_absent(tmp_path):
 
 
 def test_reading_sparse_weights_needs_no_transformers():
-    code = "import sys, prune_utils.sparse; sys.exit('transformers' in sys.modules)"
+    code = "import sys, prune_utils.pruning.sparse; sys.exit('transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -20,9 +20,10 @@ from commands import command, run
 from hostile import NAME
 from papermill.cli import papermill
 
-from prune_utils import escaping, paths
-from prune_utils.masks import sparsity_of
-from prune_utils.packed import MASKS, load_masks
+from prune_utils.pruning.masks import sparsity_of
+from prune_utils.pruning.stored import MASKS, load_masks
+from prune_utils.report import escaping
+from prune_utils.study import paths
 
 TASK = paths.folder_name(NAME)
 # of a run, not of its result
@@ -249,7 +250,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_frame(finished, small, tmp_
 
 
 def test_two_live_runs_do_not_share_a_folder(finished, small):
-    from prune_utils.files import alone
+    from prune_utils.study.files import alone
 
     with alone(finished / "results/small"):
         refused = run(finished, "study", small)

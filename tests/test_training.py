@@ -5,14 +5,14 @@ import pytest
 import torch
 from datasets import Dataset
 
-from prune_utils.matrices import prunable_matrices
-from prune_utils.params import load_study
-from prune_utils.paths import PARAMS
-from prune_utils.pruning import GradualPruning
-from prune_utils.schedule import Schedule
-from prune_utils.schema import Machine
-from prune_utils.text import tokenizer
-from prune_utils.training import Recipe, _resumable, arguments, discard, predict, train
+from prune_utils.data.text import tokenizer
+from prune_utils.pruning.callbacks import GradualPruning
+from prune_utils.pruning.matrices import prunable_matrices
+from prune_utils.pruning.schedule import Schedule
+from prune_utils.study.params import load_study
+from prune_utils.study.paths import PARAMS
+from prune_utils.study.schema import Machine
+from prune_utils.training.trainer import Recipe, _resumable, arguments, discard, predict, train
 
 MACHINE = Machine(jobs=1, threads=1, precision="float32", save_steps=7, sparsities_per_node=0)
 RECIPE = Recipe(

@@ -5,7 +5,7 @@ import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
 
-from prune_utils import escaping
+from prune_utils.report import escaping
 
 HARM = "<script>alert(1)</script>"
 

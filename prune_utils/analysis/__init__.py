@@ -1,0 +1,1 @@
+"""From results to frames, estimates, verdicts and regimes."""

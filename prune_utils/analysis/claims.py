@@ -1,0 +1,60 @@
+"""The table of the paper's claims: what was measured, an interval, what the paper has, and a verdict."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+
+from prune_utils.analysis import findings
+from prune_utils.analysis.estimates import Estimate, Verdict
+from prune_utils.analysis.evidence import Evidence, unlearnt
+from prune_utils.analysis.findings import Finding
+
+CLAIMS: dict[str, tuple[str, str, Callable[[Evidence], Finding]]] = {
+    "C1": ("low pruning, 30–40 %, costs nothing", "Fig. 1", findings.low_costs_nothing),
+    "C2": ("at 40–60 % deleted information explains the loss", "Fig. 1", findings.medium_is_deletion),
+    "C3": ("from 70 % the model is also too small to fit", "Fig. 1", findings.high_is_also_complexity),
+    "C4": ("accuracy is linear in pre-training loss, by task", "Fig. 2 left", findings.a_bit_of_bert),
+    "C5": ("fine-tuning first does not help pruning", "Fig. 1", findings.fine_tuning_first_is_no_help),
+    "C6": ("fine-tuning changes less than 6 % of the mask", "Fig. 3 left", findings.masks_hardly_change),
+    "C7": ("weights move 0–4 % of the order, large ones less", "Table 2, Fig. 6", findings.order_hardly_moves),
+    "C8": ("longer fine-tuning before pruning does not help", "Fig. 3 right, Fig. 4", findings.longer_is_no_help),
+    "C9": ("magnitude beats random by far", "Fig. 1", findings.magnitude_beats_random),
+    "C10": ("no head is pruned much more than the whole", "Fig. 5", findings.no_head_is_spared_or_lost),
+}
+OF_ACCURACY = ("C1", "C2", "C3", "C4", "C5", "C8", "C9")  # the others measure weights
+
+
+def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.DataFrame:
+    """A row a claim: claim, statement, measured, interval (JSON, low and high), unit, published, verdict, why, figure.
+
+    `published` is the same measurement on the paper's own tables.
+    """
+    rows, nothing_learnt = [], set(unlearnt(evidence.cells)) == set(evidence.cells.task)
+    for name, (statement, figure, find) in CLAIMS.items():
+        found = find(evidence)
+        if nothing_learnt and name in OF_ACCURACY and found.estimate:
+            found = replace(
+                found, verdict=Verdict.UNDECIDED, why=f"no task was learnt, so it tells nothing; {found.why}"
+            )
+        theirs = find(published).estimate if published else None
+        rows.append(
+            {
+                "claim": name,
+                "statement": statement,
+                "measured": found.estimate and round(found.estimate.value, 3),
+                "interval": _json(found.estimate),
+                "unit": found.unit,
+                "published": theirs and round(theirs.value, 3),
+                "verdict": found.verdict.value,
+                "why": found.why,
+                "figure": figure,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _json(estimate: Estimate | None) -> str | None:
+    interval = estimate and estimate.interval()
+    return json.dumps([round(end, 3) for end in interval]) if interval else None

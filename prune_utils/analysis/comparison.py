@@ -1,0 +1,139 @@
+"""Studies side by side: their claims, their regimes, what pruning cost in each."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+import pandas as pd
+
+from prune_utils.analysis.claims import CLAIMS, claims_table
+from prune_utils.analysis.evidence import Evidence, evidence_of
+from prune_utils.analysis.regimes import POINTS, Boundary, Regimes, find
+from prune_utils.analysis.results import missing
+from prune_utils.study import paths
+from prune_utils.study.params import load_study, read_yaml, validated
+from prune_utils.study.schema import Replay, Study
+from prune_utils.study.section import ParamsError
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One of the studies: its params, its evidence, its regimes."""
+
+    study: Study | Replay
+    evidence: Evidence
+    regimes: Regimes
+
+
+def analysed() -> list[str]:
+    """The studies that have an analysis (claims.csv) under results/, in the order of the alphabet."""
+    return sorted(path.parent.name for path in (paths.OUT / "results").glob("*/claims.csv"))
+
+
+def check(names: list[str]) -> None:
+    """Raises ParamsError for a name without an analysis."""
+    if strange := [name for name in names if name not in analysed()]:
+        raise ParamsError(
+            f"studies are {names}; {', '.join(map(repr, strange))} of them has no analysis under results/. Those that "
+            f"have: {', '.join(analysed()) or 'none'}"
+        )
+
+
+def compared(names: list[str]) -> dict[str, Compared]:
+    """Studies by name, read from their results. Raises ParamsError for one that has no analysis."""
+    check(names)
+    studies = {name: validated(read_yaml(paths.results(name) / "params.yaml")) for name in names}
+    found = {name: evidence_of(study) for name, study in studies.items()}
+    return {
+        name: Compared(study, found[name], find(found[name].accuracy, found[name].loss, study.analysis))
+        for name, study in studies.items()
+    }
+
+
+def claims(studies: dict[str, Compared]) -> pd.DataFrame:
+    """A row a claim, a column a study: verdict, what was measured, its interval."""
+    columns = {}
+    for name, one in studies.items():
+        table = claims_table(one.evidence)
+        columns[name] = [_cell(row) for row in table.itertuples()]
+    rows = [f"{claim} {statement}" for claim, (statement, _, _) in CLAIMS.items()]
+    return pd.DataFrame(columns, index=rows).rename_axis(columns="claim")
+
+
+def _cell(row) -> str:
+    if pd.isna(row.measured):
+        return row.verdict
+    ends = json.loads(row.interval) if isinstance(row.interval, str) else None
+    return f"{row.verdict}: {row.measured:+.1f} {row.unit}" + (f" [{ends[0]:+.1f} to {ends[1]:+.1f}]" if ends else "")
+
+
+def borders(studies: dict[str, Compared]) -> pd.DataFrame:
+    """A row a study: tasks, cells finished of all, seeds, the margin that counts as no loss (points), the borders with
+    their intervals."""
+    rows = {}
+    for name, one in studies.items():
+        cells = one.evidence.cells
+        rows[name] = {
+            "tasks": cells.task.nunique(),
+            "cells": len(cells) if isinstance(one.study, Replay) else _finished(len(cells), len(missing(one.study))),
+            "seeds": cells[cells.arm != "dense"].seed.nunique(),
+            "margin (points)": one.study.analysis.accuracy_margin,
+            "low until": _border(one.regimes.low),
+            "high from": _border(one.regimes.high),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="study")
+
+
+def _finished(cells: int, holes: int) -> str:
+    return f"{cells} of {cells + holes}" if holes else str(cells)
+
+
+def _border(border: Boundary) -> str:
+    ends = "" if border.interval is None else f" [{_percent(border.interval[0])} to {_percent(border.interval[1])}]"
+    return _percent(border.estimate) + ends
+
+
+def _percent(sparsity: float | None) -> str:
+    return "none measured" if sparsity is None else f"{100 * sparsity:.0f} %"
+
+
+def costs(studies: dict[str, Compared]) -> pd.DataFrame:
+    """What pruning costs: columns study, arm, sparsity (share), cost (points of mean dev accuracy below the dense
+    model), and low and high, its interval, where seeds were repeated."""
+    rows = []
+    for name, one in studies.items():
+        accuracy = one.evidence.accuracy
+        if not accuracy.has(("dense", 0.0)):
+            continue
+        for arm, sparsity in accuracy.point.index:
+            if sparsity > 0:
+                fall = accuracy.difference(("dense", 0.0), (arm, sparsity))
+                low, high = fall.interval() or (None, None)
+                rows.append(
+                    {"study": name, "arm": arm, "sparsity": sparsity, "cost": fall.value} | {"low": low, "high": high}
+                )
+    frame = pd.DataFrame(rows, columns=["study", "arm", "sparsity", "cost", "low", "high"])
+    return frame.assign(**{name: POINTS * frame[name].astype(float) for name in ("cost", "low", "high")})
+
+
+@cache
+def the_paper() -> Evidence:
+    """The evidence of the paper's own tables."""
+    return evidence_of(load_study(paths.PARAMS / "published.yaml"))
+
+
+def beside(cells: pd.DataFrame) -> pd.DataFrame:
+    """Ours beside theirs: dev accuracies (percent) of a study and of the paper, where task, arm and sparsity meet.
+
+    Columns arm, target_sparsity, task, ours, theirs, difference, and noise: the standard deviation of the paper's
+    own 0 % rows of that task. Empty where no task is the same.
+    """
+    theirs = the_paper().cells
+    noise = theirs[theirs.arm == "dense"].groupby("task").dev_accuracy.std() * 100
+    keys = ["arm", "target_sparsity", "task"]
+    ours, theirs = (
+        frame[frame.selected].groupby(keys).dev_accuracy.mean().mul(100).rename(name)
+        for frame, name in ((cells, "ours"), (theirs, "theirs"))
+    )
+    both = pd.concat([ours, theirs], axis=1, join="inner").reset_index()
+    return both.assign(difference=both.ours - both.theirs, noise=both.task.map(noise))

@@ -1,0 +1,66 @@
+"""A study without training: a table of results, the paper's or any other, read as finished cells."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from prune_utils.study.schema import ARMS, PRUNED_ARMS
+from prune_utils.study.section import ParamsError
+
+NEEDED = ("arm", "sparsity", "task", "dev_accuracy")
+FURTHER = {"seed": 0, "learning_rate": float("nan"), "train_loss": float("nan"), "pretrain_loss": float("nan")}
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table's rows as selected cells (the columns of frames.cells_frame that it has; others are NaN).
+
+    Columns arm, sparsity, task and dev_accuracy (a fraction; `accuracy` is understood too) must be there; seed,
+    learning_rate, train_loss and pretrain_loss may be. A row without accuracy is a hole and is left out. 0 % of
+    a pruned arm is the dense model: in a table of single runs the arms' 0 % rows are as many runs of it, one
+    `dense` cell with a seed of its own each, and their spread is the noise of all.
+    Raises ParamsError where a column is missing or a value cannot be.
+    """
+    table = pd.read_csv(path).rename(columns={"accuracy": "dev_accuracy"})
+    if missing := [name for name in NEEDED if name not in table]:
+        raise ParamsError(f"table.cells: {path} has no column {', '.join(missing)}; it has {', '.join(table.columns)}")
+    if strange := sorted(set(table.arm) - set(ARMS)):
+        raise ParamsError(f"table.cells: arm is {strange[0]!r} in {path}; allowed: {', '.join(ARMS)}")
+    table = table.assign(**{name: value for name, value in FURTHER.items() if name not in table})
+    table = table.dropna(subset="dev_accuracy")
+    for name in ("sparsity", "dev_accuracy"):
+        if not (within := table[name].between(0, 1)).all():
+            raise ParamsError(f"table.cells: {name} is {table[name][~within].iloc[0]} in {path}; allowed is 0 to 1")
+    table = table.rename(columns={"sparsity": "target_sparsity"})
+    return _with_dense(table).assign(selected=True).reset_index(drop=True)
+
+
+def _with_dense(table: pd.DataFrame) -> pd.DataFrame:
+    at_zero = (table.target_sparsity == 0) & table.arm.isin(PRUNED_ARMS)
+    dense, rest = table[at_zero].copy(), table[~at_zero]
+    if (rest.arm == "dense").any():
+        return rest  # the table has its own dense rows, and at 0 % all arms are that
+    if table.seed.nunique() == 1:
+        dense["seed"] = dense.arm.map(PRUNED_ARMS.index)
+    else:
+        dense = dense.drop_duplicates(["task", "seed"])  # arms that share a seed share its dense model
+    return pd.concat([dense.assign(arm="dense"), rest])
+
+
+def losses(cells: pd.DataFrame) -> pd.DataFrame:
+    """The pre-training losses that a table gives, as finished runs (the columns of frames.pretraining_frame)."""
+    methods = {"dense": "gradual", "pretrain": "gradual", "random": "random"}
+    known = cells[cells.arm.isin(methods)].dropna(subset="pretrain_loss")
+    runs = known.assign(method=known.arm.map(methods), seed=known.seed.where(known.arm != "dense", known.seed.min()))
+    columns = ["method", "target_sparsity", "seed", "pretrain_loss"]
+    return runs[columns].drop_duplicates(columns[:3]).reset_index(drop=True)
+
+
+def read_movement(path: Path) -> pd.DataFrame:
+    """A table of sort-order movement as fractions: columns task, seed, learning_rate, mean.
+
+    Raises ParamsError where a column is missing.
+    """
+    table = pd.read_csv(path)
+    if missing := [name for name in ("learning_rate", "task", "mean_percent") if name not in table]:
+        raise ParamsError(f"table.movement: {path} has no column {', '.join(missing)}")
+    return table.assign(mean=table.mean_percent / 100, seed=0)[["task", "seed", "learning_rate", "mean"]]

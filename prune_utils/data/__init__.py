@@ -1,0 +1,1 @@
+"""Text and tasks, from their source to a padded batch."""

@@ -1,0 +1,1 @@
+"""Interactive views of a finished study."""

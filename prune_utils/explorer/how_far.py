@@ -1,0 +1,78 @@
+"""How far a study's model may be pruned, where each task may lose so much and no more."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.regimes import EQUAL, POINTS, Regimes
+from prune_utils.study import paths
+from prune_utils.study.schema import Replay, Study
+
+KINDS = ("dense", "sparse")  # ways to store a checkpoint
+COSTS = ["task", "sparsity", "cost", "low", "high"]
+
+
+def costs(by_task: Mapping[str, Evidence], arm: str) -> pd.DataFrame:
+    """What pruning costs each task: columns task, sparsity, cost (points of dev accuracy below the dense model's) and
+    its 95 % interval, low to high; NaN where nothing tells it, as with one seed. A row a task and sparsity measured.
+
+    `by_task`: the evidence of each task alone."""
+    rows = []
+    for task, evidence in by_task.items():
+        accuracy = evidence.accuracy
+        for sparsity in sorted(s for name, s in accuracy.point.index if name == arm and s > 0):
+            if accuracy.has(("dense", 0.0)):
+                lost = accuracy.difference(("dense", 0.0), (arm, sparsity))
+                low, high = lost.interval() or (float("nan"), float("nan"))
+                rows.append((task, sparsity, POINTS * lost.value, POINTS * low, POINTS * high))
+    return pd.DataFrame(rows, columns=COSTS)
+
+
+def farthest(frame: pd.DataFrame, allowed: Mapping[str, float], bound: str = "cost") -> float:
+    """The largest sparsity measured at which, and at all below, no task loses more than `allowed` (points, by task).
+
+    `frame`: as `costs` gives it; `bound`: "cost", the estimate, or "high", the upper end of its interval. A task that
+    has none there is not known to be within. 0.0, the dense model, where the first sparsity is already too far."""
+    reached = 0.0
+    for sparsity, at in frame.groupby("sparsity"):
+        lost = at.set_index("task")[bound].reindex(list(allowed))
+        if not within(lost, pd.Series(allowed, dtype=float)).all():
+            break
+        reached = float(sparsity)
+    return reached
+
+
+def within(lost, allowed):
+    """Whether so many points are not more than are allowed, whatever floats make of them; of numbers or of series."""
+    return lost <= allowed + POINTS * EQUAL
+
+
+def sizes(study: Study | Replay) -> pd.DataFrame | None:
+    """Bytes of the gradual checkpoints: columns dense_bytes and sparse_bytes, means over seeds, a row a sparsity; None
+    where they were not measured."""
+    path = paths.inside(study.study) / "sizes.csv"
+    if isinstance(study, Replay) or not path.exists():
+        return None
+    return pd.read_csv(path).groupby("sparsity")[[f"{kind}_bytes" for kind in KINDS]].mean()
+
+
+def table(frame: pd.DataFrame, regimes: Regimes, stored: pd.DataFrame | None) -> pd.DataFrame:
+    """All of it, to be read: a row a sparsity; cost of each task with its interval, regime, megabytes dense and sparse."""
+    shown = frame.assign(text=[said(row) for row in frame.itertuples()])
+    wide = shown.pivot_table(index="sparsity", columns="task", values="text", aggfunc="first").fillna("")
+    columns = [wide, pd.Series([regimes.of(s) for s in wide.index], wide.index, name="regime")]
+    if stored is not None:
+        columns += [_megabytes(stored[f"{kind}_bytes"].reindex(wide.index), f"{kind}, MB") for kind in KINDS]
+    wide = pd.concat(columns, axis=1)  # beside each other, for a task may be called like one of them
+    wide.index = [f"{100 * s:.0f} %" for s in wide.index]
+    return wide.rename_axis(columns=None)
+
+
+def _megabytes(stored: pd.Series, name: str) -> pd.Series:
+    return (stored / 1e6).map("{:,.2f}".format, na_action="ignore").astype(object).fillna("").rename(name)
+
+
+def said(row) -> str:
+    """A cost with its interval: "1.2 [0.3 to 2.1]"."""
+    return f"{row.cost:.1f}" + (f" [{row.low:.1f} to {row.high:.1f}]" if pd.notna(row.low) else "")

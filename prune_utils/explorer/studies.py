@@ -1,0 +1,163 @@
+"""What the explorer opens: a finished study, and what of it is there."""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from urllib.parse import parse_qs, quote
+
+import pandas as pd
+import yaml
+from IPython.display import HTML
+
+from prune_utils.analysis import results
+from prune_utils.analysis.evidence import Evidence, evidence_of
+from prune_utils.report.escaping import in_html
+from prune_utils.study import paths
+from prune_utils.study.grid import all_cells
+from prune_utils.study.params import read_yaml, validated
+from prune_utils.study.schema import Replay, Study
+from prune_utils.study.section import ParamsError
+from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.notebook import quiet
+
+ANALYSED = "regimes.json"  # what a study's analysis writes last
+NAME = re.compile(r"[\w-]+")
+NOTHING = (
+    "There is no finished study yet: run <code>make demo</code> (minutes), or any other with "
+    "<code>make study PARAMS=params/x.yaml</code>, and open this again."
+)
+
+
+class Absent(Exception):
+    """What a view would show is not there; its text is the sentence that is shown in its place."""
+
+
+@dataclass(frozen=True, eq=False)  # each is itself, by which what is made of it is cached
+class Opened:
+    """A study with its evidence, read when it is first asked for and once; that of some tasks alone likewise."""
+
+    study: Study | Replay
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """Raises Absent where no cell is finished."""
+        try:
+            return evidence_of(self.study)
+        except ParamsError as error:
+            raise Absent(str(error)) from None
+
+    @property
+    def tasks(self) -> list[str]:
+        return sorted(self.evidence.cells.task.unique())
+
+    @cache  # noqa: B019 one study is open in a notebook, and as long as that is
+    def over(self, tasks: frozenset[str]) -> Evidence:
+        """The evidence of some of the tasks."""
+        return self.evidence if tasks == set(self.tasks) else self.evidence.over(tasks)
+
+    def trained(self) -> Study:
+        """The study where it was trained. Raises Absent for the results of a table."""
+        if isinstance(self.study, Replay):
+            raise Absent("This study is a table of results: nothing was trained, and there are no models to look into.")
+        return self.study
+
+    def checkpoint(self, sparsity: float, seed: int) -> Path:
+        """The folder of a gradual run's model. Raises Absent where it is not on disk."""
+        folder = paths.pretraining(self.trained().study, "gradual", sparsity, seed) / paths.CHECKPOINT
+        if not (folder / paths.WEIGHTS).exists():
+            raise Absent(f"The model of the {percent(sparsity)} run, seed {seed}, is not in {paths.shown(folder)}.")
+        return folder
+
+    def inside(self, name: str) -> pd.DataFrame:
+        """A frame that was measured inside the models. Raises Absent where it was not."""
+        if (path := paths.inside(self.trained().study) / f"{name}.csv").exists():
+            return pd.read_csv(path)
+        raise Absent(f"Not measured: {paths.shown(path)} is not there; notebooks/5_inside_the_encoder.ipynb writes it.")
+
+
+def finished() -> list[str]:
+    """The studies whose analysis is made and that lack no cell, the one made last first; trained ones before tables."""
+    studies = [(isinstance(study, Replay), -made.stat().st_mtime, made.parent.name) for study, made in _analysed()]
+    return [name for *_, name in sorted(studies)]
+
+
+def _analysed() -> Iterable[tuple[Study | Replay, Path]]:
+    for made in paths.results("").glob(f"*/{ANALYSED}"):
+        try:
+            study = validated(read_yaml(made.with_name("params.yaml")))
+        except (ParamsError, yaml.YAMLError):
+            continue  # of another version, or not ours: it can be named, and then says what is wrong with it
+        ours = study.study == made.parent.name  # else a copy, whose files would be read where the other's lie
+        if ours and (isinstance(study, Replay) or not results.missing(study)):
+            yield study, made
+
+
+def opened(study: str = "") -> Opened | None:
+    """A study by name, where empty the one that the page's address names (?study=x) or the one finished last; None
+    where none is finished. Raises ParamsError for a name that has no results."""
+    quiet()
+    there = finished()
+    asked = [name for name in parse_qs(os.environ.get("QUERY_STRING", "")).get("study", []) if name in there]
+    name = study or next(iter(asked + there), None)
+    if name is None:
+        return None
+    content = paths.results(name) / "params.yaml"
+    if name not in there and not (NAME.fullmatch(name) and content.is_file()):
+        raise ParamsError(f"study is {name!r}; allowed, for they have results: {', '.join(there) or 'none yet'}")
+    found = validated(read_yaml(content))
+    if found.study != name:
+        raise ParamsError(f"{paths.shown(content)}: study is {found.study!r}; allowed is its folder's name, {name!r}")
+    return Opened(found)
+
+
+def opening(opened: Opened | None) -> HTML:
+    """A sentence on the study that is open, and how to open another; where there is none, what to run."""
+    if opened is None:
+        return HTML(f"<p>{NOTHING}</p>")
+    return HTML(f"<p>{_has(opened.study)} {_others(opened.study.study)}</p>")
+
+
+def _has(study: Study | Replay) -> str:
+    """What there is of a study, from its params and the files that are there."""
+    said = f"Study <b>{in_html(study.study)}</b>: "
+    if isinstance(study, Replay):
+        return f"{said}results of a table, {in_html(study.table.origin)}; there are no models of it to look into."
+    tasks, grid, holes = ", ".join(task.name for task in study.tasks), study.grid, len(results.missing(study))
+    said += (
+        f"tasks {in_html(tasks)}; sparsities {', '.join(f'{100 * s:.0f}' for s in grid.sparsities)} %; "
+        f"seed{'s' * (len(grid.seeds) > 1)} {', '.join(map(str, grid.seeds))}; {len(all_cells(study)) - holes} cells."
+    )
+    return said + (f" It is not finished: {holes} cells are missing." if holes else "")
+
+
+def _others(name: str) -> str:
+    others = [other for other in finished() if other != name]
+    if not others:
+        return "It is the only finished study here; the next one is opened by its name in <code>study</code>."
+    if served():
+        return "Others: " + ", ".join(f'<a href="?study={quote(other)}">{in_html(other)}</a>' for other in others) + "."
+    return f"To open another one, write its name in <code>study</code> above: {in_html(', '.join(others))}."
+
+
+def served() -> bool:
+    """Whether this kernel was started by Voilà, which shows one notebook and none of the project's files."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+
+
+def percent(sparsity: float) -> str:
+    return f"{100 * sparsity:.0f} %"
+
+
+def notebooks_of(study: Study | Replay, task: str, sparsity: float) -> dict[int, Path]:
+    """By seed, the executed notebook that fine-tuned its cells, where it is kept; a study run by hand keeps none."""
+    if isinstance(study, Replay):
+        return {}
+    wanted = [node for node in nodes(study) if node.parameters.get("task") == task]
+    kept = {}
+    for node in (node for node in wanted if sparsity in node.parameters["sparsities"]):
+        path = paths.results(study.study) / node.notebook
+        kept |= {seed: path for seed in node.parameters["seeds"] if path.exists()}
+    return kept

@@ -1,0 +1,107 @@
+"""Heads, words and features, all at one sparsity."""
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from prune_utils.explorer import cuts
+from prune_utils.explorer.controls import follows, labelled, paragraph, view, with_slider
+from prune_utils.explorer.studies import Absent, Opened, percent
+from prune_utils.inside.weights import word_magnitudes
+from prune_utils.pruning import stored
+from prune_utils.report import plots_inside, style
+from prune_utils.report.escaping import in_html
+from prune_utils.report.style import GREY
+
+
+def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
+    """Magnitudes of word embeddings at a sparsity, of the words and in the order that the 0 % run gives: a pruned
+    weight is 0. A row a word, a column a dimension."""
+    first = opened.trained().grid.seeds[0]
+    dense, pruned = opened.checkpoint(0.0, first), opened.checkpoint(sparsity, first)
+    words = stored.words(dense)
+    chosen = word_magnitudes(stored.matrix(dense, stored.WORDS), words).index
+    rows = [words.index(word) for word in chosen]
+    return pd.DataFrame(stored.matrix(pruned, stored.WORDS)[rows].abs().numpy(), index=chosen)
+
+
+def _shares(opened: Opened, sparsity: float) -> pd.DataFrame:
+    """Rows of the first seed's heads at a sparsity, as heads.heads_frame gives them."""
+    frame = opened.inside("heads")
+    return frame[(frame.seed == frame.seed.min()) & (frame.sparsity == sparsity)]
+
+
+def _heads(opened: Opened, sparsity: float):
+    shares = _shares(opened, sparsity)
+    least, mean, most = (100 * getattr(shares.pruned_share, of)() for of in ("min", "mean", "max"))
+    return plots_inside.head_map(shares, sparsity), f"{least:.1f} to {most:.1f} %, mean {mean:.1f} %"
+
+
+def _words(opened: Opened, sparsity: float):
+    frame = magnitudes(opened, sparsity)
+    figure = plots_inside.word_map(frame, float(np.percentile(magnitudes(opened, 0.0), 99)))
+    return figure, f"{100 * (frame == 0).mean(axis=None):.1f} % of them are zero"
+
+
+def _features(opened: Opened, sparsity: float):
+    frame = opened.inside("similarity")
+    gradual = frame[(frame.method == "gradual") & (frame.sparsity == sparsity)]
+    by_layer = gradual.groupby("layer").cosine.mean()
+    drawn = cuts.marked(plots_inside.similarity(frame), sparsity)
+    return drawn, f"{by_layer.min():.3f} to {by_layer.max():.3f} by layer, mean {by_layer.mean():.3f}"
+
+
+VIEWS = {  # by title: the figure at a sparsity, and its numbers in words
+    "Share pruned of every attention head": _heads,
+    "Magnitudes of word embeddings, zeros where pruned": _words,
+    "Cosine of the features with those of the 0 % run": _features,
+}
+
+
+def middle(opened: Opened) -> float:
+    sparsities = opened.trained().grid.sparsities
+    return sparsities[len(sparsities) // 2]
+
+
+@view
+def heads(opened: Opened):
+    """The map of heads at the sparsity in the middle of the grid."""
+    at = middle(opened)
+    figure, said = _heads(opened, at)
+    words = f"Share pruned of each head at {percent(at)}: {said}."
+    return style.show(figure, "explorer_heads", words, _shares(opened, at))
+
+
+@view
+def slider(opened: Opened) -> ipywidgets.Widget:
+    """All three, moving with one slider over the study's sparsities."""
+    options = [(percent(s), s) for s in opened.trained().grid.sparsities]
+    sparsity = labelled(
+        ipywidgets.Dropdown,
+        description="Sparsity",
+        options=options,
+        value=options[-1][1],
+        layout={"width": "10em"},
+    )
+
+    def shown(at: float) -> str:
+        return "".join(_part(opened, title, draw, at) for title, draw in VIEWS.items())
+
+    return ipywidgets.VBox([with_slider(sparsity), follows(shown, sparsity)])
+
+
+def _part(opened: Opened, title: str, draw, sparsity: float) -> str:
+    try:
+        figure, said = draw(opened, sparsity)
+    except Absent as absent:
+        return paragraph(f"{title}: {absent}")
+    return f"<p><b>{in_html(title)}, {percent(sparsity)}</b></p>" + style.image(
+        figure, f"{title} at {percent(sparsity)}: {said}."
+    )
+
+
+def marked(figure: Figure, sparsity: float) -> Figure:
+    """A figure over sparsity with one of them marked."""
+    figure.axes[0].axvline(100 * sparsity, color=GREY, linewidth=6, alpha=0.3, zorder=0)
+    return figure

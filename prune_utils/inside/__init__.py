@@ -1,0 +1,1 @@
+"""What pruning does to a model: features, attention heads, weights, sort order."""

@@ -1,0 +1,30 @@
+"""Bytes of the pruned models on disk, dense and sparse."""
+
+import pandas as pd
+from safetensors.torch import load_file
+
+from prune_utils.pruning.sparse import FORMAT, identical, load_sparse, save_sparse
+from prune_utils.study import paths
+from prune_utils.study.paths import WEIGHTS
+from prune_utils.study.schema import Study
+from prune_utils.study.section import ParamsError
+
+
+def sizes_frame(study: Study, seeds: list[int] | None = None) -> pd.DataFrame:
+    """Writes every gradual checkpoint of some seeds (None: the first, to save disk) sparse and reads it back.
+
+    Columns seed, sparsity, dense_bytes, sparse_bytes, format, dense_file, sparse_file: sizes of files as they lie
+    on disk, named from the study's results. Raises ParamsError where a file does not give back its checkpoint.
+    """
+    results, rows = paths.results(study.study), []
+    for seed in study.grid.seeds[:1] if seeds is None else seeds:
+        for sparsity in study.grid.sparsities:
+            folder = paths.pretraining(study.study, "gradual", sparsity, seed) / paths.CHECKPOINT
+            dense, sparse = folder / WEIGHTS, paths.sparse(study.study, sparsity, seed)
+            save_sparse(folder, sparse)
+            if not identical(load_sparse(sparse), load_file(dense)):
+                raise ParamsError(f"{sparse} does not give back what is in {dense}")
+            sizes = {"dense_bytes": dense.stat().st_size, "sparse_bytes": sparse.stat().st_size, "format": FORMAT}
+            files = {f"{kind}_file": str(f.relative_to(results)) for kind, f in (("dense", dense), ("sparse", sparse))}
+            rows.append({"seed": seed, "sparsity": sparsity, **sizes, **files})
+    return pd.DataFrame(rows)

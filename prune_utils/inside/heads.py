@@ -1,0 +1,48 @@
+"""How much of each attention head is pruned (paper Fig. 5)."""
+
+import pandas as pd
+from torch import Tensor
+
+from prune_utils.pruning import stored
+from prune_utils.pruning.names import ATTENTION, OUTPUT, PARTS
+from prune_utils.pruning.stored import MASKS, load_masks
+from prune_utils.study import paths
+from prune_utils.study.schema import Study
+
+
+def matrix_shares(name: str, mask: Tensor, heads: int) -> pd.Series | None:
+    """The share pruned of each head's part of one attention matrix, heads counted from 1: its rows of query, key and
+    value, its columns of the attention output. None for a matrix without heads."""
+    if ATTENTION not in name:
+        return None
+    owned = mask.T if OUTPUT in name else mask
+    shares = (~owned).reshape(heads, -1).double().mean(1)
+    return pd.Series(shares.numpy(), index=pd.RangeIndex(1, heads + 1, name="head"))
+
+
+def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
+    """The share pruned of every attention head: columns layer, head (both counted from 1), pruned_share.
+
+    `masks`: of all matrices, by name, 1 keeps; `heads`: of each layer. To a head of size d belong d rows of query,
+    key and value, which make its vectors, and d columns of the attention output, which read what it says;
+    the share is over these 4·d·width weights together.
+    """
+    layers = sum(name.endswith("attention.self.query.weight") for name in masks)
+    rows = []
+    for layer in range(layers):
+        names = [f"encoder.layer.{layer}.attention.{part}.weight" for part in PARTS]
+        shares = sum(matrix_shares(name, masks[name], heads) for name in names) / len(names)
+        rows += [{"layer": layer + 1, "head": head, "pruned_share": share} for head, share in shares.items()]
+    return pd.DataFrame(rows)
+
+
+def heads_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
+    """The shares in the gradual runs: columns seed, sparsity, layer, head, pruned_share."""
+    parts = []
+    for seed in seeds:
+        for sparsity in study.grid.sparsities:
+            folder = paths.pretraining(study.study, "gradual", sparsity, seed) / paths.CHECKPOINT
+            parts.append(
+                head_shares(load_masks(folder / MASKS), stored.heads(folder)).assign(seed=seed, sparsity=sparsity)
+            )
+    return pd.concat(parts, ignore_index=True)[["seed", "sparsity", "layer", "head", "pruned_share"]]

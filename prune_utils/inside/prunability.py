@@ -1,0 +1,69 @@
+"""Why fine-tuning first does not help: how little it moves weights and masks, in frames of one seed (paper §5)."""
+
+import pandas as pd
+from tqdm.auto import tqdm
+from transformers import AutoModelForSequenceClassification
+
+from prune_utils.analysis import results
+from prune_utils.pruning.checkpoints import load_checkpoint
+from prune_utils.pruning.matrices import prunable_matrices
+from prune_utils.pruning.movement import mask_differences, movement
+from prune_utils.study import paths
+from prune_utils.study.grid import Cell, cells
+from prune_utils.study.schema import Study
+from prune_utils.training.fine_tune_first import fine_tune_first, gradual_masks
+from prune_utils.training.finetuning import finetune
+from prune_utils.training.modeling import MaskedBert
+
+
+def measure(study: Study, seeds: list[int]) -> dict[str, pd.DataFrame]:
+    """The frames of `compared` and `fine_tuned_first` over some seeds; each seed's are written as CSV under
+    results/<study>/prunability/seed-N/, one row an observation."""
+    found: dict[str, list[pd.DataFrame]] = {}
+    for seed in seeds:
+        for name, frame in {**compared(study, seed), "fine_tune_first": fine_tuned_first(study, seed)}.items():
+            results.write_csv(frame, study, f"prunability/seed-{seed}/{name}.csv")
+            found.setdefault(name, []).append(frame)
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
+
+
+def compared(study: Study, seed: int) -> dict[str, pd.DataFrame]:
+    """Every dense fine-tuned model of a seed against the pre-trained one it started from; trained if it is not there.
+
+    `movement`: mean and std (fractions of n) by task and learning rate. `movement_by_rank`: the mean by decile of
+    starting rank, 1 the smallest magnitudes. `mask_difference`: by sparsity, see `mask_differences`.
+    """
+    rows: dict[str, list[dict]] = {"movement": [], "movement_by_rank": [], "mask_difference": []}
+    dense = [cell for task in study.tasks for cell in cells(study, task.name, seed, [0.0], ["dense"])]
+    for cell in tqdm(dense, desc="fine-tuned models"):
+        if finetune(study, cell)["dev_accuracy"] is None:
+            continue  # it diverged, and weights that are not finite have no rank
+        key = {"task": cell.task, "seed": seed, "learning_rate": cell.learning_rate}
+        before, after = _matrices(study, cell)
+        moved = movement(before, after)
+        epochs = study.finetuning.epochs.dense
+        rows["movement"].append({**key, "epochs": epochs, "mean": moved.mean, "std": moved.std})
+        rows["movement_by_rank"] += [
+            {**key, "decile": decile, "mean": mean} for decile, mean in enumerate(moved.by_starting_rank, start=1)
+        ]
+        rows["mask_difference"] += [
+            {**key, "sparsity": s, **mask_differences(gradual_masks(study, s, seed), before, after, s)}
+            for s in study.grid.sparsities[1:]
+        ]
+    return {name: pd.DataFrame(table) for name, table in rows.items()}
+
+
+def _matrices(study: Study, cell: Cell) -> tuple[dict, dict]:
+    """The prunable matrices that a dense cell started with and those it ended with."""
+    start = paths.pretraining(study.study, "gradual", 0.0, cell.seed) / paths.CHECKPOINT
+    end = cell.folder(study.study) / paths.CHECKPOINT
+    models = [(MaskedBert, start), (AutoModelForSequenceClassification, end)]
+    before, after = (prunable_matrices(load_checkpoint(kind, folder, 0.0)[0]) for kind, folder in models)
+    return before, after
+
+
+def fine_tuned_first(study: Study, seed: int) -> pd.DataFrame:
+    """One row for each task and each of the study's `prunability.epochs`: see `fine_tune_first`."""
+    wanted = [(task.name, epochs) for task in study.tasks for epochs in study.prunability.epochs]
+    rows = [fine_tune_first(study, task, seed, epochs) for task, epochs in tqdm(wanted, desc="fine-tuned first")]
+    return pd.DataFrame(rows)

@@ -1,0 +1,80 @@
+"""How alike the features of pruned and un-pruned models are, layer by layer (paper Fig. 2, right)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+from tqdm.auto import tqdm
+from transformers import BertModel
+
+from prune_utils.data import prepared, text
+from prune_utils.data.batches import lengths_of, padded
+from prune_utils.pruning.checkpoints import load_checkpoint
+from prune_utils.study import paths
+from prune_utils.study.grid import pretraining_runs
+from prune_utils.study.schema import Study
+from prune_utils.training.modeling import MaskedBert
+
+PAIRS = 512  # held-out pairs that are read at most, evenly spaced over all of them
+BATCH_SIZE = 32
+
+
+def cosine_sums(ours: Sequence[Tensor], theirs: Sequence[Tensor], attention_mask: Tensor) -> Tensor:
+    """The cosines of two models' activations, summed over the tokens of a batch: shape (layers,), float64.
+
+    `ours`, `theirs`: one tensor a layer, each (batch, tokens, width); `attention_mask`: (batch, tokens), 0 where
+    there is only padding, which does not count. Raises ValueError where one has more layers than the other.
+    """
+    tokens = attention_mask.bool()
+    cosines = [cosine_similarity(a[tokens], b[tokens], dim=-1) for a, b in zip(ours, theirs, strict=True)]
+    return torch.stack(cosines).double().sum(1)
+
+
+@torch.no_grad()
+def mean_cosines(pruned: BertModel, dense: BertModel, batches: list[dict[str, Tensor]]) -> list[float]:
+    """The mean cosine over all tokens of `batches`, layer by layer; the first is of the embeddings' output.
+
+    Both models read each batch side by side and only sums are kept: the activations of a held-out text would
+    fill a disk.
+    """
+    sums, tokens = 0, 0
+    for batch in batches:
+        batch = {name: values.to(dense.device) for name, values in batch.items()}
+        ours, theirs = (model(**batch, output_hidden_states=True).hidden_states for model in (pruned, dense))
+        sums += cosine_sums(ours, theirs, batch["attention_mask"])
+        tokens += batch["attention_mask"].sum()
+    return (sums / tokens).tolist()
+
+
+def held_out_batches(study: Study) -> list[dict[str, Tensor]]:
+    """The pairs that are read, in batches of like lengths: the study's held-out text as the models are evaluated
+    on it, with its [MASK] and replaced tokens."""
+    data = prepared.pretraining_data(study, held_out=True)
+    data = data.select(np.linspace(0, len(data) - 1, min(len(data), PAIRS)).astype(int))
+    order = np.argsort(lengths_of(data), kind="stable")
+    rows = data.select(order).select_columns(["input_ids", "token_type_ids"]).to_list()
+    padding = text.tokenizer(study.corpus).pad_token_id
+    return [padded(rows[start : start + BATCH_SIZE], padding) for start in range(0, len(rows), BATCH_SIZE)]
+
+
+def similarity_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
+    """Columns seed, method (gradual and the study's controls), sparsity, layer (0: embeddings' output), cosine: every pruned
+    model against the 0 % run of its seed, that run against itself included. Two models are in memory at a time."""
+    torch.set_num_threads(study.machine.threads)
+    batches, parts = held_out_batches(study), []
+    for seed in seeds:
+        dense = _encoder(study, "gradual", 0.0, seed)
+        for method, sparsity in tqdm(pretraining_runs(study)[1:], desc=f"models of seed {seed}"):
+            cosines = mean_cosines(_encoder(study, method, sparsity, seed), dense, batches)
+            part = pd.DataFrame({"layer": range(len(cosines)), "cosine": cosines})
+            parts.append(part.assign(seed=seed, method=method, sparsity=sparsity))
+    return pd.concat(parts, ignore_index=True)[["seed", "method", "sparsity", "layer", "cosine"]]
+
+
+def _encoder(study: Study, method: str, sparsity: float, seed: int) -> BertModel:
+    folder = paths.pretraining(study.study, method, sparsity, seed) / paths.CHECKPOINT
+    model, _, _ = load_checkpoint(MaskedBert, folder, sparsity, method)
+    return model.bert.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,1 @@
+"""Which weights are pruned and when: masks, schedules, callbacks, and their files."""

@@ -1,0 +1,118 @@
+"""Trainer callbacks that keep a model pruned while it trains, and that prune it on a schedule."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel, TrainerCallback
+
+from prune_utils.pruning.criteria import per_matrix
+from prune_utils.pruning.masks import sparsity_of
+from prune_utils.pruning.matrices import check_names, prunable_matrices
+from prune_utils.pruning.schedule import Schedule
+
+STATE = "pruning.safetensors"  # beside the Trainer's own files in each of its checkpoints
+
+
+class FixedMask(TrainerCallback):
+    """Holds a model to `masks` ({matrix name: bool tensor of its shape, 1 keeps}) while a Trainer trains it.
+
+    Gradients of pruned weights are zeroed as they are accumulated, before clipping, so that the norm, and
+    with it the step of the kept weights, is what it would be if the pruned ones did not exist. After every
+    optimiser step one fused multiply zeroes what momentum or weight decay moved.
+    """
+
+    def __init__(self, model: PreTrainedModel, masks: dict[str, Tensor]):
+        self.matrices = prunable_matrices(model)
+        self.hooks = []
+        self._set(masks)
+
+    def _set(self, masks: dict[str, Tensor]) -> None:
+        check_names(self.matrices, masks)
+        self.masks = masks
+        self._multipliers: list[Tensor] = []  # made on the first step, on the device the Trainer chose
+
+    @property
+    def multipliers(self) -> list[Tensor]:
+        """The masks in their matrices' own type and place: foreach kernels fuse only over equal types."""
+        if not self._multipliers:
+            self._multipliers = [self.masks[name].to(p) for name, p in self.matrices.items()]
+        return self._multipliers
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        """Zeroes the pruned weights."""
+        torch._foreach_mul_([p.data for p in self.matrices.values()], self.multipliers)
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        def zeroed(index):
+            def hook(parameter):
+                parameter.grad.mul_(self.multipliers[index])
+
+            return hook
+
+        self.apply()
+        self.hooks = [
+            parameter.register_post_accumulate_grad_hook(zeroed(index))
+            for index, parameter in enumerate(self.matrices.values())
+        ]
+
+    def on_optimizer_step(self, args, state, control, **kwargs):
+        self.apply()
+
+    def on_train_end(self, args, state, control, **kwargs):
+        for hook in self.hooks:
+            hook.remove()
+
+
+class GradualPruning(FixedMask):
+    """Prunes by magnitude on a schedule (paper §3.2); `criterion`, one of criteria.py, says which weights.
+
+    As in TensorFlow's model_pruning the ranking is on *underlying* magnitudes: a pruned weight keeps the
+    value it had when it was masked, out of the model and out of reach of updates. If at a renewal that value
+    ranks among the kept, because others have shrunk below it, the weight returns with it.
+    """
+
+    def __init__(self, model: PreTrainedModel, schedule: Schedule, criterion: Callable = per_matrix):
+        super().__init__(model, {n: torch.ones_like(p, dtype=torch.bool) for n, p in prunable_matrices(model).items()})
+        self.schedule, self.criterion, self.heads = schedule, criterion, model.config.num_attention_heads
+        self.underlying = {name: p.detach().clone() for name, p in self.matrices.items()}
+
+    @torch.no_grad()
+    def renew(self, sparsity: float) -> None:
+        """Makes the masks anew at `sparsity` and brings back, from their underlying values, weights that return."""
+        for name, parameter in self.matrices.items():
+            kept = self.masks[name].to(parameter.device)
+            self.underlying[name] = torch.where(kept, parameter, self.underlying[name].to(parameter.device))
+        self._set(self.criterion(self.underlying, sparsity, self.heads))
+        for name, parameter in self.matrices.items():
+            parameter.copy_(self.underlying[name] * self.masks[name])
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        if state.global_step == 0 and self.schedule.renews(0):
+            self.renew(self.schedule.sparsity(0))
+        super().on_train_begin(args, state, control, **kwargs)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.schedule.renews(state.global_step):
+            self.renew(self.schedule.sparsity(state.global_step))
+        if state.global_step >= self.schedule.end_step:
+            self.underlying = {}  # the mask stays: nothing can return, and a copy of the model is freed
+
+    def save(self, folder: Path) -> None:
+        """Writes masks and underlying values, so that a run interrupted on its ramp goes on as if it had not been."""
+        tensors = {f"mask/{n}": m for n, m in self.masks.items()}
+        tensors |= {f"underlying/{n}": t.contiguous() for n, t in self.underlying.items()}
+        save_file(tensors, folder / STATE)
+
+    def load(self, folder: Path) -> None:
+        tensors = load_file(folder / STATE)
+        self._set({n: tensors[f"mask/{n}"] for n in self.matrices})
+        self.underlying = {n: tensors[f"underlying/{n}"] for n in self.matrices if f"underlying/{n}" in tensors}
+
+    @property
+    def sparsity(self) -> float:
+        """The share of weights pruned now."""
+        return sparsity_of(self.masks)

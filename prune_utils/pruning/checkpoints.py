@@ -1,0 +1,52 @@
+"""Checkpoints on disk: ordinary from_pretrained folders with the zeros in place, and the masks beside them."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from prune_utils.pruning.matrices import check_zeros, prunable_matrices
+from prune_utils.pruning.stored import MASKS, load_masks, save_masks
+from prune_utils.study.files import whole_folder
+
+
+def all_kept(model: PreTrainedModel) -> dict[str, Tensor]:
+    """The masks of a dense model."""
+    return {name: torch.ones(p.shape, dtype=torch.bool) for name, p in prunable_matrices(model).items()}
+
+
+def save_checkpoint(
+    model: PreTrainedModel,
+    masks: dict[str, Tensor],
+    target: float,
+    folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    method: str = "gradual",
+) -> float:
+    """Saves a model with its masks; returns the realised sparsity, measured on what was read back.
+
+    Raises SparsityMismatch, and leaves no folder, where the zeros on disk are not those of the masks, or the
+    masks not those that `method` promises at the `target` sparsity.
+    """
+    masks = {name: mask.cpu() for name, mask in masks.items()}
+    with torch.no_grad():
+        # a negative weight times its mask is -0.0; what is pruned has no sign, and on disk it is +0.0
+        torch._foreach_add_([p.data for p in prunable_matrices(model).values()], 0.0)
+    with whole_folder(folder) as unfinished:
+        model.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+        save_masks(masks, unfinished / MASKS)
+        return load_checkpoint(type(model), unfinished, target, method)[2]
+
+
+def load_checkpoint(
+    kind: type, folder: Path, target: float, method: str = "gradual", **options
+) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
+    """A model of class `kind`, its masks, and its realised sparsity, measured.
+
+    Raises SparsityMismatch where zeros, masks and what `method` promises at the `target` sparsity do not agree.
+    """
+    model = kind.from_pretrained(folder, dtype=torch.float32, **options)
+    masks = load_masks(folder / MASKS)
+    return model, masks, check_zeros(model, masks, target, method)

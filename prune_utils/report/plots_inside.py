@@ -1,0 +1,124 @@
+"""Figures of the encoder itself: its features, heads and weights."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from prune_utils.pruning.names import KINDS, kind_and_layer, label
+from prune_utils.report.style import GREY, INK, PERCENT, STYLE, panel, panels, shades
+
+SEQUENTIAL = sns.light_palette(STYLE["gradual"][0], as_cmap=True)  # zero, as of a pruned weight, is no colour
+
+
+def similarity(frame: pd.DataFrame) -> Figure:
+    """Mean cosine with the 0 % run by sparsity: thin, a line a layer; thick, the mean over layers (paper Fig. 2,
+    right), dashed for the controls, which start from the same 0 % run."""
+    figure, axes = panel(width=7.4)
+    gradual = frame[frame.method == "gradual"]
+    layers = gradual.pivot_table(index="sparsity", columns="layer", values="cosine")
+    for layer, colour in zip(layers, shades(layers.shape[1]), strict=True):
+        axes.plot(100 * layers.index, layers[layer], color=colour, linewidth=1, label=_layer_label(layer))
+    for method in (name for name in STYLE if (frame.method == name).any()):
+        line = "-" if method == "gradual" else "--"
+        points = pd.concat([gradual[gradual.sparsity == 0], frame[frame.method == method]])
+        seeds = points.groupby(["seed", "sparsity"]).cosine.mean()
+        colour, marker, label = STYLE[method]
+        means = seeds.groupby("sparsity").mean()
+        axes.plot(100 * means.index, means, line, color=colour, marker=marker, linewidth=2.2, label=f"{label}, mean")
+        axes.scatter(100 * seeds.index.get_level_values("sparsity"), seeds, color=colour, s=10, alpha=0.5, linewidths=0)
+    axes.set(xlabel=PERCENT, ylabel="mean cosine with the 0 % run")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _layer_label(layer: int) -> str:
+    return f"layer {layer}" if layer else "embeddings"
+
+
+def head_spread(frame: pd.DataFrame) -> Figure:
+    """The share pruned of the attention heads by sparsity: their mean, and a band from the least pruned head to
+    the most pruned one, of all layers and seeds; dashed, the whole (paper Fig. 5). Right: the same, less the whole."""
+    figure, (left, right) = panels(1, 2, width=10.4, height=4)
+    shares = 100 * spread(frame)
+    at, (colour, marker, _) = 100 * shares.index, STYLE["gradual"]
+    for axes, part in ((left, shares), (right, shares.sub(at, axis=0))):
+        axes.fill_between(at, part["min"], part["max"], color=colour, alpha=0.25, linewidth=0, label="min to max")
+        axes.plot(at, part["mean"], color=colour, marker=marker, label="mean over heads")
+        slope = 1 if axes is left else 0
+        axes.axline((0, 0), slope=slope, color=INK, linestyle="--", linewidth=1.2, label="the whole", zorder=1)
+        axes.set(xlabel=PERCENT)
+    left.set(ylabel="pruned share of a head (%)")
+    right.set(ylabel="less that of the whole (points)")
+    left.legend()
+    return figure
+
+
+def head_map(frame: pd.DataFrame, sparsity: float) -> Figure:
+    """The share pruned of every head at one sparsity, layer by head, mean over the seeds in `frame`."""
+    shares = 100 * frame[frame.sparsity == sparsity].pivot_table(index="layer", columns="head", values="pruned_share")
+    rows, columns = shares.shape
+    figure, axes = panel(width=2.4 + 0.6 * columns, height=1.4 + 0.42 * rows)
+    # the colours span ten points at least, so that a difference of tenths does not look like one that matters
+    reach = max(5, (shares - 100 * sparsity).abs().max(axis=None))
+    image = axes.imshow(shares, aspect="auto", cmap="vlag", vmin=100 * sparsity - reach, vmax=100 * sparsity + reach)
+    for row, column in np.ndindex(rows, columns):
+        axes.text(column, row, f"{shares.iat[row, column]:.1f}", ha="center", va="center", fontsize=8, color="black")
+    axes.set_xticks(range(columns), shares.columns)
+    axes.set_yticks(range(rows), shares.index)
+    axes.set(xlabel="head", ylabel="layer", title=f"{100 * sparsity:.0f} % sparsity")
+    figure.colorbar(image, ax=axes, label="pruned share (%)")
+    return figure
+
+
+def weight_histograms(frame: pd.DataFrame) -> Figure:
+    """Densities of the weights, a panel a kind of matrix, a line a layer (paper Fig. 7)."""
+    figure, grid = panels(2, 4, width=11, height=5, sharex=True)
+    by_kind = dict(zip(KINDS.values(), grid, strict=True))
+    names = {name: kind_and_layer(name) for name in frame.matrix.unique()}
+    layers = sorted({layer for _, layer in names.values() if layer})
+    colours = dict(zip([None, *layers], [STYLE["gradual"][0], *shades(len(layers))], strict=True))
+    for name, part in frame.groupby("matrix", sort=False):
+        kind, layer = names[name]
+        density = part["count"] / part["count"].sum() / (part.right - part.left)
+        by_kind[kind].plot((part.left + part.right) / 2, density, color=colours[layer], linewidth=1.2)
+    for kind, axes in by_kind.items():
+        axes.set(title=kind, ylim=(0, None))
+    figure.supxlabel("weight", fontsize=12)
+    figure.supylabel("density (per unit of weight)", fontsize=12)
+    handles = [plt.Line2D([], [], color=colours[layer]) for layer in layers]
+    titles = [f"layer {layer}" for layer in layers]
+    figure.legend(handles, titles, loc="outside right center")
+    return figure
+
+
+def mean_and_std(frame: pd.DataFrame) -> Figure:
+    """Mean, and one standard deviation to either side, of every matrix of the 0 % run; means over seeds (Table 3)."""
+    dense = frame[frame.sparsity == 0].groupby("matrix", sort=False)[["mean", "std"]].mean()
+    figure, axes = panel(width=6.4, height=0.9 + 0.19 * len(dense))
+    axes.errorbar(dense["mean"], range(len(dense)), xerr=dense["std"], fmt="o", color=STYLE["gradual"][0], markersize=4)
+    axes.axvline(0, color=GREY, linewidth=0.8, zorder=0)
+    axes.set_yticks(range(len(dense)), [label(name) for name in dense.index], fontsize=8)
+    axes.set(xlabel="weight: mean ± standard deviation", ylim=(len(dense) - 0.5, -0.5))
+    return figure
+
+
+def word_map(magnitudes: pd.DataFrame, top: float | None = None) -> Figure:
+    """Magnitudes of word embeddings: a row a word, a column a dimension (paper Fig. 8). `top`: the magnitude of the
+    last colour; where not given, one that a hundredth of them pass."""
+    figure, axes = panel(width=8, height=1.2 + 0.15 * len(magnitudes))
+    # a few outlying dimensions would leave all others one colour
+    top = np.percentile(magnitudes, 99) if top is None else top
+    image = axes.imshow(magnitudes, aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, vmin=0, vmax=top or 1)
+    # words are text, not mathtext, and no font has the letters of all languages
+    words = [word.encode("ascii", "backslashreplace").decode() for word in magnitudes.index]
+    axes.set_yticks(range(len(words)), words, fontsize=7, parse_math=False)
+    axes.set(xlabel="dimension of the embedding", ylabel="word, by mean magnitude")
+    figure.colorbar(image, ax=axes, label="magnitude of the weight", extend="max", pad=0.01)
+    return figure
+
+
+def spread(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean, min and max of `heads_frame`'s shares over all heads and seeds, by sparsity."""
+    return frame.groupby("sparsity").pruned_share.agg(["mean", "min", "max"])

@@ -1,0 +1,101 @@
+"""Tables and captions of the report."""
+
+import pandas as pd
+
+from prune_utils.analysis.regimes import Regimes
+from prune_utils.analysis.results import dev_correct, selected_on_half
+from prune_utils.study import paths
+from prune_utils.study.files import read_json
+from prune_utils.study.grid import HOUR, TRAINED
+from prune_utils.study.schema import ARMS, Replay, Study
+
+
+def table_one(cells: pd.DataFrame) -> pd.DataFrame:
+    """Dev accuracy in percent | train loss in nats, means over seeds: rows arm and sparsity, a column a task."""
+    chosen = cells[cells.selected]
+    means = chosen.groupby(["arm", "target_sparsity", "task"])[["dev_accuracy", "train_loss"]].mean()
+    means.loc[:, "dev_accuracy"] *= 100
+    text = means.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + means.train_loss.map("{:.2f}".format)
+    table = text.unstack("task")
+    averages = means.groupby(level=["arm", "target_sparsity"]).mean()
+    averages = averages[means.groupby(level=["arm", "target_sparsity"]).size() == chosen.task.nunique()]
+    table["average"] = averages.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + averages.train_loss.map(
+        "{:.2f}".format
+    )
+    return table.fillna("").reindex([arm for arm in ARMS if arm in table.index.levels[0]], level="arm")
+
+
+def pretraining_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Held-out losses (nats) and accuracies, means over seeds: rows method and sparsity."""
+    columns = ["pretrain_loss", "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "realised_sparsity"]
+    known = [name for name in columns if name in runs]
+    return runs.groupby(["method", "target_sparsity"])[known].mean().round(3)
+
+
+def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Versions, hardware and commits behind the numbers, and when the last of them was made."""
+    everything = pd.concat([cells, runs])
+    if "commit" not in everything:
+        return pd.DataFrame({"": {"made elsewhere": "a table of results says nothing of versions and hardware"}})
+    facts = ["device", "precision", "python", "torch", "transformers", "datasets", "commit"]
+    rows = {fact: ", ".join(sorted(set(everything[fact]))) for fact in facts}
+    return pd.DataFrame({"": rows | {"finished": everything.finished.max()}})
+
+
+def stages(
+    study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame, first: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """By stage: trainings finished (and planned), the seconds they took one after another, their cost in hours of
+    the processor's threads or of the device, and the seconds that `make plan` estimated where it was asked before.
+    `first`: fine-tuning before pruning, where it was done."""
+    table = estimate_against_truth(study, cells, runs).dropna(axis=1, how="all")
+    if table.empty:
+        return table
+    if first is not None:
+        table.loc["fine-tuning first", ["finished", "measured seconds"]] = len(first), first.seconds.sum()
+    everything = pd.concat([cells, runs])
+    on_processor = everything.device.str.startswith("cpu").all()
+    unit, threads = ("core-hours", study.machine.threads) if on_processor else ("device-hours", 1)
+    table[unit] = table["measured seconds"] * threads / HOUR
+    table.loc["together"] = table.sum()
+    return table.round(2)
+
+
+def borders(regimes: Regimes) -> pd.DataFrame:
+    """The probability of each sparsity to be the border: rows the two borders, columns sparsities (percent)."""
+    named = {"low until": regimes.low.probability or {}, "high from": regimes.high.probability or {}}
+    table = pd.DataFrame(named).T
+    table.columns = ["none" if pd.isna(s) else f"{100 * s:.0f} %" for s in table.columns]
+    return table.round(3).fillna("")
+
+
+def selection(study: Study | Replay, cells: pd.DataFrame) -> pd.DataFrame:
+    """By arm, mean accuracy (percent) as selected and scored on dev, as scored on what it was not selected on, and
+    the difference, in points."""
+    if isinstance(study, Replay):
+        return pd.DataFrame({"": {"not known": "a table of results keeps no predictions"}})
+    halves = selected_on_half(cells, dev_correct(study, cells))
+    means = 100 * halves.groupby("arm")[["dev_accuracy", "held_out_accuracy"]].mean()
+    means["optimism"] = means.dev_accuracy - means.held_out_accuracy
+    return means.assign(learning_rates=cells.groupby("arm").learning_rate.nunique()).round(2)
+
+
+def estimate_against_truth(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Rows burn-in, pre-training, fine-tuning; columns runs planned and finished, estimated and measured seconds.
+
+    Seconds of training, one job after another; the estimates are missing (NaN) where no plan was made before. No
+    rows of a replay.
+    """
+    if isinstance(study, Replay):
+        return pd.DataFrame(columns=["planned", "finished", "estimated seconds", "measured seconds"])
+    burn_in = runs.method == "dense"
+    measured = [runs[burn_in].seconds, runs[~burn_in].seconds, cells.seconds]
+    truth = pd.DataFrame(
+        {"finished": map(len, measured), "measured seconds": [s.sum() for s in measured]},
+        index=pd.Index(TRAINED, name="stage"),
+    )
+    file = paths.results(study.study) / paths.PLAN
+    rows = pd.DataFrame(read_json(file)["rows"] if file.exists() else [], columns=["stage", "runs", "hours_here"])
+    sums = rows.groupby("stage")[["runs", "hours_here"]].sum().reindex(TRAINED)
+    planned = pd.DataFrame({"planned": sums.runs, "estimated seconds": HOUR * sums.hours_here})
+    return planned.join(truth)[["planned", "finished", "estimated seconds", "measured seconds"]]

@@ -1,0 +1,1 @@
+"""From a study's params to trained checkpoints and their results."""

@@ -1,0 +1,57 @@
+"""Where a number came from: versions, hardware, precision, commit, time."""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from prune_utils.study import paths
+from prune_utils.study.schema import Machine
+
+PACKAGES = ("torch", "transformers", "datasets", "numpy")
+
+
+def provenance(machine: Machine) -> dict[str, str]:
+    """Flat facts to keep beside a result."""
+
+    return {
+        "precision": "bfloat16" if bfloat16(machine) else "float32",
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {machine.threads} threads",
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "commit": commit(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def commit() -> str:
+    """The project's git commit, "+changes" where the tree differs from it; "unknown" outside a checkout."""
+    try:
+        run = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+changes"],
+            cwd=paths.ROOT,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return run.stdout.strip() or "unknown"
+
+
+def bfloat16(machine: Machine) -> bool:
+    """Whether to train in bfloat16: as asked, or with "auto" where a GPU or the processor computes in it."""
+    if machine.precision == "auto":
+        if torch.cuda.is_available():
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+        return _processor_has_bfloat16()
+    return machine.precision == "bfloat16"
+
+
+def _processor_has_bfloat16() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
+    return any(f" {flag}" in flags for flag in ("avx512_bf16", "amx_bf16", "bf16 "))

@@ -1,0 +1,145 @@
+"""A few seconds of a study's own training steps, on random tokens, to tell how long all of them will take here."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
+
+from prune_utils.data.pairs import IGNORED
+from prune_utils.pruning.callbacks import FixedMask
+from prune_utils.pruning.checkpoints import all_kept
+from prune_utils.study.schema import Machine, Study
+from prune_utils.training import sizes
+from prune_utils.training.modeling import MaskedBert
+from prune_utils.training.sizes import shape
+from prune_utils.training.trainer import Recipe, predict, train
+
+SECONDS, LEAST, MOST = 1.0, 2, 40  # of steps timed: until both of the first, or the last
+FIRST = 1  # steps not timed: caches are cold and buffers made
+LIMIT = {
+    "cpu": 1e11,
+    "cuda": 1e14,
+}  # FLOP of a step; above it two smaller batches are timed, and a line drawn through them
+PADDING = SimpleNamespace(pad_token_id=0)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Measured seconds: `start`, of a training before its first step; `pair`, of a pre-training step; `step`, of
+    fine-tuning steps at some lengths in tokens; and the FLOP a second of evaluation."""
+
+    start: float
+    pair: float
+    step: dict[int, float]
+    evaluation: float
+
+    def finetuning_step(self, tokens: float) -> float:
+        """The seconds of a fine-tuning step, between those measured by its length."""
+        return float(np.interp(tokens, list(self.step), list(self.step.values())))
+
+
+def measure(study: Study, pair_tokens: float, masked: float, task_tokens: list[float]) -> Pace:
+    """Times the study's model, batches, precision and threads, at the pairs' length and the tasks' extreme ones."""
+    torch.set_num_threads(study.machine.threads)
+    pairs = random_sequences(study, round(pair_tokens), round(masked))
+    start, pair = _step(_model(study, MaskedBert), pairs, study.pretraining.batch_size, study.machine)
+    step = {}
+    model = _model(study, BertForSequenceClassification)
+    for tokens in sorted({round(min(task_tokens)), round(max(task_tokens))}):
+        data = random_sequences(study, tokens)
+        start, step[tokens] = _step(model, data, study.finetuning.batch_size, study.machine)
+    return Pace(start, pair, step, _evaluation(model, data, study))
+
+
+def random_sequences(study: Study, tokens: int, masked: int = 0) -> Dataset:
+    """Enough sequences for the largest batch, of random words; `masked` of each to be predicted, or a label for all."""
+    random, batch = np.random.default_rng(0), max(study.pretraining.batch_size, study.finetuning.batch_size)
+    ids = random.integers(5, shape(study).vocabulary, (batch, tokens))
+    columns = {"input_ids": ids.tolist(), "token_type_ids": np.zeros_like(ids).tolist(), "length": [tokens] * batch}
+    labels = random.integers(0, 2, batch)
+    if masked:
+        answers = np.where(np.arange(tokens) < masked, ids, IGNORED)
+        columns |= {"labels": answers.tolist(), "next_sentence_label": labels.tolist()}
+    else:
+        columns["labels"] = labels.tolist()
+    return Dataset.from_dict(columns)
+
+
+def _model(study: Study, kind: type) -> PreTrainedModel:
+    of, dropout = shape(study), study.model.dropout
+    given = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    return kind(
+        BertConfig(
+            vocab_size=of.vocabulary,
+            hidden_size=of.width,
+            num_hidden_layers=of.layers,
+            num_attention_heads=of.heads,
+            intermediate_size=of.intermediate,
+            max_position_embeddings=max(512, study.corpus.max_length + 8),
+            **given,
+        )
+    )
+
+
+class _Clock(FixedMask):
+    """The time after every step, of a training that is pruned like all others."""
+
+    def __init__(self, model: PreTrainedModel):
+        super().__init__(model, all_kept(model))
+        self.times: list[float] = []
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.times.append(time.perf_counter())
+        timed = len(self.times) - FIRST
+        control.should_training_stop = timed >= LEAST and self.times[-1] - self.times[FIRST - 1] > SECONDS
+
+
+def _step(model: PreTrainedModel, data: Dataset, batch: int, machine: Machine) -> tuple[float, float]:
+    """Seconds before the first step of a training, and of one step."""
+    part = _affordable(model, data, batch, sizes.TRAINING)
+    start, small = _timed(model, data, part, machine)
+    if part == batch:
+        return start, small
+    twice = _timed(model, data, min(2 * part, batch), machine)[1]
+    return start, small + max(0.0, twice - small) * (batch - part) / (min(2 * part, batch) - part)
+
+
+def _timed(model: PreTrainedModel, data: Dataset, batch: int, machine: Machine) -> tuple[float, float]:
+    clock = _Clock(model)
+    recipe = Recipe(MOST + FIRST + 1, batch, 1e-5, 0.01, 0.0, 1.0, seed=0)
+    # no checkpoints: they are rare in a training, and would be most of this one
+    quiet = machine.model_copy(update={"save_steps": 10**9})
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        train(model, data, recipe, Path(folder), quiet, PADDING, clock)
+    step = median(np.diff(clock.times)[FIRST - 1 :])
+    return max(0.0, clock.times[0] - began - step), float(step)
+
+
+def _evaluation(model: PreTrainedModel, data: Dataset, study: Study) -> float:
+    """FLOP a second of an evaluation: what a longer one does more than a shorter one, so that its start is left out."""
+    part = _affordable(model, data, len(data), 1)
+    times = []
+    for rounds in (1, 1, 1 + 2 * len(data) // part):  # the first warms up
+        rows = data.select(np.arange(rounds * part) % len(data))
+        began = time.perf_counter()
+        predict(model, rows, study.machine, PADDING)
+        times.append(time.perf_counter() - began)
+    more = (rounds - 1) * part * sizes.forward(shape(study), data[0]["length"])
+    return more / max(times[2] - times[1], 0.1 * times[2])
+
+
+def _affordable(model: PreTrainedModel, data: Dataset, batch: int, passes: int) -> int:
+    """Sequences of a batch that a probe can pay for."""
+    weights = sum(p.numel() for p in model.parameters())
+    limit = LIMIT["cuda" if torch.cuda.is_available() else "cpu"]
+    return int(np.clip(limit // (2 * passes * weights * data[0]["length"]), 1, batch))

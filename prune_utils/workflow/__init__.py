@@ -1,0 +1,1 @@
+"""Plan, run, watch and publish a study."""

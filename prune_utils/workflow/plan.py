@@ -1,0 +1,112 @@
+"""What a study will cost, before anything of it is run: steps, tokens, FLOP, disk and hours, by stage and arm."""
+
+import os
+
+import pandas as pd
+import torch
+
+from prune_utils.study import paths
+from prune_utils.study.files import write_json
+from prune_utils.study.grid import HOUR, TRAINED
+from prune_utils.study.schema import ARMS, Study
+from prune_utils.training import sizes
+from prune_utils.training.probe import Pace, measure
+from prune_utils.training.sizes import shape
+from prune_utils.workflow import preflight
+from prune_utils.workflow.progress import NOTEBOOK, clock
+from prune_utils.workflow.workload import STAGES, work
+
+PAIR = 4e-4  # seconds of one core to make a sentence pair from text, measured on two laptop cores
+PASSES = {**dict.fromkeys([*TRAINED, "prunability"], sizes.TRAINING), "evaluation": 1, "data": 0, "notebooks": 0}
+
+
+def plan(study: Study, pace: Pace | None = None, accelerator: str = "H200") -> pd.DataFrame:
+    """The cost of a study: columns stage, arm, method, runs, steps, tokens, flop, hours_here, hours_accelerator,
+    hours_arithmetic, bytes. One row a stage and arm, in the study's order.
+
+    Hours are of one job after another. `hours_here` rests on `pace`, measured now where not given;
+    `hours_accelerator` is the longer of what the arithmetic takes at sizes.ACHIEVED of a large product
+    (`hours_arithmetic`) and of what launching the steps takes.
+    """
+    of, rate = shape(study), sizes.ACHIEVED * sizes.accelerator(accelerator).product
+    rows = work(study)
+    if pace is None:
+        tuned = rows[rows.stage == "fine-tuning"]
+        pairs = rows[rows.stage == "burn-in"].iloc[0]
+        pace = measure(study, pairs.length, pairs.masked, list(tuned.length))
+    passes = rows.stage.map(PASSES)
+    one = [sizes.forward(of, length, masked) for length, masked in zip(rows.length, rows.masked, strict=True)]
+    rows["tokens"] = rows.examples * rows.length
+    rows["flop"] = rows.examples * one * passes
+    rows["hours_here"] = [_seconds(row, pace) / HOUR for row in rows.itertuples()]
+    rows["hours_arithmetic"] = rows.flop / rate / HOUR
+    launches = rows.steps * sizes.launching(of) * passes / sizes.TRAINING / HOUR
+    rows["hours_accelerator"] = rows[["hours_arithmetic"]].assign(launches=launches).max(axis=1)
+    rows.loc[passes == 0, "hours_accelerator"] = rows.hours_here  # the work of its processor
+    shown = ["runs", "steps", "tokens", "flop", "hours_here", "hours_accelerator", "hours_arithmetic", "bytes"]
+    rows = rows.sort_values("arm", key=lambda arm: arm.map(["", *ARMS].index), kind="stable")
+    rows["stage"] = pd.Categorical(rows.stage, STAGES)
+    sums = rows.groupby(["stage", "arm", "method"], sort=False, observed=True)[shown].sum().reset_index()
+    return sums.sort_values("stage", kind="stable", ignore_index=True)
+
+
+def _seconds(row, pace: Pace) -> float:
+    """Of one row of the work, on this machine."""
+    if row.stage in ("notebooks", "data"):
+        return row.runs * NOTEBOOK if row.stage == "notebooks" else row.examples * PAIR
+    if row.stage == "evaluation":
+        return row.flop / pace.evaluation
+    return row.runs * pace.start + row.steps * (pace.pair if row.masked else pace.finetuning_step(row.length))
+
+
+def together(frame: pd.DataFrame, column: str, seeds: int, jobs: int) -> float:
+    """The hours that a plan takes with `jobs` side by side: all wait for the data, which one makes, and for
+    the burn-in, which is one job a seed."""
+    at_once = frame.stage.astype(str).map({"data": 1, "burn-in": min(jobs, seeds)}).fillna(jobs)
+    return float((frame[column] / at_once).sum())
+
+
+def show(study: Study, accelerator: str = "H200") -> None:
+    """Prints a study's plan, and keeps it in results/<study>/plan.json to be held against the truth."""
+    preflight.check_local_files(study)
+    frame, of, machine = plan(study, None, accelerator), shape(study), study.machine
+    print(
+        f"study '{study.study}': BERT of {of.layers} layers x {of.width}, {of.weights / 1e6:.1f} M prunable weights; "
+        f"{machine.jobs} job{'s' * (machine.jobs > 1)} of {machine.threads} threads, precision {machine.precision}\n"
+    )
+    print(table(frame, accelerator))
+    seeds = len(study.grid.seeds)
+    # on a GPU jobs share the chip, on a processor each has cores of its own as far as they reach
+    cores = 1 if torch.cuda.is_available() else max(1, (os.cpu_count() or 1) // machine.threads)
+    here = together(frame, "hours_here", seeds, min(machine.jobs, cores))
+    arithmetic = frame.hours_arithmetic.sum()
+    there = max(arithmetic, together(frame, "hours_accelerator", seeds, machine.jobs))
+    product = sizes.accelerator(accelerator)
+    print(
+        f"\nhere: about {clock(HOUR * here)}, from a few steps measured now\n"
+        f"one {accelerator}: about {clock(HOUR * there)} with {machine.jobs} job{'s' * (machine.jobs > 1)} at a time; "
+        f"{clock(HOUR * arithmetic)} of it arithmetic\n"
+        f"  (assumed: {sizes.ACHIEVED:.0%} of {product.product / 1e12:.0f} TFLOP/s, {product.source}; no step under "
+        f"{1000 * sizes.launching(of):.0f} ms, the launch of its kernels)\n"
+        f"disk: {frame.bytes.sum() / 1e9:.1f} GB of checkpoints and data"
+    )
+    write_json(paths.results(study.study) / paths.PLAN, {"accelerator": accelerator, "rows": frame.to_dict("records")})
+
+
+def table(frame: pd.DataFrame, accelerator: str) -> str:
+    """A plan as text, evaluation of all arms together and the sum at the end; times are of one job after another."""
+    arms = frame.assign(arm=frame.arm.where(frame.stage != "evaluation", ""), stage=frame.stage.astype(str))
+    rows = arms.groupby(["stage", "arm"], sort=False).sum(numeric_only=True)
+    shown = pd.concat([rows, rows.sum().to_frame(("total", "")).T]).rename_axis(["stage", "arm"]).reset_index()
+    columns = {
+        "stage": shown.stage,
+        "arm": shown.arm,
+        "runs": shown.runs.map("{:,.0f}".format),
+        "steps": shown.steps.map("{:,.0f}".format),
+        "tokens": shown.tokens.map("{:.2g}".format),
+        "FLOP": shown.flop.map("{:.2g}".format),
+        "here": [clock(HOUR * hours) for hours in shown.hours_here],
+        accelerator: [clock(HOUR * hours) for hours in shown.hours_accelerator],
+        "arithmetic": [clock(HOUR * hours) for hours in shown.hours_arithmetic],
+    }
+    return pd.DataFrame(columns).to_string(index=False)

@@ -1,0 +1,97 @@
+"""Everything that can be known to fail before an hour of training is spent."""
+
+import re
+
+from prune_utils.analysis.replay import read_table
+from prune_utils.study import paths
+from prune_utils.study.grid import pretraining_runs
+from prune_utils.study.schema import Replay, Study
+from prune_utils.study.section import ParamsError
+from prune_utils.training.sizes import free_bytes, pairs_bytes, parameters, sparse_bytes
+
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+BYTES_PER_WEIGHT = 4
+CHECKPOINT_COPIES = 12  # to resume from: two checkpoints of each of two trainings at most, with weights and moments
+
+
+def check(study: Study | Replay) -> None:
+    """Raises ParamsError, one sentence a fault, where a study's files, hub names or disk space are not there."""
+    check_local_files(study)
+    if isinstance(study, Replay):
+        return
+    _check_disk(study)
+    _check_hub(study)
+
+
+def check_local_files(study: Study | Replay) -> None:
+    """Raises ParamsError where a file that the params name is missing, or a task's has the wrong columns."""
+    if isinstance(study, Replay):
+        for key, name in (("cells", study.table.cells), ("movement", study.table.movement)):
+            if name and not paths.given(name).is_file():
+                raise ParamsError(f"table.{key}: file {paths.given(name)} does not exist")
+        read_table(paths.given(study.table.cells))
+        return
+    from prune_utils.data.tasks import check_columns, local_files
+
+    corpus = study.corpus
+    if corpus.source == "local":
+        for key, names in (
+            ("files", corpus.files),
+            ("held_out_files", corpus.held_out_files),
+            ("vocabulary", [corpus.vocabulary]),
+        ):
+            for name in names:
+                if not paths.given(name).is_file():
+                    raise ParamsError(f"corpus.{key}: file {paths.given(name)} does not exist")
+    name = study.model.pretrained
+    if name and HUB_NAME.fullmatch(name) is None and not paths.given(name).is_dir():
+        raise ParamsError(
+            f"model.pretrained: folder {paths.given(name)} does not exist, and no model of the hub has such a name"
+        )
+    for task in study.tasks:
+        if task.source == "local":
+            for path in local_files(task):
+                check_columns(path, task.name)
+
+
+def _check_disk(study: Study) -> None:
+    seeds, tasks = study.grid.seeds, study.tasks
+    checkpoints = len(seeds) * len(pretraining_runs(study)) + CHECKPOINT_COPIES * study.machine.jobs
+    checkpoints += len(seeds) * len(tasks) * len(study.finetuning.learning_rates)  # of the dense cells
+    needed = checkpoints * parameters(study) * BYTES_PER_WEIGHT + pairs_bytes(study) + sparse_bytes(study)
+    free = free_bytes(study)
+    if needed > free:
+        raise ParamsError(
+            f"{paths.results(study.study)} needs about {needed / 1e9:.1f} GB for {checkpoints} checkpoints and its data, "
+            f"and the disk has {free / 1e9:.1f} GB free"
+        )
+
+
+def _check_hub(study: Study) -> None:
+    """Whether the names of the hub can be reached; offline, its cache is trusted to hold models and tasks."""
+    names = [("dataset", task.dataset) for task in study.tasks if task.source == "hub"]
+    if study.corpus.source == "hub":
+        names += [("dataset", text.path) for text in study.corpus.datasets]
+        names.append(("model", study.corpus.vocabulary))
+    if study.model.pretrained and not paths.given(study.model.pretrained).is_dir():
+        names.append(("model", study.model.pretrained))
+    if not names:
+        return
+    from huggingface_hub import HfApi, constants
+
+    if constants.HF_HUB_OFFLINE:
+        if study.corpus.source == "hub":
+            raise ParamsError(
+                "corpus.source is 'hub', which is streamed and needs the network, but HF_HUB_OFFLINE is set; allowed "
+                "offline: 'local' and 'embedded'"
+            )
+        return
+    for kind, name in dict.fromkeys(names):
+        try:
+            HfApi().repo_info(name, repo_type=kind, timeout=5)
+        except Exception as error:  # every kind of failure, from DNS to a wrong name, means the same to the user
+            raise ParamsError(
+                f"{kind} {name!r} of the Hugging Face hub could not be reached ({type(error).__name__}); to go without "
+                "it, set corpus.source, the tasks' source and model.pretrained to local files and folders as "
+                "params/local_glue.yaml does"
+            ) from None
