@@ -6,15 +6,20 @@ import tempfile
 os.environ["PRUNE_UTILS_OUT"] = tempfile.mkdtemp(prefix="prune-utils-tests-")
 os.environ["HF_HUB_OFFLINE"] = "0"
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from commands import run
+from datasets import Dataset
 from hostile import write_task
 from transformers import BertConfig, set_seed
 
+from prune_utils.data.text import tokenizer
 from prune_utils.explorer import studies
 from prune_utils.study import paths
+from prune_utils.study.params import load_study
+from prune_utils.study.paths import PARAMS
 from prune_utils.training.modeling import MaskedBert
 
 torch.set_num_threads(2)
@@ -110,3 +115,34 @@ def here(finished, monkeypatch):
 def empty(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "OUT", tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def words():
+    return tokenizer(load_study(PARAMS / "smoke.yaml").corpus)
+
+
+@pytest.fixture
+def pairs():
+    random = np.random.default_rng(0)
+    rows = []
+    for _ in range(40):
+        ids = random.integers(5, 40, random.integers(4, 16)).tolist()
+        labels = [y if i % 3 == 1 else -100 for i, y in enumerate(ids)]
+        rows.append(
+            {
+                "input_ids": ids,
+                "token_type_ids": [0] * len(ids),
+                "labels": labels,
+                "next_sentence_label": int(random.integers(2)),
+                "length": len(ids),
+            }
+        )
+    return Dataset.from_list(rows)
+
+
+def pytest_collection_modifyitems(items):
+    """Marks as `unit` every test that runs no study, no notebook and no browser: `make check` runs those alone."""
+    for item in items:
+        if not {"finished", "browser"} & set(item.fixturenames) and not item.get_closest_marker("slow"):
+            item.add_marker("unit")

@@ -6,7 +6,6 @@ import seaborn as sns
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from prune_utils.explorer import cuts
 from prune_utils.explorer.controls import follows, labelled, paragraph, row, table, view
 from prune_utils.explorer.studies import Absent, Opened
 from prune_utils.report import style
@@ -55,7 +54,7 @@ def asked(opened: Opened) -> ipywidgets.Widget:
         probabilities = asked.probabilities(text)
         strange = asked.unknown(text)
         said = paragraph(f"Not in the vocabulary, and read as unknown: {', '.join(strange)}.") if strange else ""
-        picture = style.image(cuts.fading(probabilities, words), f"What the models put in: {text}")
+        picture = style.image(fading(probabilities, words), f"What the models put in: {text}")
         return said + table(answers(probabilities, words), f"“{text}”") + picture
 
     return ipywidgets.VBox([row(sentence, seed, most), follows(shown, sentence, seed, most)])

@@ -5,11 +5,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from prune_utils.explorer import cuts
 from prune_utils.explorer.controls import follows, labelled, paragraph, view, with_slider
 from prune_utils.explorer.studies import Absent, Opened, percent
 from prune_utils.inside.weights import word_magnitudes
-from prune_utils.pruning import stored
+from prune_utils.pruning import names, stored
 from prune_utils.report import plots_inside, style
 from prune_utils.report.escaping import in_html
 from prune_utils.report.style import GREY
@@ -21,9 +20,9 @@ def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
     first = opened.trained().grid.seeds[0]
     dense, pruned = opened.checkpoint(0.0, first), opened.checkpoint(sparsity, first)
     words = stored.words(dense)
-    chosen = word_magnitudes(stored.matrix(dense, stored.WORDS), words).index
+    chosen = word_magnitudes(stored.matrix(dense, names.WORDS), words).index
     rows = [words.index(word) for word in chosen]
-    return pd.DataFrame(stored.matrix(pruned, stored.WORDS)[rows].abs().numpy(), index=chosen)
+    return pd.DataFrame(stored.matrix(pruned, names.WORDS)[rows].abs().numpy(), index=chosen)
 
 
 def _shares(opened: Opened, sparsity: float) -> pd.DataFrame:
@@ -48,7 +47,7 @@ def _features(opened: Opened, sparsity: float):
     frame = opened.inside("similarity")
     gradual = frame[(frame.method == "gradual") & (frame.sparsity == sparsity)]
     by_layer = gradual.groupby("layer").cosine.mean()
-    drawn = cuts.marked(plots_inside.similarity(frame), sparsity)
+    drawn = marked(plots_inside.similarity(frame), sparsity)
     return drawn, f"{by_layer.min():.3f} to {by_layer.max():.3f} by layer, mean {by_layer.mean():.3f}"
 
 

@@ -12,7 +12,7 @@ from prune_utils.explorer.controls import follows, labelled, row, table, view, w
 from prune_utils.explorer.cuts import Cut, Cuts, blocks, numbers
 from prune_utils.explorer.studies import Opened, percent
 from prune_utils.inside.heads import matrix_shares
-from prune_utils.pruning import stored
+from prune_utils.pruning import names, stored
 from prune_utils.report import style
 from prune_utils.report.style import INK, STYLE, panels
 
@@ -42,7 +42,7 @@ def shares(opened: Opened, name: str, made: dict[str, Cut]) -> pd.DataFrame | No
 
 
 def _words(name: str, sparsity: float) -> str:
-    return f"Magnitudes of {stored.label(name)}, cut at {percent(sparsity)}, and the masks that the cuts make."
+    return f"Magnitudes of {names.label(name)}, cut at {percent(sparsity)}, and the masks that the cuts make."
 
 
 @view
@@ -51,7 +51,7 @@ def figure(opened: Opened):
     cuts = cuts_of(opened)
     name = _first(cuts)
     made = ways(cuts, name, FIRST)
-    return style.show(cuts.cut(cuts, name, made), "explorer_weights", _words(name, FIRST), numbers(made))
+    return style.show(cut(cuts, name, made), "explorer_weights", _words(name, FIRST), numbers(made))
 
 
 def _first(cuts: Cuts) -> str:
@@ -62,16 +62,16 @@ def _first(cuts: Cuts) -> str:
 def slider(opened: Opened) -> ipywidgets.Widget:
     """The same for any matrix and sparsity, with the counts."""
     cuts = cuts_of(opened)
-    names = [(stored.label(name), name) for name in cuts.matrices]
-    matrix = labelled(ipywidgets.Dropdown, description="Matrix", options=names, value=_first(cuts))
+    options = [(names.label(name), name) for name in cuts.matrices]
+    matrix = labelled(ipywidgets.Dropdown, description="Matrix", options=options, value=_first(cuts))
     narrow = {"width": "10em"}
     sparsity = labelled(ipywidgets.BoundedIntText, 80, description="Sparsity (%)", min=0, max=99, layout=narrow)
 
     def shown(name: str, whole: int) -> str:
         made = ways(cuts, name, whole / 100)
         by_head = shares(opened, name, made)
-        page = table(numbers(made), f"{stored.label(name)} at {whole} %")
-        page += style.image(cuts.cut(cuts, name, made), _words(name, whole / 100))
+        page = table(numbers(made), f"{names.label(name)} at {whole} %")
+        page += style.image(cut(cuts, name, made), _words(name, whole / 100))
         return page if by_head is None else page + table(by_head, "share pruned of each head's part")
 
     return ipywidgets.VBox([row(matrix, with_slider(sparsity)), follows(shown, matrix, sparsity)])

@@ -4,11 +4,10 @@ import pandas as pd
 from tqdm.auto import tqdm
 from transformers import AutoModelForSequenceClassification
 
-from prune_utils.analysis import results
 from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.movement import mask_differences, movement
-from prune_utils.study import paths
+from prune_utils.study import paths, record
 from prune_utils.study.grid import Cell, cells
 from prune_utils.study.schema import Study
 from prune_utils.training.fine_tune_first import fine_tune_first, gradual_masks
@@ -22,7 +21,7 @@ def measure(study: Study, seeds: list[int]) -> dict[str, pd.DataFrame]:
     found: dict[str, list[pd.DataFrame]] = {}
     for seed in seeds:
         for name, frame in {**compared(study, seed), "fine_tune_first": fine_tuned_first(study, seed)}.items():
-            results.write_csv(frame, study, f"prunability/seed-{seed}/{name}.csv")
+            record.write_csv(frame, study, f"prunability/seed-{seed}/{name}.csv")
             found.setdefault(name, []).append(frame)
     return {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
 

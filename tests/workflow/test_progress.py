@@ -108,6 +108,7 @@ def node(out, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
     with pytest.raises(SystemExit) as ended:
         node(
@@ -128,6 +129,7 @@ def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
     assert not unfinished.exists() and status.kept(unfinished) is None
 
 
+@pytest.mark.slow
 def test_a_kernel_that_is_killed_says_what_probably_happened(node, out, capfd):
     with pytest.raises(SystemExit):
         node("import os", "big = 'numbers'\nos.kill(os.getpid(), 9)", "never = 1")
@@ -203,6 +205,7 @@ def test_what_was_done_is_told_although_the_data_are_gone(out, tmp_path, capsys)
         _ = tuned.examples
 
 
+@pytest.mark.slow
 def test_status_is_told_without_heavy_imports(out):
     """Which take seconds, and it is asked often."""
     code = (
@@ -217,6 +220,7 @@ def test_status_is_told_without_heavy_imports(out):
     assert done.returncode == 0 and "0/" in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_a_study_that_fails_late_says_so_calmly(tmp_path):
     (tmp_path / "movement.csv").write_text("epochs\n1\n")
     params, out = tmp_path / "late.yaml", tmp_path / "out"

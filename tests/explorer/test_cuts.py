@@ -14,7 +14,7 @@ from views import control, rows_of, texts
 
 from prune_utils.explorer import cuts, studies, view_inside, view_weights
 from prune_utils.inside.heads import head_shares, matrix_shares
-from prune_utils.pruning import stored
+from prune_utils.pruning import names, stored
 from prune_utils.pruning.criteria import over_all, per_matrix
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.stored import MASKS, load_masks
@@ -100,7 +100,7 @@ def test_stored_matrices_are_the_models_in_its_order(here):
 def test_layers_are_in_the_order_of_their_numbers():
     shape = {"hidden_size": 4, "num_attention_heads": 1, "intermediate_size": 4, "vocab_size": 9}
     names = list(prunable_matrices(BertForPreTraining(BertConfig(num_hidden_layers=12, **shape))))
-    assert stored.in_order(sorted(names)) == names and len(names) == 74
+    assert names.in_order(sorted(names)) == names and len(names) == 74
 
 
 def test_the_slider_of_weights_shows_the_counts_of_the_file(here, finished):
@@ -120,7 +120,7 @@ def test_the_slider_of_weights_shows_the_counts_of_the_file(here, finished):
 
 def test_the_drawn_histogram_is_shaded_up_to_the_cut():
     made = cuts.Cuts({"m": torch.arange(100.0).view(10, 10)})
-    figure = cuts.cut(made, "m", {"own": made.own("m", 0.25)})
+    figure = view_weights.cut(made, "m", {"own": made.own("m", 0.25)})
     kept, pruned = figure.axes[0].patches
     assert pruned.get_data().edges[-1] == 24 and kept.get_data().values.sum() == 100
 
@@ -130,7 +130,7 @@ def test_the_drawn_histogram_is_shaded_up_to_the_cut():
 def test_a_cut_below_or_above_all_of_a_matrix_is_drawn(name, sparsity):
     magnitude = torch.arange(100.0).view(10, 10)
     made = cuts.Cuts({"small": magnitude, "large": 1000 + magnitude, "zeros": 0 * magnitude})
-    figure = cuts.cut(made, name, view_weights.ways(made, name, sparsity))
+    figure = view_weights.cut(made, name, view_weights.ways(made, name, sparsity))
     for axes, one in zip(figure.axes, view_weights.ways(made, name, sparsity).values(), strict=False):
         kept, pruned = axes.patches
         end = pruned.get_data().edges[-1]
@@ -141,7 +141,7 @@ def test_a_cut_below_or_above_all_of_a_matrix_is_drawn(name, sparsity):
 def test_pruned_words_go_and_the_others_stay_where_they_were(here):
     before, after = view_inside.magnitudes(here, 0.0), view_inside.magnitudes(here, 0.9)
     assert list(before.index) == list(after.index) and before.mean(axis=1).is_monotonic_increasing
-    mask = load_masks(here.checkpoint(0.9, 0) / MASKS)[stored.WORDS]
+    mask = load_masks(here.checkpoint(0.9, 0) / MASKS)[names.WORDS]
     words = stored.words(here.checkpoint(0.9, 0))
     kept = mask[[words.index(word) for word in after.index]].numpy()
     assert (after.to_numpy()[~kept] == 0).all() and (after.to_numpy() > 0).sum() <= kept.sum()

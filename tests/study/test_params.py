@@ -262,9 +262,7 @@ def test_a_dry_run_lists_the_whole_grid(capsys):
 
 
 def test_every_node_comes_after_what_it_needs(monkeypatch):
-    monkeypatch.setattr(
-        "prune_utils.workflow.nodes.train_size", lambda task: 100
-    )  # local files need not be here
+    monkeypatch.setattr("prune_utils.workflow.nodes.train_size", lambda task: 100)  # local files need not be here
     for path in ALL:
         seen = set()
         for node in nodes(load_study(path)):

@@ -2,8 +2,7 @@ import copy
 
 import pytest
 import torch
-from test_pruning import STATE, train_steps
-from test_training import MACHINE, RECIPE, pairs, words  # noqa: F401 (fixtures)
+from tiny import MACHINE, RECIPE, STATE, train_steps
 
 from prune_utils.inside.similarity import similarity_frame
 from prune_utils.pruning.callbacks import FixedMask, GradualPruning
@@ -57,7 +56,7 @@ def test_masks_that_are_whole_at_the_start_never_change(tiny_bert, tiny_batch, m
 
 
 @pytest.mark.parametrize("method", CONTROLS)
-def test_training_under_every_method_ends_with_its_zeros(tiny_bert, pairs, words, tmp_path, method):  # noqa: F811
+def test_training_under_every_method_ends_with_its_zeros(tiny_bert, pairs, words, tmp_path, method):
     recipe = validated(merge(TINY, {"pretraining": {"steps": 24, "ramp_steps": 16, "frequency": 3}})).pretraining
     pruning = pruner(tiny_bert, method, 0.75, 0, recipe)
     train(tiny_bert, pairs, RECIPE, tmp_path, MACHINE, words, pruning)
@@ -153,6 +152,7 @@ def test_the_figure_of_losses_draws_every_method_from_the_run_at_zero():
     assert {line.get_ydata()[0] for line in lines} == {2.0}
 
 
+@pytest.mark.slow
 def test_features_are_compared_under_every_method():
     study = validated(TINY)
     for method, sparsity in pretraining_runs(study):

@@ -16,6 +16,7 @@ def out(tmp_path_factory):
     return tmp_path_factory.mktemp("notebooks")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
 def test_runs_with_its_defaults(notebook, out):
     # nbval compares nothing on notebooks without outputs: it checks that they run, the tests beside check results

@@ -155,6 +155,7 @@ def test_gpu_small_is_planned_under_half_an_hour(monkeypatch):
     assert 0.1 < together(frame, "hours_accelerator", 1, study.machine.jobs) < 0.5
 
 
+@pytest.mark.slow
 def test_the_plan_of_smoke_is_told_in_seconds_and_kept(capsys):
     assert main(["plan", str(PARAMS / "smoke.yaml")]) == 0
     said = capsys.readouterr().out

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoTokenizer, BertForPreTraining
 from views import HARM, control, rows_of, texts
 
-from prune_utils.explorer import blanks, controls, cuts, studies, view_blanks
+from prune_utils.explorer import blanks, controls, studies, view_blanks
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_unknown_words_are_named_and_answers_are_text(here):
     control(view, "Words").value = 3
     assert "Not in the vocabulary" not in texts(view) and len(rows_of(texts(view))) == 3
     strange = pd.DataFrame({0.0: [0.6, 0.4]}, index=[HARM, "_"])
-    assert "<script" not in controls.table(blanks.answers(strange, 5)) and cuts.fading(strange, 5)
+    assert "<script" not in controls.table(blanks.answers(strange, 5)) and view_blanks.fading(strange, 5)
 
 
 def test_the_first_sentence_has_one_blank_and_only_known_words(models, here):

@@ -2,20 +2,12 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForPreTraining
 
-from prune_utils.data.text import tokenizer
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
 from prune_utils.pruning.criteria import SparsityMismatch
 from prune_utils.pruning.masks import magnitude_mask
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
 from prune_utils.pruning.stored import MASKS, load_masks, save_masks
-from prune_utils.study.params import load_study
-from prune_utils.study.paths import PARAMS
 from prune_utils.training.modeling import MaskedBert
-
-
-@pytest.fixture
-def words():
-    return tokenizer(load_study(PARAMS / "smoke.yaml").corpus)
 
 
 def masks_at(model, sparsity):

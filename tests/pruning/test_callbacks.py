@@ -3,29 +3,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tiny import STATE, train_steps
 from torch.nn.utils import clip_grad_norm_
 
 from prune_utils.pruning.callbacks import FixedMask, GradualPruning
 from prune_utils.pruning.masks import magnitude_mask
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
 from prune_utils.pruning.schedule import Schedule
-
-STATE = SimpleNamespace(global_step=0)
-
-
-def train_steps(model, batch, callback, steps, max_norm=0.1):
-    """What the Trainer does in a step, in its order: backward, clip, step, callback."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.1)
-    norms = []
-    callback.on_train_begin(None, STATE, None)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        model(**batch).loss.backward()
-        norms.append(clip_grad_norm_(model.parameters(), max_norm).item())
-        optimizer.step()
-        callback.on_optimizer_step(None, STATE, None)
-    callback.on_train_end(None, STATE, None)
-    return norms
 
 
 def test_kept_weights_step_as_if_the_pruned_did_not_exist(tiny_bert, tiny_batch):

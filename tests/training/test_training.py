@@ -3,45 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
+from tiny import MACHINE, RECIPE
 
-from prune_utils.data.text import tokenizer
 from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.schedule import Schedule
-from prune_utils.study.params import load_study
-from prune_utils.study.paths import PARAMS
-from prune_utils.study.schema import Machine
-from prune_utils.training.trainer import Recipe, _resumable, arguments, discard, predict, train
-
-MACHINE = Machine(jobs=1, threads=1, precision="float32", save_steps=7, sparsities_per_node=0)
-RECIPE = Recipe(
-    steps=24, batch_size=4, learning_rate=1e-2, weight_decay=0.1, warmup_share=0.1, max_grad_norm=0.5, seed=3
-)
-
-
-@pytest.fixture
-def words():
-    return tokenizer(load_study(PARAMS / "smoke.yaml").corpus)
-
-
-@pytest.fixture
-def pairs():
-    random = np.random.default_rng(0)
-    rows = []
-    for _ in range(40):
-        ids = random.integers(5, 40, random.integers(4, 16)).tolist()
-        labels = [y if i % 3 == 1 else -100 for i, y in enumerate(ids)]
-        rows.append(
-            {
-                "input_ids": ids,
-                "token_type_ids": [0] * len(ids),
-                "labels": labels,
-                "next_sentence_label": int(random.integers(2)),
-                "length": len(ids),
-            }
-        )
-    return Dataset.from_list(rows)
+from prune_utils.training.trainer import _resumable, arguments, discard, predict, train
 
 
 def test_a_processor_trains_in_bfloat16_too(tiny_bert, pairs, words, tmp_path):
