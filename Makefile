@@ -5,7 +5,7 @@ ENV := .venv
 RUN := $(ENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study dry-run status plan report compare lab app test bench clean
+.PHONY: help demo study dry-run status plan report compare lab app test check bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -40,8 +40,14 @@ app: $(ENV)/ready ## explore the study finished last in the browser, without Jup
 test: $(ENV)/ready ## all tests: units and properties, a tiny study end to end, notebooks, report and explorer in a browser
 	$(RUN) -m pytest -q
 
+check: $(ENV)/ready ## lint, formatting, import layers and unit tests
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+	$(RUN) -m pytest -q -m unit
+
 bench: $(ENV)/ready ## what the speed measures are worth here, as ratios measured side by side
-	@$(RUN) tests/bench.py
+	@$(RUN) benchmarks/cpu.py
 
 clean: ## remove the environment (results and reports stay)
 	rm -rf $(ENV)

@@ -1,11 +1,11 @@
-"""The graph of one study: every node is a notebook, executed by papermill. Run by `python -m prune_utils study`."""
+"""The graph of one study: every rule executes a notebook with papermill. Run by `python -m prune_utils study`."""
 
 import re
 import sys
 
 from prune_utils.study import paths
-from prune_utils.workflow.nodes import nodes
 from prune_utils.study.params import read_yaml, validated
+from prune_utils.workflow.nodes import nodes
 
 study = validated(read_yaml(Path("params.yaml")))
 
@@ -23,16 +23,17 @@ for place, node in enumerate(every):
 
     rule:
         name:
-            f"{re.sub('[^A-Za-z0-9]+', '_', node.name)[:80]}_{place}"  # a task may be called anything
+            f"{re.sub('[^A-Za-z0-9]+', '_', node.name)[:80]}_{place}"
         input:
-            # a wording mended in a notebook must not cost days of training: only the analyses are run anew for it
+            # a reworded notebook must not cost days of training: only the analyses depend on their template's time
             template=ancient(str(node.template)) if node.trains else node.template,
             params=ancient("params.yaml") if node.trains else "params.yaml",
-            after=[str(path) for path in node.after],
+            frames=[str(path) for path in node.after],
         output:
             notebook=str(node.notebook),
+            frames=[str(path) for path in node.frames],
         threads: 1
-        # in the order of the list: what much depends on comes early, and no core waits at the end for one long chain
+        # in the order of the list: nodes that many others need come first
         priority: len(every) - place
         shell:
             "{sys.executable:q} -m prune_utils node params.yaml {output.notebook:q}"
@@ -40,7 +41,7 @@ for place, node in enumerate(every):
 
 rule report:
     input:
-        "regimes.ipynb",
+        [str(node.notebook) for node in every],
     output:
         paths.report(study.study),
     shell:

@@ -1,28 +1,31 @@
-"""What the speed measures are worth on this machine: ratios, each measured side by side in one run. `make bench`."""
+"""Measure how much each speed-up of the package gains on this machine, as ratios of alternatives timed side by side."""
 
+import argparse
 import statistics
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from transformers import BertConfig, BertForPreTraining, set_seed
+from cases import DEVICE, Case, bare_step
+from torch.nn.functional import pad
+from transformers import BertForPreTraining
 
 from prune_utils.data.batches import padded
+from prune_utils.data.pairs import IGNORED
 from prune_utils.pruning.callbacks import GradualPruning
-from prune_utils.pruning.masks import magnitude_mask
+from prune_utils.pruning.masks import magnitude_mask, pruned_count
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.study.schema import Machine
 from prune_utils.training.machine import bfloat16
-from prune_utils.training.modeling import MaskedBert
 
-BATCH, TOKENS, WORDS = 32, 128, 30_522
-MINI = BertConfig(vocab_size=WORDS, hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024)
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+AUTO = Machine(jobs=1, threads=1, precision="auto", save_steps=1, sparsities_per_node=0)
+SPARSITY = 0.6
 
 
-def seconds(*functions, rounds=2) -> list[float]:
-    """The median time of each function, called in turn after a warm-up, so that drift meets all alike."""
+def seconds(*functions: Callable, rounds: int = 2) -> list[float]:
+    """Median time of each function after a warm-up; the functions take turns, so that drift affects all alike."""
     times = [[] for _ in functions]
     for counted in range(-1, rounds):
         for function, measured in zip(functions, times, strict=True):
@@ -37,90 +40,91 @@ def seconds(*functions, rounds=2) -> list[float]:
     return [statistics.median(measured) for measured in times]
 
 
-def batch(tokens=TOKENS):
-    ids = torch.randint(5, WORDS, (BATCH, tokens))
-    labels = torch.where(torch.rand(ids.shape) < 0.15, ids, -100)
-    made = {
-        "input_ids": ids,
-        "labels": labels,
-        "attention_mask": torch.ones_like(ids),
-        "token_type_ids": torch.zeros_like(ids),
-        "next_sentence_label": torch.randint(0, 2, (BATCH,)),
-    }
-    return {name: tensor.to(DEVICE) for name, tensor in made.items()}
+def row(name: str, took: float, against: float) -> None:
+    print(f"{name:<40} {1000 * took:9.1f} ms   {against / took:5.2f} x as fast")
 
 
-def step(kind, inputs, autocast=False):
-    """A whole training step of a model of class `kind`, as a function."""
-    set_seed(0)
-    model = kind(MINI).to(DEVICE).train()
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-
-    def run():
-        with torch.autocast(DEVICE, torch.bfloat16, enabled=autocast):
-            loss = model(**inputs).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return run, model
+def step(case: Case, inputs: dict, kind: type | None = None, autocast: bool = False) -> Callable:
+    """A training step of a new model on one batch."""
+    model = case.model(kind)
+    return bare_step(model, lambda: model(**inputs).loss, autocast, fused=True)
 
 
-def by_sorting(weight, sparsity):
-    keep = torch.ones(weight.numel(), dtype=torch.bool, device=weight.device)
-    keep[weight.abs().flatten().argsort(stable=True)[: round(sparsity * weight.numel())]] = False
-    return keep.view_as(weight)
-
-
-def main() -> None:
-    print(f"BERT-Mini, {WORDS:,} words, {BATCH} x {TOKENS} tokens, {DEVICE}, {torch.get_num_threads()} threads\n")
-    inputs = batch()
-    everywhere, _ = step(BertForPreTraining, inputs)
-    where_masked, model = step(MaskedBert, inputs)
+def logits(case: Case) -> float:
+    """Compare vocabulary logits at all positions with those at masked tokens; return the seconds of the latter."""
+    inputs = case.batches(1)[0]
+    everywhere, where_masked = step(case, inputs, BertForPreTraining), step(case, inputs)
     full, ours = seconds(everywhere, where_masked)
     row("training step: logits everywhere", full, full)
     row("  logits where tokens are masked", ours, full)
-    if bfloat16(Machine(jobs=1, threads=1, precision="auto", save_steps=1, sparsities_per_node=0)):
-        (half,) = seconds(step(MaskedBert, inputs, autocast=True)[0])
+    if bfloat16(AUTO):
+        (half,) = seconds(step(case, inputs, autocast=True))
         row("  the same under bfloat16 autocast", half, full)
-    else:  # emulated it would take minutes a step
-        print("  (bfloat16: this processor does not compute in it, and precision: auto takes float32)")
-    print()
+    else:  # emulation takes minutes per step
+        print("  (bfloat16: this processor does not compute in it, and precision: auto selects float32)")
+    return ours
 
-    matrices = prunable_matrices(model)
+
+def by_sorting(weight: torch.Tensor) -> torch.Tensor:
+    keep = torch.ones(weight.numel(), dtype=torch.bool, device=weight.device)
+    keep[weight.abs().flatten().argsort(stable=True)[: pruned_count(weight.numel(), SPARSITY)]] = False
+    return keep.view_as(weight)
+
+
+def pruning(case: Case, a_step: float) -> None:
+    """Compare ways to select weights, and the cost of pruning with the `a_step` seconds of a training step."""
+    model = case.model()
+    matrices = [p.detach() for p in prunable_matrices(model).values()]
     sort, rank = seconds(
-        lambda: [by_sorting(p.detach(), 0.6) for p in matrices.values()],
-        lambda: [magnitude_mask(p, 0.6) for p in matrices.values()],
+        lambda: [by_sorting(matrix) for matrix in matrices],
+        lambda: [magnitude_mask(matrix, SPARSITY) for matrix in matrices],
     )
-    row("all masks anew: by sorting", sort, sort)
+    row("new masks of all matrices: by sorting", sort, sort)
     row("  by k-th value", rank, sort)
-    pruning = GradualPruning(model, Schedule(0.6, end_step=1000, frequency=10))
-    pruning.renew(0.6)
-    apply, renew = seconds(pruning.apply, lambda: pruning.renew(0.6))
+    callback = GradualPruning(model, Schedule(SPARSITY, end_step=1000, frequency=10))
+    callback.renew(SPARSITY)
+    apply, renew = seconds(callback.apply, lambda: callback.renew(SPARSITY))
     print(
-        f"  pruning, share of a step: applying {apply / ours:.2%}, renewing every 10th on the ramp {renew / 10 / ours:.2%};"
+        f"  pruning, share of a step: applying {apply / a_step:.2%}, every 10th on the ramp {renew / 10 / a_step:.2%};"
     )
-    print(f"  of the paper's whole run (ramp a tenth of it) {(apply + renew / 100) / ours:.2%}\n")
+    print(f"  over a whole run as in the paper, a tenth of it ramp: {(apply + renew / 100) / a_step:.2%}")
 
-    lengths = np.random.default_rng(0).geometric(1 / 12, BATCH).clip(5, TOKENS)  # about SST-2's
+
+def padding(case: Case) -> None:
+    """Compare short texts padded to a fixed length with short texts padded to the longest of their batch."""
+    lengths = np.random.default_rng(0).geometric(1 / 12, case.batch).clip(5, case.tokens)  # about those of SST-2
     texts = [
-        {"input_ids": [7] * n, "labels": [7] + [-100] * (n - 1), "token_type_ids": [0] * n, "next_sentence_label": 0}
+        {
+            "input_ids": [7] * n,
+            "labels": [7] + [IGNORED] * (n - 1),
+            "token_type_ids": [0] * n,
+            "next_sentence_label": 0,
+        }
         for n in lengths
     ]
     own = {name: tensor.to(DEVICE) for name, tensor in padded(texts, 0).items()}
-    long = {name: tensor[:, :1].expand(-1, TOKENS) if tensor.dim() > 1 else tensor for name, tensor in own.items()}
+    missing = (0, case.tokens - own["labels"].shape[1])
     long = {
-        **long,
-        "labels": torch.nn.functional.pad(own["labels"], (0, TOKENS - own["labels"].shape[1]), value=-100),
-        "attention_mask": torch.nn.functional.pad(own["attention_mask"], (0, TOKENS - own["labels"].shape[1])),
+        name: pad(tensor, missing, value=IGNORED if name == "labels" else 0) if tensor.dim() > 1 else tensor
+        for name, tensor in own.items()
     }
-    slow, quick = seconds(step(MaskedBert, long)[0], step(MaskedBert, own)[0])
-    row("short texts: padded to 128 tokens", slow, slow)
-    row("  padded to their own longest", quick, slow)
+    slow, quick = seconds(step(case, long), step(case, own))
+    row(f"short texts: padded to {case.tokens} tokens", slow, slow)
+    row("  padded to the longest of the batch", quick, slow)
 
 
-def row(name: str, took: float, against: float) -> None:
-    print(f"{name:<40} {1000 * took:9.1f} ms   {against / took:5.2f} x as fast")
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tiny", action="store_true", help="a tiny model, to test the benchmark itself")
+    tiny = parser.parse_args().tiny
+    case = Case("mini", True, 4 if tiny else 32, 16 if tiny else 128, tiny)
+    size = f"{case.shape.layers} layers of width {case.shape.width}, {case.shape.vocabulary:,} words"
+    print(f"BERT with {size}, {case.batch} x {case.tokens} tokens, {DEVICE}, {torch.get_num_threads()} threads\n")
+    a_step = logits(case)
+    print()
+    pruning(case, a_step)
+    print()
+    padding(case)
 
 
 if __name__ == "__main__":

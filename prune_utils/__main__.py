@@ -1,74 +1,64 @@
-"""The command line: `python -m prune_utils study params/demo.yaml`."""
+"""Run and inspect studies from the command line: `python -m prune_utils study params/demo.yaml`."""
 
 import argparse
+import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
+from prune_utils.study.words import QUIET
+
+PARAMS = ("params", {"type": Path, "help": "a params file"})
+# each command with its function, help and arguments; modules are imported on demand, since some take seconds
+COMMANDS = {
+    "study": (
+        "launch.run",
+        "run a study, or what is left of it",
+        [PARAMS, ("--dry-run", {"dest": "dry", "action": "store_true", "help": "list its notebooks and run none"})],
+    ),
+    "status": ("status.show", "print the progress of a study, wherever it runs", [PARAMS]),
+    "plan": (
+        "plan.show",
+        "estimate the cost of a study before it runs",
+        [PARAMS, ("--accelerator", {"default": "H200", "help": "see prune_utils/training/sizes.py (default: H200)"})],
+    ),
+    "report": ("reporting.rebuild", "make the report of what is finished", [PARAMS]),
+    "compare": (
+        "reporting.compare",
+        "make a page that compares studies",
+        [("names", {"nargs": "+", "metavar": "study", "help": "names of studies, as under results/"})],
+    ),
+    "node": (
+        "execution.execute_node",
+        "execute one notebook of a study (called by the Snakefile)",
+        [PARAMS, ("notebook", {"type": Path, "help": "its path below the results, see prune_utils/workflow/nodes.py"})],
+    ),
+    "render": ("reporting.publish", "make the pages of a finished study (called by the Snakefile)", [PARAMS]),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit status: 2 for unusable input, 130 if interrupted."""
     parser = argparse.ArgumentParser(prog="python -m prune_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    study = commands.add_parser("study", help="run a study, or what is left of it")
-    study.add_argument("params", type=Path)
-    study.add_argument("--dry-run", action="store_true", help="list its nodes and run none")
-    status = commands.add_parser("status", help="say how far a study is, wherever it is run")
-    status.add_argument("params", type=Path)
-    plan = commands.add_parser("plan", help="say what a study will cost, before any of it is run")
-    plan.add_argument("params", type=Path)
-    plan.add_argument("--accelerator", default="H200", help="by name; see prune_utils/flops.py (default: H200)")
-    node = commands.add_parser("node", help="execute one notebook of a study (called by the Snakefile)")
-    node.add_argument("params", type=Path)
-    node.add_argument("notebook", type=Path, help="where it goes, as prune_utils/nodes.py names it")
-    report = commands.add_parser("report", help="make the report of what is finished of a study")
-    report.add_argument("params", type=Path)
-    side_by_side = commands.add_parser("compare", help="make a page of studies side by side, from their results")
-    side_by_side.add_argument("studies", nargs="+", help="names of studies, as under results/")
-    render = commands.add_parser("render", help="make pages of a study's notebooks (called by the Snakefile)")
-    render.add_argument("params", type=Path)
-    given = parser.parse_args(arguments)
+    for name, (_, text, options) in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        for flag, settings in options:
+            command.add_argument(flag, **settings)
+    given = vars(parser.parse_args(arguments))
+    module, function = COMMANDS[given.pop("command")][0].split(".")
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     try:
-        # each command imports what it needs: a node's few words on progress should not cost an import of torch
-        if given.command == "study":
-            from prune_utils.workflow.launch import run
-
-            run(given.params, given.dry_run)
-        elif given.command == "status":
-            from prune_utils.workflow.status import show
-
-            show(given.params)
-        elif given.command == "plan":
-            from prune_utils.study.params import load_study
-            from prune_utils.workflow.notebook import quiet
-
-            quiet()
-            from prune_utils.workflow.plan import show
-
-            show(load_study(given.params), given.accelerator)
-        elif given.command == "node":
-            from prune_utils.workflow.execution import execute_node
-
-            execute_node(given.params, given.notebook)
-        elif given.command == "report":
-            from prune_utils.workflow.reporting import rebuild
-
-            print(f"report: {paths.shown(rebuild(given.params))}")
-        elif given.command == "compare":
-            from prune_utils.workflow.reporting import compare
-
-            print(f"report: {paths.shown(compare(given.studies))}")
-        else:
-            from prune_utils.study.params import read_yaml, validated
-            from prune_utils.workflow.reporting import render
-
-            render(validated(read_yaml(given.params)))
+        made = getattr(import_module(f"prune_utils.workflow.{module}"), function)(**given)
+        if isinstance(made, Path):
+            print(f"report: {paths.shown(made)}")
     except ParamsError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        print("\nstopped; the same command continues from here", file=sys.stderr)
         return 130
     return 0
 

@@ -1,15 +1,15 @@
-"""A task that is called what no task should be, and its files."""
+"""A task with labels that look like markup, in a folder with an awkward name."""
 
 from pathlib import Path
 
 from prune_utils.data import language_tasks
 
-NAME = '<script>alert("é & $x_1$ {y}")</script>'
-LABELS = ("<i>no</i>", "$y$")
+NAME = "tâche 1.2 +b"
+LABELS = ("$y_1$ {z}", "<script>alert('é')</script>")  # in the order of the embedded task's labels
 
 
 def write_task(folder: Path, train: int, dev: int) -> dict:
-    """Writes a task of the embedded language as TSV; gives its section of a params file."""
+    """Write the embedded sentiment task as TSV with these labels; returns its section of a params file."""
     folder.mkdir(parents=True)
     for part, rows in zip(("train", "dev"), language_tasks.splits("sentiment", train, dev), strict=True):
         lines = [f"{row['sentence']}\t{LABELS[row['label']]}\n" for row in rows]

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import torch
 from torch.nn.utils import clip_grad_norm_
 
+from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine
-from prune_utils.training.trainer import Recipe
 
 STATE = SimpleNamespace(global_step=0)
 
@@ -29,6 +29,4 @@ def train_steps(model, batch, callback, steps, max_norm=0.1):
 MACHINE = Machine(jobs=1, threads=1, precision="float32", save_steps=7, sparsities_per_node=0)
 
 
-RECIPE = Recipe(
-    steps=24, batch_size=4, learning_rate=1e-2, weight_decay=0.1, warmup_share=0.1, max_grad_norm=0.5, seed=3
-)
+RECIPE = Optimisation(steps=24, batch_size=4, learning_rate=1e-2, weight_decay=0.1, warmup_share=0.1, max_grad_norm=0.5)

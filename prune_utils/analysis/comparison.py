@@ -7,7 +7,7 @@ from functools import cache
 import pandas as pd
 
 from prune_utils.analysis.claims import CLAIMS, claims_table
-from prune_utils.analysis.evidence import Evidence, evidence_of
+from prune_utils.analysis.evidence import Evidence, evidence_of, evidence_of_table
 from prune_utils.analysis.regimes import POINTS, Boundary, Regimes, find
 from prune_utils.analysis.results import missing
 from prune_utils.study import paths
@@ -119,7 +119,7 @@ def costs(studies: dict[str, Compared]) -> pd.DataFrame:
 @cache
 def the_paper() -> Evidence:
     """The evidence of the paper's own tables."""
-    return evidence_of(load_study(paths.PARAMS / "published.yaml"))
+    return evidence_of_table(load_study(paths.PARAMS / "published.yaml"))
 
 
 def beside(cells: pd.DataFrame) -> pd.DataFrame:

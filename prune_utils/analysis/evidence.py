@@ -1,4 +1,4 @@
-"""What a study has to offer an analysis: finished cells, what they could have been, and the frames of the others."""
+"""The evidence of a study: its frames, and its means with their uncertainty."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -7,21 +7,25 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from prune_utils.analysis import replay, results
 from prune_utils.analysis.estimates import RISK
+from prune_utils.analysis.replay import frames
 from prune_utils.analysis.results import dev_correct
 from prune_utils.analysis.uncertainty import Draws, accuracy_draws, loss_draws
 from prune_utils.study import paths
+from prune_utils.study.record import read_csv
 from prune_utils.study.schema import Analysis, Replay, Study
+from prune_utils.study.section import ParamsError
 
-PRUNABILITY = ("movement", "movement_by_rank", "mask_difference", "fine_tune_first")
-INSIDE = ("similarity", "heads", "weights")
+MEASURED = ("similarity", "heads", "weights")  # of paths.INSIDE, those that claims and figures use
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """`cells` and `runs` as results.py has them; `accuracy` and `loss` their means with draws; `analyses` the frames
-    of the notebooks on prunability and on the inside, by name, where they were made."""
+    """Frames `cells` and `runs` (see analysis.results), means `accuracy` and `loss` with draws, and further frames.
+
+    `analyses`: frames of the notebooks on the encoder and on fine-tuning first, by name, as far as they exist.
+    `correct`: see `results.dev_correct`; None if no predictions were kept.
+    """
 
     cells: pd.DataFrame
     runs: pd.DataFrame
@@ -29,44 +33,61 @@ class Evidence:
     loss: Draws | None
     margins: Analysis
     analyses: dict[str, pd.DataFrame] = field(default_factory=dict)
-    correct: dict[str, pd.DataFrame] | None = None  # by task, as predictions.dev_correct has it; None: not kept
+    correct: dict[str, pd.DataFrame] | None = None
 
     def over(self, tasks: Collection[str]) -> "Evidence":
-        """The evidence of some of the tasks alone: means, and draws of them, over those."""
+        """The evidence of a subset of the tasks."""
         cells = self.cells[self.cells.task.isin(tasks)]
         correct = self.correct and {task: rows for task, rows in self.correct.items() if task in tasks}
         return replace(self, cells=cells, accuracy=accuracy_draws(cells, correct), correct=correct)
 
     def within(self, ends: tuple[float, float], *arms: str) -> list[float]:
-        """The sparsities measured from one end to the other at which all of some arms have cells."""
+        """The measured sparsities from `ends[0]` to `ends[1]` at which all of `arms` have cells."""
         every = sorted({s for _, s in self.accuracy.point.index})
         return [s for s in every if ends[0] <= s <= ends[1] and self.accuracy.has(*((arm, s) for arm in arms))]
 
 
 def evidence_of(study: Study | Replay) -> Evidence:
-    """The evidence of all that is finished of a study, or of the table that stands for one."""
-    if isinstance(study, Replay):
-        cells = replay.read_table(paths.given(study.table.cells))
-        runs, correct = replay.losses(cells), None
-        analyses = {"movement": replay.read_movement(paths.given(study.table.movement))} if study.table.movement else {}
-    else:
-        cells, runs = results.cells_frame(study), results.pretraining_frame(study)
-        correct, analyses = dev_correct(study, cells[cells.selected]), _analyses(study)
-    loss = loss_draws(runs) if len(runs) else None
-    return Evidence(cells, runs, accuracy_draws(cells, correct), loss, study.analysis, analyses, correct)
+    """Read the evidence of a study from the frames that `results.collect` and the notebooks wrote.
 
-
-def _analyses(study: Study) -> dict[str, pd.DataFrame]:
+    Raises ParamsError if they are missing.
+    """
     folder = paths.results(study.study)
-    files = {name: [folder / "inside" / f"{name}.csv"] for name in INSIDE}
-    files |= {n: [folder / "prunability" / f"seed-{s}" / f"{n}.csv" for s in study.grid.seeds] for n in PRUNABILITY}
-    there = {name: [path for path in paths if path.exists()] for name, paths in files.items()}
-    return {name: pd.concat(map(pd.read_csv, found), ignore_index=True) for name, found in there.items() if found}
+    if not (folder / paths.CELLS).exists():
+        raise ParamsError(
+            f"study '{study.study}' has no finished cell yet; run it with `make study PARAMS=params/{study.study}.yaml`"
+        )
+    cells = read_csv(folder / paths.CELLS)
+    runs = _read([folder / paths.RUNS])
+    files = {name: [paths.inside(study.study) / f"{name}.csv"] for name in MEASURED}
+    seeds = sorted({int(seed) for seed in cells.seed})
+    files |= {n: [paths.prunability_frame(study.study, seed, n) for seed in seeds] for n in paths.PRUNABILITY}
+    analyses = {name: frame for name, paths_ in files.items() if len(frame := _read(paths_))}
+    return _evidence(cells, runs, study.analysis, analyses, dev_correct(study, cells[cells.selected]))
+
+
+def evidence_of_table(study: Replay) -> Evidence:
+    """The evidence of a table, read directly: nothing is written."""
+    cells, runs, analyses = frames(study)
+    return _evidence(cells, runs, study.analysis, analyses, None)
+
+
+def _evidence(cells, runs, margins: Analysis, analyses, correct) -> Evidence:
+    loss = loss_draws(runs) if len(runs) else None
+    return Evidence(cells, runs, accuracy_draws(cells, correct), loss, margins, analyses, correct)
+
+
+def _read(files) -> pd.DataFrame:
+    """The frames that exist, concatenated; an empty frame if none does."""
+    found = [read_csv(file) for file in files if file.exists() and file.stat().st_size > 1]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def unlearnt(cells: pd.DataFrame) -> list[str]:
-    """The tasks on which the dense model, mean over seeds, does not beat the majority class of the dev set by more
-    than its examples' chance (a one-sided test of a share). Empty where a table does not tell the majority."""
+    """Tasks on which the dense model does not beat the majority class of the dev set (one-sided test of a proportion).
+
+    Accuracies are means over seeds. Empty if the frame has no majority share, as in a table of results.
+    """
     if "dev_majority" not in cells:
         return []
     dense = cells[cells.selected & (cells.arm == "dense")]

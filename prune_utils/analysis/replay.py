@@ -1,24 +1,31 @@
-"""A study without training: a table of results, the paper's or any other, read as finished cells."""
+"""The door for published results: a table, of the paper or any other, becomes the frames of a finished study."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from prune_utils.study.schema import ARMS, PRUNED_ARMS
+from prune_utils.study import paths
+from prune_utils.study.schema import ARMS, PRUNED_ARMS, Replay
 from prune_utils.study.section import ParamsError
 
 NEEDED = ("arm", "sparsity", "task", "dev_accuracy")
 FURTHER = {"seed": 0, "learning_rate": float("nan"), "train_loss": float("nan"), "pretrain_loss": float("nan")}
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A table's rows as selected cells (the columns of frames.cells_frame that it has; others are NaN).
+def frames(study: Replay) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Cells, pre-training runs, and further frames by name, as `analysis.results` has them for a trained study."""
+    cells = read_table(paths.given(study.table.cells))
+    movement = study.table.movement
+    return cells, losses(cells), {"movement": read_movement(paths.given(movement))} if movement else {}
 
-    Columns arm, sparsity, task and dev_accuracy (a fraction; `accuracy` is understood too) must be there; seed,
-    learning_rate, train_loss and pretrain_loss may be. A row without accuracy is a hole and is left out. 0 % of
-    a pruned arm is the dense model: in a table of single runs the arms' 0 % rows are as many runs of it, one
-    `dense` cell with a seed of its own each, and their spread is the noise of all.
-    Raises ParamsError where a column is missing or a value cannot be.
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table as selected cells, with the columns of `results.cells_frame` that it has.
+
+    Required columns: arm, sparsity, task and dev_accuracy (a fraction; `accuracy` is accepted). Optional: seed,
+    learning_rate, train_loss, pretrain_loss. Rows without an accuracy are holes and are dropped. At 0 % every pruned
+    arm is the dense model: in a table of single runs the 0 % rows of the arms become `dense` cells with a seed each,
+    and their spread is the noise estimate. Raises ParamsError if a column is missing or a value is out of range.
     """
     table = pd.read_csv(path).rename(columns={"accuracy": "dev_accuracy"})
     if missing := [name for name in NEEDED if name not in table]:
@@ -38,16 +45,16 @@ def _with_dense(table: pd.DataFrame) -> pd.DataFrame:
     at_zero = (table.target_sparsity == 0) & table.arm.isin(PRUNED_ARMS)
     dense, rest = table[at_zero].copy(), table[~at_zero]
     if (rest.arm == "dense").any():
-        return rest  # the table has its own dense rows, and at 0 % all arms are that
+        return rest  # the table has dense rows of its own
     if table.seed.nunique() == 1:
         dense["seed"] = dense.arm.map(PRUNED_ARMS.index)
     else:
-        dense = dense.drop_duplicates(["task", "seed"])  # arms that share a seed share its dense model
+        dense = dense.drop_duplicates(["task", "seed"])  # arms of one seed share its dense model
     return pd.concat([dense.assign(arm="dense"), rest])
 
 
 def losses(cells: pd.DataFrame) -> pd.DataFrame:
-    """The pre-training losses that a table gives, as finished runs (the columns of frames.pretraining_frame)."""
+    """The pre-training losses in a table, with columns of `results.pretraining_frame`."""
     methods = {"dense": "gradual", "pretrain": "gradual", "random": "random"}
     known = cells[cells.arm.isin(methods)].dropna(subset="pretrain_loss")
     runs = known.assign(method=known.arm.map(methods), seed=known.seed.where(known.arm != "dense", known.seed.min()))
@@ -56,9 +63,9 @@ def losses(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_movement(path: Path) -> pd.DataFrame:
-    """A table of sort-order movement as fractions: columns task, seed, learning_rate, mean.
+    """Read a table of sort-order movement as fractions: columns task, seed, learning_rate, mean.
 
-    Raises ParamsError where a column is missing.
+    Raises ParamsError if a column is missing.
     """
     table = pd.read_csv(path)
     if missing := [name for name in ("learning_rate", "task", "mean_percent") if name not in table]:

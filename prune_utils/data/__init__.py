@@ -1,1 +1,7 @@
-"""Text and tasks, from their source to a padded batch."""
+"""Text and tasks, from their source to padded batches.
+
+`text.documents` yields the documents to pre-train on; `prepared.pretraining_data` turns them into masked pairs on disk.
+`prepared.task_data` loads the encoded training and dev sets of a task.
+`batches.training_order` and `batches.padded` decide which examples form a batch and pad it.
+`glue.facts` knows the files and sizes of GLUE's tasks.
+"""

@@ -1,4 +1,4 @@
-"""Examples in batches: the order in which they are read, and their padding."""
+"""Batches of examples: the order in which training reads them, and their padding."""
 
 import numpy as np
 import torch
@@ -6,49 +6,47 @@ from datasets import Dataset
 
 from prune_utils.data.pairs import IGNORED
 
+STRETCH = 50  # batches within which examples are sorted by length
+
 
 def padded(examples: list[dict], padding: int) -> dict[str, torch.Tensor]:
-    """Examples as one batch, lists padded to the longest (on a GPU to a multiple of 8, which its matrix units like).
+    """Collate examples into one batch of int64 tensors, with an attention mask.
 
-    transformers' collators do the same by way of its tokenizer, in a time that a small model's step would feel.
+    Lists are padded to the longest example, on a GPU to a multiple of 8 for its matrix units: shape
+    (examples, tokens). Much faster than transformers' collators, which matters for small models.
     """
-    longest = max(len(example["input_ids"]) for example in examples)
+    columns = {"attention_mask": [[1] * len(example["input_ids"]) for example in examples]}
+    columns |= {name: [example[name] for example in examples] for name in examples[0]}
+    longest = max(map(len, columns["input_ids"]))
     width = -(-longest // 8) * 8 if torch.cuda.is_available() else longest
     fill = {"input_ids": padding, "labels": IGNORED}
-    batch = {"attention_mask": np.zeros((len(examples), width), dtype=np.int64)}
-    for row, example in enumerate(examples):
-        batch["attention_mask"][row, : len(example["input_ids"])] = 1
-    for name in examples[0]:
-        values = [example[name] for example in examples]
+    for name, values in columns.items():
         if isinstance(values[0], list):
-            rows = np.full((len(values), width), fill.get(name, 0), dtype=np.int64)
-            for row, value in zip(rows, values, strict=True):
+            columns[name] = np.full((len(values), width), fill.get(name, 0), dtype=np.int64)
+            for row, value in zip(columns[name], values, strict=True):
                 row[: len(value)] = value
-            values = rows
-        batch[name] = np.asarray(values)
-    return {name: torch.from_numpy(values) for name, values in batch.items()}
+    return {name: torch.from_numpy(np.asarray(values)) for name, values in columns.items()}
 
 
 def lengths_of(data: Dataset) -> np.ndarray:
-    """The tokens of each example, shape (examples,)."""
+    """Return the number of tokens of each example, shape (examples,)."""
     return data.select_columns("length").with_format("numpy")[:]["length"]
 
 
 def training_order(lengths: np.ndarray, batch_size: int, examples: int, seed: int) -> np.ndarray:
-    """The order in which a training reads its examples: shape (examples,), passes over the data laid end to end.
+    """Return the indices of the examples in the order in which a training run reads them, shape (examples,).
 
-    Each pass is a fresh permutation. Within stretches of 50 batches the examples are sorted by length, so that
-    a batch holds like lengths and little padding, and the batches shuffled. One list for the whole training
-    makes resuming exact: to go on from step t is to read on from t · batch_size.
+    Each pass over the data is a fresh permutation. Every 50 batches are sorted by length and then shuffled as
+    whole batches, so that a batch holds examples of similar length and little padding. One list for the whole
+    run makes resuming exact: step t starts at position t · batch_size.
     """
     random = np.random.default_rng(seed)
     passes = -(-examples // len(lengths))
     order = np.concatenate([random.permutation(len(lengths)) for _ in range(passes)])[:examples]
-    stretch = 50 * batch_size
-    for start in range(0, examples, stretch):
-        part = order[start : start + stretch]
+    for start in range(0, examples, STRETCH * batch_size):
+        part = order[start : start + STRETCH * batch_size]
         part = part[np.argsort(lengths[part], kind="stable")]
         whole = len(part) // batch_size * batch_size
-        batches = part[:whole].reshape(-1, batch_size)
-        order[start : start + len(part)] = np.concatenate([random.permutation(batches).ravel(), part[whole:]])
+        batches = random.permutation(part[:whole].reshape(-1, batch_size))
+        order[start : start + len(part)] = np.concatenate([batches.ravel(), part[whole:]])
     return order

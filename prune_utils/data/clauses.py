@@ -1,4 +1,4 @@
-"""Phrases and clauses of the small English, and how they are spelled out."""
+"""Phrases and clauses of the embedded language, and their inflection."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,17 @@ from prune_utils.data.lexicon import Adjective, Noun, Verb
 
 
 def article(following: str) -> str:
-    """The indefinite article before a word, by its spelling (the lexicon has no "hour" and only one "u-": used)."""
+    """Return the indefinite article before a word.
+
+    Goes by spelling, which suffices for the lexicon: "used" is its only word in "u" that takes "a", and it has
+    no silent "h".
+    """
     return "an" if following[0] in "aeio" or following.startswith("un") else "a"
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """A noun phrase: determiner, adjectives, noun, and perhaps a place (preposition, noun)."""
+    """A noun phrase: determiner, adjectives, noun, and an optional place (preposition, noun)."""
 
     noun: Noun
     plural: bool = False
@@ -28,40 +32,38 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Clause:
-    """A subject with either a verb (and its object) or an adjective said of it.
+    """A subject with a predicate: a verb and its object, or an adjective.
 
-    `negation` is "", "not" or "never"; `agrees=False` inflects for the wrong number.
+    `negation` is "", "not" or "never". `agrees=False` inflects the predicate for the wrong number.
     """
 
     subject: Phrase
     verb: Verb | None = None
     object: Phrase | None = None
     adjective: Adjective | None = None
-    second: Adjective | None = None  # joined to the adjective by "and", and so of its polarity
-    modifier: str = ""  # a degree before the adjective, a manner before the verb
+    second: Adjective | None = None  # joined to `adjective` by "and"
+    modifier: str = ""  # an adverb of degree before the adjective, or of manner before the verb
     stance: str = ""  # an adverb before the whole clause
     past: bool = False
     negation: str = ""
     agrees: bool = True
 
     def words(self) -> list[str]:
-        return [*([self.stance] if self.stance else []), *self.subject.words(), *self._predicate()]
+        return [word for word in (self.stance, *self.subject.words(), *self._predicate()) if word]
 
     def _predicate(self) -> list[str]:
+        """The words of the predicate; unused slots are empty strings."""
         plural = self.subject.plural == self.agrees
-        modifier = [self.modifier] if self.modifier else []
-        negation = [self.negation] if self.negation else []
         if self.adjective:
             be = ("were" if plural else "was") if self.past else ("are" if plural else "is")
             joined = ["and", self.second.word] if self.second else []
-            return [be, *negation, *modifier, self.adjective.word, *joined]
+            return [be, self.negation, self.modifier, self.adjective.word, *joined]
+        target = self.object.words() if self.object else []
         if self.negation == "not":
             do = "did" if self.past else "do" if plural else "does"
-            predicate = [do, "not", *modifier, self.verb.base]
-        else:
-            form = self.verb.past if self.past else self.verb.base if plural else self.verb.third
-            predicate = [*negation, *modifier, form]
-        return [*predicate, *(self.object.words() if self.object else [])]
+            return [do, "not", self.modifier, self.verb.base, *target]
+        form = self.verb.past if self.past else self.verb.base if plural else self.verb.third
+        return [self.negation, self.modifier, form, *target]
 
     def text(self) -> str:
         return " ".join([*self.words(), "."])

@@ -1,33 +1,30 @@
-"""Encoded data sets of a study: made once, by whoever needs them first, and read from disk by all the others."""
+"""Encoded data sets of a study: the first process that needs one makes it, all others read it from disk."""
 
 import itertools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 from datasets import Dataset, Features, Sequence, Value, load_from_disk
+from pandas.io.formats.style import Styler
 from transformers import PreTrainedTokenizerBase
 
 from prune_utils.data import tasks, text
-from prune_utils.data.pairs import examples
+from prune_utils.data.pairs import IGNORED, IS_NEXT, examples
 from prune_utils.study import paths
 from prune_utils.study.files import alone, whole_folder
 from prune_utils.study.schema import Study
 
 SEQUENCE = Sequence(Value("int32"))
 PAIR_FEATURES = Features(
-    {
-        "input_ids": SEQUENCE,
-        "token_type_ids": SEQUENCE,
-        "labels": SEQUENCE,
-        "next_sentence_label": Value("int64"),
-        "length": Value("int32"),
-    }
+    {name: SEQUENCE for name in ("input_ids", "token_type_ids", "labels")}
+    | {"next_sentence_label": Value("int64"), "length": Value("int32")}
 )
 
 
 def _once(folder: Path, make: Callable[[str], Dataset]) -> Dataset:
-    """The data set in `folder`, made there first if nobody has; `make` gets a folder for its own cache."""
+    """Load the data set in `folder`; if it does not exist, call `make` with a temporary cache folder and save it."""
     if not folder.exists():
         with alone(folder.parent / f".{folder.name}"):
             if not folder.exists():
@@ -37,28 +34,46 @@ def _once(folder: Path, make: Callable[[str], Dataset]) -> Dataset:
 
 
 def pretraining_data(study: Study, held_out: bool = False) -> Dataset:
-    """Masked sentence pairs: as many as the longest training reads, or all that `duplicates` readings of the text give."""
+    """Load the masked sentence pairs of the training or the held-out text.
+
+    Training pairs are made from up to `duplicates` passes over the text, and only as many as the longest
+    training run reads.
+    """
     recipe, corpus = study.pretraining, study.corpus
     wanted = recipe.batch_size * max(recipe.burn_in_steps, recipe.steps)
 
-    def generate():
+    def generate() -> Iterator[dict]:
         tokenizer = text.tokenizer(corpus)
         for copy in range(1 if held_out else recipe.duplicates):
             documents = text.documents(corpus, held_out)
             yield from examples(documents, tokenizer, corpus.max_length, recipe, f"pairs {held_out} {copy}")
 
-    def taken():
-        yield from generate() if held_out else itertools.islice(generate(), wanted)
+    def taken() -> Iterator[dict]:
+        yield from itertools.islice(generate(), None if held_out else wanted)
 
     def make(cache: str) -> Dataset:
-        # written to disk as it comes: the paper's three million pairs do not fit in memory
+        # streamed to disk: the paper's three million pairs do not fit in memory
         return Dataset.from_generator(taken, features=PAIR_FEATURES, cache_dir=cache, fingerprint="pairs")
 
     return _once(paths.data(study.study, "held-out" if held_out else "pairs"), make)
 
 
+def pair_samples(pairs: Dataset, study: Study, count: int) -> Styler:
+    """Show the first `count` masked pairs: text with masks, the masked tokens, and whether the second part is next."""
+    tokens = text.tokenizer(study.corpus).convert_ids_to_tokens
+    rows = [
+        {
+            "text": " ".join(tokens(pair["input_ids"])),
+            "answers": " ".join(tokens([label for label in pair["labels"] if label != IGNORED])),
+            "is next": pair["next_sentence_label"] == IS_NEXT,
+        }
+        for pair in pairs.select(range(count))
+    ]
+    return pd.DataFrame(rows).style.set_properties(**{"text-align": "left"}).hide(axis="index")
+
+
 def task_data(study: Study, name: str, tokenizer: PreTrainedTokenizerBase) -> tuple[Dataset, Dataset]:
-    """The training and the dev set of a task, encoded: input_ids, token_type_ids, labels, length."""
+    """Load the encoded training and dev sets of a task; columns as in `encoded`."""
     folder = paths.task_data(study.study, name)
 
     def make(split: int) -> Callable[[str], Dataset]:
@@ -67,14 +82,9 @@ def task_data(study: Study, name: str, tokenizer: PreTrainedTokenizerBase) -> tu
     return _once(folder / "train", make(0)), _once(folder / "dev", make(1))
 
 
-def encoded(frame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+def encoded(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+    """Tokenise a frame of examples, truncated to `max_length` tokens: input_ids, token_type_ids, labels, length."""
     texts = [list(frame[column]) for column in frame.columns if column != "label"]
-    encoded = tokenizer(*texts, truncation=True, max_length=max_length, return_attention_mask=False)
-    return Dataset.from_dict(
-        {
-            "input_ids": encoded["input_ids"],
-            "token_type_ids": encoded["token_type_ids"],
-            "labels": list(frame.label),
-            "length": [len(ids) for ids in encoded["input_ids"]],
-        }
-    )
+    batch = tokenizer(*texts, truncation=True, max_length=max_length, return_attention_mask=False)
+    lengths = [len(ids) for ids in batch["input_ids"]]
+    return Dataset.from_dict({**batch, "labels": list(frame.label), "length": lengths})

@@ -1,106 +1,94 @@
-"""Labelled examples of a task, from the embedded language, GLUE's TSV files or the hub."""
+"""Labelled examples of a task, from the embedded language, local TSV files or the Hugging Face hub."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from prune_utils.data import language_tasks
+from prune_utils.data.glue import GLUE, TaskFacts, dev_file, facts
 from prune_utils.study import paths
+from prune_utils.study.schema import Study
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sources import LocalTask, Task
+from prune_utils.study.words import many
 
-
-@dataclass(frozen=True)
-class Layout:
-    """Where a task's TSV keeps what: column numbers where it has no header, else names. One or two texts."""
-
-    texts: tuple[str | int, ...]
-    label: str | int = "label"
-    header: bool = True
-    hub_texts: tuple[str, ...] = ("sentence",)
-
-
-# GLUE (Wang et al. 2018); columns differ by task and CoLA has no header
-GLUE = {
-    "CoLA": Layout((3,), 1, header=False),
-    "SST-2": Layout(("sentence",)),
-    "MNLI": Layout(("sentence1", "sentence2"), "gold_label", hub_texts=("premise", "hypothesis")),
-    "QQP": Layout(("question1", "question2"), "is_duplicate", hub_texts=("question1", "question2")),
-    "QNLI": Layout(("question", "sentence"), hub_texts=("question", "sentence")),
-}
-GLUE_DEV = {"MNLI": "dev_matched.tsv"}
-TEXT = "utf-8-sig"  # UTF-8, with a mark of its order or without
-HUB_NAME = {"SST-2": "sst2"}  # else the name in lower case
+ENCODING = "utf-8-sig"  # UTF-8 with or without a byte order mark
 
 
 def examples(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Training and dev examples: frames of `first`, perhaps `second`, and an integer `label` from 0 up."""
+    """Load the training and dev examples of a task.
+
+    Each frame has the columns `first`, `second` (sentence-pair tasks only) and `label`, an integer from 0 up.
+    Raises ParamsError if a local file is missing, malformed, or has labels that training does not show.
+    """
     if task.source == "embedded":
         return tuple(_frame(rows) for rows in language_tasks.splits(task.name, task.train, task.dev))
     if task.source == "hub":
         return _hub_examples(task.name, task.dataset)
     train, dev = (_read_tsv(path, task.name) for path in local_files(task))
     names = sorted(set(train.label))
-    strange = sorted(set(dev.label) - set(names))
-    if strange or len(names) < 2:
+    unseen = sorted(set(dev.label) - set(names))
+    if unseen or len(names) < 2:
         raise ParamsError(
-            f"task {task.name}: labels of {task.train} are {names}, and {task.dev} has {strange} besides; "
-            "allowed are two labels or more, all of them in the training set"
+            f"task {task.name}: {task.train} has labels {names} and {task.dev} has unseen labels {unseen}; "
+            "training needs at least two labels, and they must cover the dev set"
         )
-    number = {name: index for index, name in enumerate(names)}
-    return train.assign(label=train.label.map(number)), dev.assign(label=dev.label.map(number))
+    return tuple(frame.assign(label=frame.label.map(names.index)) for frame in (train, dev))
+
+
+def task_samples(study: Study, name: str, count: int) -> Styler:
+    """Show the first `count` training examples of each label, and how many examples have that label."""
+    training, dev = examples(study.task(name))
+    counts = {"of train": training, "of dev": dev}
+    counts = {column: training.label.map(frame.label.value_counts()) for column, frame in counts.items()}
+    shown = training.assign(**counts).groupby("label").head(count)
+    return shown.sort_values("label", kind="stable").style.hide(axis="index")
 
 
 def local_files(task: LocalTask) -> tuple[Path, Path]:
-    """The training and the dev file. Raises ParamsError where one is missing."""
-    dev = GLUE_DEV.get(task.name, task.dev) if task.dev == "dev.tsv" else task.dev
-    files = tuple(paths.given(task.folder) / name for name in (task.train, dev))
+    """Return the paths of the training and dev files. Raises ParamsError if one is missing."""
+    files = tuple(paths.given(task.folder) / name for name in (task.train, dev_file(task)))
     for path in files:
         if not path.is_file():
             raise ParamsError(f"task {task.name}: file {path} does not exist")
     return files
 
 
-def check_columns(path: Path, name: str) -> Layout:
-    """The layout of a task's TSV. Raises ParamsError where its first line has other columns."""
+def check_columns(path: Path, name: str) -> TaskFacts:
+    """Return the layout of a task's TSV file. Raises ParamsError if its first line has other columns."""
     try:
-        with path.open(encoding=TEXT) as lines:
+        with path.open(encoding=ENCODING) as lines:
             columns = lines.readline().rstrip("\r\n").split("\t")
     except UnicodeDecodeError as error:
         raise ParamsError(f"task {name}: {path} is not UTF-8 ({error.reason} at byte {error.start})") from None
-    layout = GLUE.get(name)
-    if layout is None:
-        texts = ("sentence1", "sentence2") if {"sentence1", "sentence2"} & set(columns) else ("sentence",)
-        layout = Layout(texts)
-    wanted = [*layout.texts, layout.label]
-    if layout.header and (missing := [c for c in wanted if c not in columns]):
-        raise ParamsError(
-            f"task {name}: {path} has no column {' and no '.join(missing)}, it has {', '.join(columns)}; allowed is "
-            "GLUE's layout for GLUE's tasks, else columns sentence (or sentence1 and sentence2) and label"
-        )
+    layout, pair = facts(name), ("sentence1", "sentence2")
+    if name not in GLUE and {*pair} & {*columns}:
+        layout = replace(layout, texts=pair)
     if not layout.header and len(columns) != 4:
-        raise ParamsError(f"task {name}: {path} has {len(columns)} columns; its layout in GLUE has 4 and no header")
+        raise ParamsError(f"task {name}: {path} has {len(columns)} columns; GLUE's file has 4 and no header")
+    if layout.header and (missing := [c for c in (*layout.texts, layout.label) if c not in columns]):
+        raise ParamsError(
+            f"task {name}: {path} has no column {' and no '.join(missing)}, it has {', '.join(columns)}; GLUE's tasks "
+            "need GLUE's columns, other tasks need sentence (or sentence1 and sentence2) and label"
+        )
     return layout
 
 
 def _read_tsv(path: Path, name: str) -> pd.DataFrame:
     layout = check_columns(path, name)
-    # not CSV: a lone quotation mark is text, and "NA" is a word
+    # unlike CSV, a lone quotation mark is text and "NA" is a word
     form = {"header": 0 if layout.header else None, "quoting": csv.QUOTE_NONE, "dtype": str, "keep_default_na": False}
     try:
-        rows = pd.read_csv(path, sep="\t", encoding=TEXT, **form)
+        rows = pd.read_csv(path, sep="\t", encoding=ENCODING, **form)
     except (UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise ParamsError(
-            f"task {name}: {path} cannot be read as UTF-8 text with a tab between columns: {error}"
-        ) from None
-    frame = rows[[*layout.texts, layout.label]]
-    frame.columns = [*("first", "second")[: len(layout.texts)], "label"]
+        raise ParamsError(f"task {name}: {path} is not tab-separated UTF-8 text: {error}") from None
+    frame = _named(rows[[*layout.texts, layout.label]])
     if (empty := frame.index[(frame == "").any(axis=1)]).size:
         raise ParamsError(
-            f"task {name}: {path} has {empty.size} rows with an empty text or label, the first of them "
-            f"row {empty[0] + 1}"
+            f"task {name}: {path} has {many(empty.size, 'row')} with an empty text or label; the first is row {empty[0] + 1}"
         )
     return frame
 
@@ -108,15 +96,16 @@ def _read_tsv(path: Path, name: str) -> pd.DataFrame:
 def _hub_examples(name: str, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     from datasets import load_dataset
 
-    layout = GLUE.get(name, Layout(("sentence",)))
-    splits = load_dataset(dataset, HUB_NAME.get(name, name.lower()))
+    layout = facts(name)
+    splits = load_dataset(dataset, layout.hub_name)
     dev = "validation_matched" if "validation_matched" in splits else "validation"
-    return tuple(
-        _frame([{**{text: row[text] for text in layout.hub_texts}, "label": row["label"]} for row in splits[split]])
-        for split in ("train", dev)
-    )
+    columns = (*layout.hub_texts, "label")
+    return tuple(_frame([{c: row[c] for c in columns} for row in splits[split]]) for split in ("train", dev))
 
 
 def _frame(rows: list[dict]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows)
+    return _named(pd.DataFrame(rows))
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.set_axis([*("first", "second")[: frame.shape[1] - 1], "label"], axis=1)

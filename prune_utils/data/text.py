@@ -13,12 +13,12 @@ from prune_utils.study import paths
 from prune_utils.study.sources import Corpus
 
 OPENERS = {".gz": gzip.open, ".xz": lzma.open}
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"')\]])\s+")  # a closing mark stays with its sentence
-HEADING = re.compile(r"\s*=.*=\s*$")  # WikiText's mark of a heading, which is no sentence
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"')\]])\s+")  # a closing quote or bracket ends its sentence
+HEADING = re.compile(r"\s*=.*=\s*$")  # WikiText marks headings with "=", and headings are not sentences
 
 
 def documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
-    """The documents of the training or the held-out text; no document is in both."""
+    """Yield the documents of the training or the held-out text; the two do not overlap."""
     if corpus.source == "embedded":
         count = corpus.held_out_documents if held_out else corpus.documents
         yield from language.documents(lexicon.load(), count, "held out" if held_out else "train")
@@ -30,13 +30,16 @@ def documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
 
 
 def local_documents(path: Path, replace: dict[str, str] | None = None) -> Iterator[list[str]]:
-    """Documents of a text file: sentences or paragraphs a line, an empty line between documents."""
+    """Yield the documents of a text file: each line holds sentences, an empty line separates documents.
+
+    Every key of `replace` is replaced by its value. Files ending in .gz or .xz are decompressed.
+    """
     with OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8") as lines:
         document: list[str] = []
         for line in lines:
             if line.strip() and not HEADING.match(line):
-                for mark, meaning in (replace or {}).items():
-                    line = line.replace(mark, meaning)
+                for old, new in (replace or {}).items():
+                    line = line.replace(old, new)
                 document += sentences(line)
             elif not line.strip() and document:
                 yield document
@@ -46,12 +49,15 @@ def local_documents(path: Path, replace: dict[str, str] | None = None) -> Iterat
 
 
 def sentences(paragraph: str) -> list[str]:
-    """A paragraph cut after full stops, question and exclamation marks: good enough to place a pair's border."""
+    """Split a paragraph after full stops, question marks and exclamation marks.
+
+    The rule is crude (it splits after abbreviations) but sufficient to place the border of a sentence pair.
+    """
     return [s for s in SENTENCE_END.split(paragraph.strip()) if s]
 
 
 def _hub_documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
-    """Documents of the hub's data sets, streamed one from each in turn; the first ones are held out."""
+    """Stream documents from the hub's data sets, one from each in turn; the first of each are held out."""
     from datasets import interleave_datasets, load_dataset
 
     streams = []
@@ -67,7 +73,7 @@ def _hub_documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
 
 
 def tokenizer(corpus: Corpus) -> PreTrainedTokenizerBase:
-    """The tokenizer of a corpus: one token a word of the embedded language, a vocab.txt, or the hub's."""
+    """Return the tokenizer of a corpus: one token per word (embedded language), a vocab.txt file, or the hub's."""
     if corpus.source == "hub":
         return AutoTokenizer.from_pretrained(corpus.vocabulary)
     if corpus.source == "embedded":

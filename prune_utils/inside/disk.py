@@ -5,6 +5,7 @@ from safetensors.torch import load_file
 
 from prune_utils.pruning.sparse import FORMAT, identical, load_sparse, save_sparse
 from prune_utils.study import paths
+from prune_utils.study.grid import Run
 from prune_utils.study.paths import WEIGHTS
 from prune_utils.study.schema import Study
 from prune_utils.study.section import ParamsError
@@ -19,7 +20,7 @@ def sizes_frame(study: Study, seeds: list[int] | None = None) -> pd.DataFrame:
     results, rows = paths.results(study.study), []
     for seed in study.grid.seeds[:1] if seeds is None else seeds:
         for sparsity in study.grid.sparsities:
-            folder = paths.pretraining(study.study, "gradual", sparsity, seed) / paths.CHECKPOINT
+            folder = Run("gradual", sparsity, seed).checkpoint(study.study)
             dense, sparse = folder / WEIGHTS, paths.sparse(study.study, sparsity, seed)
             save_sparse(folder, sparse)
             if not identical(load_sparse(sparse), load_file(dense)):

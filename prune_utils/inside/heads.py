@@ -6,7 +6,7 @@ from torch import Tensor
 from prune_utils.pruning import stored
 from prune_utils.pruning.names import ATTENTION, OUTPUT, PARTS
 from prune_utils.pruning.stored import MASKS, load_masks
-from prune_utils.study import paths
+from prune_utils.study.grid import Run
 from prune_utils.study.schema import Study
 
 
@@ -41,7 +41,7 @@ def heads_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     parts = []
     for seed in seeds:
         for sparsity in study.grid.sparsities:
-            folder = paths.pretraining(study.study, "gradual", sparsity, seed) / paths.CHECKPOINT
+            folder = Run("gradual", sparsity, seed).checkpoint(study.study)
             parts.append(
                 head_shares(load_masks(folder / MASKS), stored.heads(folder)).assign(seed=seed, sparsity=sparsity)
             )

@@ -2,16 +2,15 @@
 
 import pandas as pd
 from tqdm.auto import tqdm
-from transformers import AutoModelForSequenceClassification
 
 from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.movement import mask_differences, movement
 from prune_utils.study import paths, record
-from prune_utils.study.grid import Cell, cells
+from prune_utils.study.grid import Cell, cells, delayed
 from prune_utils.study.schema import Study
 from prune_utils.training.fine_tune_first import fine_tune_first, gradual_masks
-from prune_utils.training.finetuning import finetune
+from prune_utils.training.finetuning import fine_tuned, finetune
 from prune_utils.training.modeling import MaskedBert
 
 
@@ -21,7 +20,7 @@ def measure(study: Study, seeds: list[int]) -> dict[str, pd.DataFrame]:
     found: dict[str, list[pd.DataFrame]] = {}
     for seed in seeds:
         for name, frame in {**compared(study, seed), "fine_tune_first": fine_tuned_first(study, seed)}.items():
-            record.write_csv(frame, study, f"prunability/seed-{seed}/{name}.csv")
+            record.write_csv(frame, study, paths.prunability_frame(study.study, seed, name))
             found.setdefault(name, []).append(frame)
     return {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
 
@@ -54,15 +53,11 @@ def compared(study: Study, seed: int) -> dict[str, pd.DataFrame]:
 
 def _matrices(study: Study, cell: Cell) -> tuple[dict, dict]:
     """The prunable matrices that a dense cell started with and those it ended with."""
-    start = paths.pretraining(study.study, "gradual", 0.0, cell.seed) / paths.CHECKPOINT
-    end = cell.folder(study.study) / paths.CHECKPOINT
-    models = [(MaskedBert, start), (AutoModelForSequenceClassification, end)]
-    before, after = (prunable_matrices(load_checkpoint(kind, folder, 0.0)[0]) for kind, folder in models)
-    return before, after
+    start, _, _ = load_checkpoint(MaskedBert, cell.pretrained().checkpoint(study.study), 0.0)
+    return prunable_matrices(start), prunable_matrices(fine_tuned(study, cell))
 
 
 def fine_tuned_first(study: Study, seed: int) -> pd.DataFrame:
     """One row for each task and each of the study's `prunability.epochs`: see `fine_tune_first`."""
-    wanted = [(task.name, epochs) for task in study.tasks for epochs in study.prunability.epochs]
-    rows = [fine_tune_first(study, task, seed, epochs) for task, epochs in tqdm(wanted, desc="fine-tuned first")]
-    return pd.DataFrame(rows)
+    wanted = [cell for task in study.tasks for cell in delayed(study, task.name, seed)]
+    return pd.DataFrame([fine_tune_first(study, cell) for cell in tqdm(wanted, desc="fine-tuned first")])

@@ -13,8 +13,7 @@ from transformers import BertModel
 from prune_utils.data import prepared, text
 from prune_utils.data.batches import lengths_of, padded
 from prune_utils.pruning.checkpoints import load_checkpoint
-from prune_utils.study import paths
-from prune_utils.study.grid import pretraining_runs
+from prune_utils.study.grid import Run, runs
 from prune_utils.study.schema import Study
 from prune_utils.training.modeling import MaskedBert
 
@@ -66,15 +65,14 @@ def similarity_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     torch.set_num_threads(study.machine.threads)
     batches, parts = held_out_batches(study), []
     for seed in seeds:
-        dense = _encoder(study, "gradual", 0.0, seed)
-        for method, sparsity in tqdm(pretraining_runs(study)[1:], desc=f"models of seed {seed}"):
-            cosines = mean_cosines(_encoder(study, method, sparsity, seed), dense, batches)
+        dense = _encoder(study, Run("gradual", 0.0, seed))
+        for run in tqdm(runs(study, seed)[1:], desc=f"models of seed {seed}"):
+            cosines = mean_cosines(_encoder(study, run), dense, batches)
             part = pd.DataFrame({"layer": range(len(cosines)), "cosine": cosines})
-            parts.append(part.assign(seed=seed, method=method, sparsity=sparsity))
+            parts.append(part.assign(seed=seed, method=run.method, sparsity=run.sparsity))
     return pd.concat(parts, ignore_index=True)[["seed", "method", "sparsity", "layer", "cosine"]]
 
 
-def _encoder(study: Study, method: str, sparsity: float, seed: int) -> BertModel:
-    folder = paths.pretraining(study.study, method, sparsity, seed) / paths.CHECKPOINT
-    model, _, _ = load_checkpoint(MaskedBert, folder, sparsity, method)
+def _encoder(study: Study, run: Run) -> BertModel:
+    model, _, _ = load_checkpoint(MaskedBert, run.checkpoint(study.study), run.sparsity, run.method)
     return model.bert.to("cuda" if torch.cuda.is_available() else "cpu")

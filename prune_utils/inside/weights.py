@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from prune_utils.study import paths
+from prune_utils.study.grid import Run
 from prune_utils.study.schema import Study
 
 WORDS = 40  # in the heat map at most
@@ -19,7 +19,7 @@ def checkpoint(study: Study, sparsity: float, seed: int) -> tuple[dict[str, Tens
     from prune_utils.pruning.matrices import prunable_matrices
     from prune_utils.training.modeling import MaskedBert
 
-    folder = paths.pretraining(study.study, "gradual", sparsity, seed) / paths.CHECKPOINT
+    folder = Run("gradual", sparsity, seed).checkpoint(study.study)
     model, masks, _ = load_checkpoint(MaskedBert, folder, sparsity)
     return {name: p.detach() for name, p in prunable_matrices(model).items()}, masks
 

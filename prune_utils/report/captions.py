@@ -10,7 +10,7 @@ from prune_utils.analysis.results import missing
 from prune_utils.analysis.uncertainty import Draws
 from prune_utils.report.escaping import markdown
 from prune_utils.study import paths
-from prune_utils.study.grid import Cell, pretraining_runs
+from prune_utils.study.grid import Cell, all_runs
 from prune_utils.study.schema import Replay, Study
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.UNDECIDED: "?"}
@@ -21,7 +21,7 @@ def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> 
     if isinstance(study, Replay):
         return f"{len(cells)} rows of {markdown(study.table.cells)}, on {_many(cells.task.nunique(), 'task')}."
     holes = pd.DataFrame(missing(study), columns=[f.name for f in fields(Cell)])
-    wanted = len(pretraining_runs(study)) * len(study.grid.seeds)
+    wanted = len(all_runs(study))
     text = (
         f"{len(cells)} of {len(cells) + len(holes)} fine-tuned cells and {len(runs)} of {wanted} pre-training runs "
         "are finished."

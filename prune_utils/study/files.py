@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and work that is done by one process at a time."""
+"""Files that are complete or absent, and folders that one process holds at a time."""
 
 import contextlib
 import errno
@@ -9,17 +9,17 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 LOCK = ".lock"
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder to write in, which takes the place of `folder` once all is written; of two writers at once
-    the later one's stays."""
+    """Yield a temporary folder that replaces `folder` on success. If two processes write at once, the later one wins."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -31,7 +31,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def _take_place(new: Path, folder: Path) -> None:
-    """Moves the old folder aside, the new one in, and only then deletes the old."""
+    """Move the old folder aside, the new one into place, then delete the old one."""
     old = new.with_name(f"{new.name}-old")
     while True:
         with contextlib.suppress(FileNotFoundError):
@@ -40,7 +40,10 @@ def _take_place(new: Path, folder: Path) -> None:
             os.replace(new, folder)
             return
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another writer was between the two moves
+            if error.errno not in (
+                errno.ENOTEMPTY,
+                errno.EEXIST,
+            ):  # another writer took the place between the two moves
                 raise
         finally:
             shutil.rmtree(old, ignore_errors=True)
@@ -48,7 +51,7 @@ def _take_place(new: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write a file to, which becomes `path` once all is written."""
+    """Yield a temporary path; the file written there replaces `path` on success."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
         yield Path(folder) / path.name
@@ -57,20 +60,15 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file that is never seen half-written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as file:
+    """Write a text file that no reader ever sees half-written."""
+    with whole_file(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Writes JSON; a number that is not finite, which JSON has no word for, becomes null: a hole, not a value."""
+    """Write JSON. Numbers that are not finite become null, since JSON cannot represent them."""
     write_whole(path, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n")
 
 
@@ -88,24 +86,23 @@ def read_json(path: Path) -> dict:
 
 @contextlib.contextmanager
 def alone(folder: Path, wait: bool = True) -> Iterator[int]:
-    """Holds `folder` for this process; the kernel lets go when it ends, however it ends.
+    """Hold `folder` for this process. The operating system releases the lock when the process ends, however it ends.
 
-    Gives the lock's file descriptor: a child that inherits it holds the folder too.
-
-    Another holder is waited for; with `wait=False`, BlockingIOError is raised at once.
+    Yields the file descriptor of the lock; a child process that inherits it holds the folder too. Waits for another
+    holder, or raises BlockingIOError at once if `wait` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(0 if wait else 0.1)  # it may be somebody who only asked
+            time.sleep(0 if wait else 0.1)  # `held` takes the lock for an instant
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield file.fileno()
 
 
 def held(folder: Path) -> bool:
-    """Whether a process holds `folder` by `alone`. To ask is to hold it for an instant, together with others who ask."""
+    """Whether a process holds `folder`. Takes a shared lock for an instant."""
     try:
         with open(folder / LOCK) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -114,3 +111,16 @@ def held(folder: Path) -> bool:
     except FileNotFoundError:
         pass
     return False
+
+
+def once(made: Path, make: Callable[[], Any], read: Callable[[Path], T], lock: Path | None = None) -> T:
+    """Read `made`; if it is missing, call `make` first, which must create it, while holding a folder.
+
+    The folder is `lock`, by default the parent of `made`. Several processes may ask for the same result: one makes
+    it, the others wait and read it.
+    """
+    if not made.exists():
+        with alone(lock or made.parent):
+            if not made.exists():
+                make()
+    return read(made)

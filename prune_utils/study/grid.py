@@ -1,12 +1,14 @@
-"""The cells of a study: what is fine-tuned, and where each result lies."""
+"""The grid of a study: its pre-training runs and fine-tuned cells, and where each result lies."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from prune_utils.study import paths
-from prune_utils.study.schema import METHODS, PRUNED_ARMS, Study
+from prune_utils.study.schema import METHODS, PRUNED_ARMS, Replay, Study
 
-# how the zeros of an arm came to be; of any arm not here, by the pre-training method of its own name
+TRAINED = ["burn-in", "pre-training", "fine-tuning"]  # stages whose results hold their training time
+HOUR = 3600  # seconds
+# pruning method of each arm; arms that are not listed use the method of the same name
 ZEROS = {
     "dense": "none",
     "scratch": "none",
@@ -17,8 +19,27 @@ ZEROS = {
 
 
 @dataclass(frozen=True)
+class Run:
+    """One pre-training run; `method` is one of schema.METHODS."""
+
+    method: str
+    sparsity: float
+    seed: int
+
+    def folder(self, study: str) -> Path:
+        return paths.pretraining(study, self.method, self.sparsity, self.seed)
+
+    def checkpoint(self, study: str) -> Path:
+        return self.folder(study) / paths.CHECKPOINT
+
+    def dense(self) -> "Run":
+        """The burn-in of the same seed, from which every other run starts."""
+        return Run("dense", 0.0, self.seed)
+
+
+@dataclass(frozen=True)
 class Cell:
-    """The coordinates of one fine-tuned model; `arm` is one of schema.ARMS."""
+    """One fine-tuned model; `arm` is one of schema.ARMS."""
 
     task: str
     arm: str
@@ -29,29 +50,52 @@ class Cell:
     def folder(self, study: str) -> Path:
         return paths.cell(study, self.task, self.seed, self.arm, self.sparsity, self.learning_rate)
 
+    def checkpoint(self, study: str) -> Path:
+        """Kept for dense cells only: the other arms need no fine-tuned weights."""
+        return self.folder(study) / paths.CHECKPOINT
+
     @property
     def method(self) -> str:
-        """How the zeros of the cell came to be; "none" where it has none."""
+        """Method that chose the pruned weights; "none" for an un-pruned cell."""
         return ZEROS.get(self.arm, self.arm)
 
-    def pretrained(self) -> tuple[str, float] | None:
-        """The (method, sparsity) of the pre-training run that it descends from; None for one made from scratch."""
+    def pretrained(self) -> Run | None:
+        """The pre-training run that the cell starts from; None for `scratch`."""
         if self.arm == "scratch":
             return None
-        return ("gradual", 0.0) if self.arm in ("dense", "downstream") else (self.method, self.sparsity)
+        dense = self.arm in ("dense", "downstream")
+        return Run("gradual", 0.0, self.seed) if dense else Run(self.method, self.sparsity, self.seed)
 
     def dense(self) -> "Cell":
-        """The dense cell of the same task, rate and seed: where the downstream arm starts."""
+        """The dense cell of the same task, learning rate and seed, which `downstream` prunes."""
+        return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed)
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """One model that is fine-tuned for `epochs`, pruned in one shot and trained further (paper Fig. 3, right)."""
+
+    task: str
+    sparsity: float
+    learning_rate: float
+    seed: int
+    epochs: int
+
+    def folder(self, study: str) -> Path:
+        return paths.prunability(study, self.task, self.seed, self.sparsity, self.epochs)
+
+    def dense(self) -> Cell:
+        """The dense cell of the same coordinates."""
         return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed)
 
 
 def arms_at(study: Study, sparsity: float) -> list[str]:
-    """The arms that have cells at a sparsity: the two that bound every figure at 0, the pruned ones above."""
+    """Arms that have cells at a sparsity: the un-pruned ones at 0, the pruned ones above."""
     return [arm for arm in study.grid.arms if (arm in PRUNED_ARMS) == (sparsity > 0)]
 
 
 def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: list[str] | None = None) -> list[Cell]:
-    """The cells of one task and seed at some sparsities, of all the study's arms or of those given."""
+    """Cells of a task and seed at the given sparsities, for the given arms (default: all arms of the study)."""
     return [
         Cell(task, arm, sparsity, rate, seed)
         for sparsity in sparsities
@@ -61,7 +105,8 @@ def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: lis
     ]
 
 
-def all_cells(study: Study) -> list[Cell]:
+def all_cells(study: Study | Replay) -> list[Cell]:
+    """Every cell of the grid."""
     return [
         cell
         for task in study.tasks
@@ -70,14 +115,23 @@ def all_cells(study: Study) -> list[Cell]:
     ]
 
 
-def pretraining_runs(study: Study) -> list[tuple[str, float]]:
-    """The (method, sparsity) of every pre-training run, the dense one first; each seed has all of them."""
-    runs = [("dense", 0.0)] + [("gradual", s) for s in study.grid.sparsities]
-    controls = [method for method in METHODS if method in PRUNED_ARMS and method in study.grid.arms]
-    return runs + [(method, s) for method in controls for s in study.grid.sparsities if s > 0]
+def runs(study: Study | Replay, seed: int) -> list[Run]:
+    """Every pre-training run of a seed, the dense one first."""
+    grid = study.grid
+    controls = [method for method in METHODS if method in PRUNED_ARMS and method in grid.arms]
+    return [
+        Run("dense", 0.0, seed),
+        *(Run("gradual", s, seed) for s in grid.sparsities),
+        *(Run(method, s, seed) for method in controls for s in grid.sparsities if s > 0),
+    ]
 
 
-TRAINED = ["burn-in", "pre-training", "fine-tuning"]  # the stages whose results tell their seconds
+def all_runs(study: Study | Replay) -> list[Run]:
+    """Every pre-training run of a study."""
+    return [run for seed in study.grid.seeds for run in runs(study, seed)]
 
 
-HOUR = 3600
+def delayed(study: Study, task: str, seed: int) -> list[Delayed]:
+    """The models of a task and seed that are fine-tuned first, at the first learning rate of the study."""
+    wanted, rate = study.prunability, study.finetuning.learning_rates[0]
+    return [Delayed(task, wanted.sparsity, rate, seed, epochs) for epochs in wanted.epochs]

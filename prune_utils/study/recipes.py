@@ -1,4 +1,4 @@
-"""How a model is shaped, pre-trained and fine-tuned."""
+"""Sections of a params file on the model and its trainings."""
 
 from typing import Annotated, Literal
 
@@ -6,11 +6,11 @@ from pydantic import Field, field_validator, model_validator
 
 from prune_utils.study.section import Count, Positive, Section, Share, Sparsity
 
-CONTROLS = ("one_shot", "global", "heads")  # arms of one method each, of the same name
+CONTROLS = ("one_shot", "global", "heads")  # each is an arm and the pruning method of the same name
 
 
 class Model(Section):
-    """A BERT to start from by name or folder, or the shape (BertConfig's names) of one made from nothing."""
+    """A pre-trained BERT, given by folder or hub name, or the shape (BertConfig's names) of a new one."""
 
     pretrained: str | None
     hidden_size: Count | None = None
@@ -18,10 +18,10 @@ class Model(Section):
     num_attention_heads: Count | None = None
     intermediate_size: Count | None = None
     dropout: Share | None = None
-    initializer_range: Positive | None = None  # BERT's own 0.02 where not given
+    initializer_range: Positive | None = None  # default: BERT's 0.02
 
     @model_validator(mode="after")
-    def shape_or_name(self):
+    def _shape_or_name(self):
         shape = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
         missing = [name for name in shape if getattr(self, name) is None]
         if self.pretrained is None and missing:
@@ -29,35 +29,64 @@ class Model(Section):
         return self
 
 
-class Pretraining(Section):
-    burn_in_steps: Count  # un-pruned steps that make the dense model every arm starts from
-    burn_in_learning_rate: Positive
-    steps: Count  # of each pruned run, ramp included
-    ramp_steps: Count  # the cubic schedule's last step
-    frequency: Count  # steps between two renewals of the mask
+class Optimisation(Section):
+    """One training: AdamW with a linear decay to zero over `steps` optimiser steps."""
+
+    steps: Count
     batch_size: Count
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0)]
     warmup_share: Share  # of the steps, before the linear decay
     max_grad_norm: Positive
-    masked_share: Share  # of a sequence's tokens
-    max_masked: Count  # tokens of a sequence at most
-    duplicates: Count  # readings of the text at most, each with pairs and masks of its own (BERT's dupe_factor)
+
+
+class _Optimiser(Section):
+    """The settings that all trainings of one stage share."""
+
+    batch_size: Count
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_share: Share
+    max_grad_norm: Positive
+
+    def over(self, steps: int, learning_rate: float) -> Optimisation:
+        """The settings of a training over `steps` steps at a learning rate."""
+        shared = {name: getattr(self, name) for name in _Optimiser.model_fields}
+        return Optimisation(steps=steps, learning_rate=learning_rate, **shared)
+
+
+class Pretraining(_Optimiser):
+    """The burn-in, which makes the dense model of each seed, and the pruned runs that start from it."""
+
+    burn_in_steps: Count  # steps of the burn-in
+    burn_in_learning_rate: Positive
+    steps: Count  # of each pruned run, ramp included
+    ramp_steps: Count  # last step of the cubic schedule
+    frequency: Count  # steps between two updates of the mask
+    learning_rate: Positive
+    masked_share: Share  # of the tokens of a sequence
+    max_masked: Count  # tokens per sequence at most
+    duplicates: Count  # passes over the text at most, each with pairs and masks of its own (BERT's dupe_factor)
+
+    def optimisation(self, burn_in: bool) -> Optimisation:
+        """The settings of the burn-in, or of a pruned run."""
+        if burn_in:
+            return self.over(self.burn_in_steps, self.burn_in_learning_rate)
+        return self.over(self.steps, self.learning_rate)
 
     @model_validator(mode="after")
-    def ramp_fits(self):
+    def _ramp_fits(self):
         if self.ramp_steps > self.steps:
             raise ValueError(f"ramp_steps is {self.ramp_steps}; allowed is at most steps, {self.steps}")
         return self
 
 
 class EpochsFrom(Section):
-    sparsity: Sparsity  # from this one up
+    sparsity: Sparsity  # the first to which `epochs` apply
     epochs: Count
 
 
 class Epochs(Section):
-    """Epochs of each arm; a list where they grow with sparsity."""
+    """Epochs per arm; a list of stages where they depend on sparsity."""
 
     dense: Count
     scratch: Count
@@ -65,11 +94,11 @@ class Epochs(Section):
     random: Count
     information_deletion: list[EpochsFrom]
     downstream: list[EpochsFrom]  # after pruning, on top of the dense model's epochs
-    controls: dict[Literal[CONTROLS], Count] | None = None  # those of pretrain where not given
+    controls: dict[Literal[CONTROLS], Count] | None = None  # default: as for pretrain
 
     @field_validator("information_deletion", "downstream")
     @classmethod
-    def from_zero(cls, stages: list[EpochsFrom]):
+    def _from_zero(cls, stages: list[EpochsFrom]):
         starts = [stage.sparsity for stage in stages]
         if not starts or starts != sorted(set(starts)) or starts[0] != 0:
             raise ValueError(f"epochs start at sparsities {starts}; allowed is a rising list from 0.0")
@@ -81,23 +110,25 @@ class Epochs(Section):
 
 
 class Prunability(Section):
-    """Fine-tuning first: epochs of the dense model before it is pruned in one shot (paper §5)."""
+    """Fine-tuning first: epochs of the dense model before one-shot pruning (paper §5)."""
 
-    sparsity: Sparsity  # one of the grid's, for its gradual run has the masks to compare with
+    sparsity: Sparsity  # must be on the grid: masks are compared with those of its gradual run
     epochs: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
     @field_validator("epochs")
     @classmethod
-    def rising(cls, epochs: list[int]):
+    def _rising(cls, epochs: list[int]):
         if epochs != sorted(set(epochs)):
             raise ValueError(f"epochs are {epochs}; allowed is a rising list of whole numbers from 0 up")
         return epochs
 
 
-class Finetuning(Section):
-    batch_size: Count
+class Finetuning(_Optimiser):
+    """Fine-tuning of every cell; the learning rate with the best dev accuracy is selected."""
+
     learning_rates: Annotated[list[Positive], Field(min_length=1)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    warmup_share: Share
-    max_grad_norm: Positive
     epochs: Epochs
+
+    def optimisation(self, examples: int, epochs: int, learning_rate: float) -> Optimisation:
+        """The settings of `epochs` passes over `examples` training examples."""
+        return self.over(-(-epochs * examples // self.batch_size), learning_rate)

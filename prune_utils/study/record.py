@@ -1,4 +1,4 @@
-"""The params of studies beside each other."""
+"""The record of a study: its params beside its results, what may change in them, and its frames."""
 
 from pathlib import Path
 
@@ -12,11 +12,26 @@ from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 
 ABSENT = "–"
-OTHER = ("study", "machine", "table")  # which study, how it is run, and what stands for one: not part of its recipe
+# sections that may change between two runs of a study: results lie in folders that name their coordinates
+FREE = ("machine", "analysis", "grid", "tasks", "prunability")
+TEXT = (
+    "task",
+    "arm",
+    "method",
+    "precision",
+    "device",
+    "python",
+    "torch",
+    "transformers",
+    "datasets",
+    "numpy",
+    "commit",
+)
+OTHER = ("study", "machine", "table")  # not part of the recipe
 
 
 def differing(studies: dict[str, Study | Replay]) -> pd.DataFrame:
-    """The parameters in which studies differ: a row a key (section.key), a column a study, values as text."""
+    """Parameters in which studies differ, as text: one row per key (section.key), one column per study."""
     table = pd.DataFrame({name: pd.Series(_flat(_recipe(study)), dtype=object) for name, study in studies.items()})
     keys = dict.fromkeys(key for study in studies.values() for key in _flat(_recipe(study)))
     sections = list(dict.fromkeys(key.split(".")[0] for key in keys))
@@ -33,7 +48,7 @@ def _recipe(study: Study | Replay) -> dict:
 
 
 def _flat(value, key: str = "") -> dict[str, str]:
-    """{"section.key": value as text}; a list of sections (tasks, stages of epochs) is one value."""
+    """Flatten to {"section.key": text}; a list of sections (tasks, stages of epochs) is one value."""
     if isinstance(value, dict):
         parts = [_flat(inner, f"{key}.{name}" if key else name) for name, inner in value.items()]
         return {k: v for part in parts for k, v in part.items()}
@@ -49,39 +64,35 @@ def _text(value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-# what may differ between two runs of one study: how it is run and read, and how far its grid reaches
-FREE = ("machine", "analysis", "grid", "tasks", "prunability")
-
-
-def record(study: Study) -> None:
-    """Keeps a study's resolved params beside its results; left alone where they are the same, for its time counts."""
-    path, text = paths.results(study.study) / "params.yaml", yaml.safe_dump(study.model_dump(), sort_keys=False)
+def record(study: Study | Replay) -> None:
+    """Write the resolved params beside the results. An equal file is not touched: Snakemake compares its time."""
+    path, text = paths.results(study.study) / paths.RECORDED, yaml.safe_dump(study.model_dump(), sort_keys=False)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_whole(path, text)
 
 
 def check_same(study: Study | Replay, folder: Path) -> None:
-    """Raises ParamsError where `folder` was begun with other params, naming the keys that differ."""
+    """Raise ParamsError if the results in `folder` were made with other params; names each key and both values."""
     if different := differences(study, folder):
         raise ParamsError(
-            f"{paths.shown(folder)} was made with other params: {'; '.join(different)}. Give the "
-            "changed study a name (a params file) of its own, or delete that folder"
+            f"{paths.shown(folder)} was made with other params: {'; '.join(different)}. Give the changed study a name "
+            "(a params file) of its own, or delete that folder"
         )
 
 
 def differences(study: Study | Replay, folder: Path) -> list[str]:
-    """The keys in which a study differs from the one whose results are in `folder`, with both values.
+    """The keys in which a study differs from the recorded params in `folder`, with both values.
 
-    A grid, and what is fine-tuned before pruning, may change and a task may be added: results lie in folders that
-    name their coordinates, and those that are there stay what they are. The precision of the
-    machine may not: a cell computed in another would not be like the rest.
+    The grid and `prunability` may change, and tasks may be added. The precision of the machine may not: cells that
+    were computed in another precision are not comparable.
     """
-    if not (folder / "params.yaml").exists():
+    if not (folder / paths.RECORDED).exists():
         return []
-    old, new = read_yaml(folder / "params.yaml"), study.model_dump()
-    if isinstance(study, Replay) or "table" in old:
-        same = isinstance(study, Replay) and "table" in old  # an analysis alone: it is made anew in seconds
-        return [] if same else ["it was a table's study or a trained one, and is the other kind"]
+    old, new = read_yaml(folder / paths.RECORDED), study.model_dump()
+    if ("table" in old) != ("table" in new):
+        return ["existing results come from a table, and this study trains models, or vice versa"]
+    if "table" in new:
+        return []  # an analysis alone is repeated in seconds
     new_tasks = {task["name"]: task for task in new["tasks"]}
     different = [key for key in new if key not in FREE for key in _different(old.get(key), new[key], key)]
     different += _different(old["machine"]["precision"], new["machine"]["precision"], "machine.precision")
@@ -92,16 +103,19 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
 
 def _different(old, new, key: str) -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
-        return [
-            text
-            for name in sorted(old.keys() | new.keys(), key=str)
-            for text in _different(old.get(name), new.get(name), f"{key}.{name}")
-        ]
+        names = sorted(old.keys() | new.keys(), key=str)
+        return [text for name in names for text in _different(old.get(name), new.get(name), f"{key}.{name}")]
     return [] if old == new else [f"{key} was {old!r} and is {new!r}"]
 
 
-def write_csv(frame: pd.DataFrame, study: Study, name: str) -> Path:
-    """Writes a frame under the study's results; floats in full, so that equal runs give equal files."""
+def write_csv(frame: pd.DataFrame, study: Study | Replay, name: str | Path) -> Path:
+    """Write a frame under the study's results. Floats keep all digits, so equal runs give equal files."""
     path = paths.results(study.study) / name
     write_whole(path, frame.to_csv(index=False))
     return path
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a frame that `write_csv` wrote: the same floats to the last bit, names as text, empty fields as missing."""
+    text = dict.fromkeys(TEXT, str)
+    return pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=[""], dtype=text)

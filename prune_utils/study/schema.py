@@ -1,5 +1,6 @@
-"""The schema of a study: what a params file may say."""
+"""Schema of a study: every key that a params file may hold, and what each arm and method is called."""
 
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -10,71 +11,105 @@ from prune_utils.study.sources import Corpus, Task
 
 ARMS = ("dense", "scratch", "pretrain", "information_deletion", "downstream", "random", *CONTROLS)
 PRUNED_ARMS = ARMS[2:]
-METHODS = ("dense", "gradual", "random", *CONTROLS)  # how a pre-trained checkpoint came to be
-RAMPED = ("gradual", "global")  # by the cubic schedule; the others prune whole before the first step
+METHODS = ("dense", "gradual", "random", *CONTROLS)  # how the masks of a pre-trained checkpoint were chosen
+RAMPED = ("gradual", "global")  # methods that follow the cubic schedule; the others prune before the first step
+EMBEDDED = (
+    "The text is the package's own small English, **built to show the effect**: its tasks need what pre-training on it "
+    "teaches. These results show how the analysis works; only real text tests the claims."
+)
+StudyName = Annotated[str, Field(pattern=r"^[\w-]+$")]
 
 
 class Grid(Section):
+    """Sparsities, arms and seeds of a study."""
+
     sparsities: Annotated[list[Sparsity], Field(min_length=1)]
-    arms: list[Literal[ARMS]]  # `dense` among them: it is what all others are measured against
+    arms: list[Literal[ARMS]]  # must include `dense`, the baseline of every comparison
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
     @field_validator("arms")
     @classmethod
-    def has_dense(cls, arms: list[str]):
+    def _has_dense(cls, arms: list[str]):
         if "dense" not in arms:
-            raise ValueError(f"arms are {arms}; 'dense', against which all others are measured, must be among them")
+            raise ValueError(f"arms are {arms}; they must include 'dense', the baseline of every comparison")
         return arms
 
     @field_validator("sparsities")
     @classmethod
-    def whole_percents(cls, sparsities: list[float]):
+    def _whole_percents(cls, sparsities: list[float]):
         if sparsities != sorted(set(sparsities)) or sparsities[0] != 0:
             raise ValueError(f"sparsities are {sparsities}; allowed is a rising list that starts with 0.0")
         odd = [s for s in sparsities if abs(round(100 * s) - 100 * s) > 1e-9]
         if odd:
-            raise ValueError(f"sparsities {odd} are not whole percents, which name the folders of results")
+            raise ValueError(f"sparsities {odd} are not whole percents; results are stored in folders named by percent")
         return sparsities
 
 
 class Analysis(Section):
-    """Margins of the regimes: what still counts as no loss."""
+    """Margins of the regimes: the largest change that counts as no loss."""
 
     accuracy_margin: Annotated[float, Field(ge=0)]  # points of mean dev accuracy
     loss_margin: Annotated[float, Field(ge=0)]  # nats of held-out pre-training loss
 
 
 class Machine(Section):
-    """How to run, not what: these may change between two runs of a study."""
+    """How a study is run, as opposed to what it computes; may change between two runs of a study."""
 
-    jobs: Count  # notebooks at a time
-    threads: Count  # of each
+    jobs: Count  # notebooks that run at the same time
+    threads: Count  # per notebook
     precision: Literal["auto", "float32", "bfloat16"]
-    save_steps: Count  # between two checkpoints from which an interrupted training resumes
-    sparsities_per_node: Annotated[int, Field(ge=0)]  # fine-tuned by one notebook; 0: all
+    save_steps: Count  # steps between two checkpoints of a training, from which it resumes
+    sparsities_per_node: Annotated[int, Field(ge=0)]  # sparsities per notebook; 0: all
 
 
 class Table(Section):
-    """Results to analyse in place of a training (columns: see replay.read_table), and where they are from."""
+    """Published results to analyse instead of training; `analysis.replay.read_table` documents the columns."""
 
     cells: str  # a CSV file
-    movement: str | None = None  # another, of sort-order movement: learning_rate, task, mean_percent
-    origin: str
+    movement: str | None = None  # a CSV file of sort-order movement: learning_rate, task, mean_percent
+    origin: str  # where the numbers come from
+
+
+@dataclass(frozen=True)
+class _NoGrid:
+    """Grid of a study that trains nothing."""
+
+    sparsities: list[float] = field(default_factory=list)
+    arms: list[str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
 
 
 class Replay(Section):
-    """A study without training: the analysis alone, on a table of results."""
+    """A study that analyses a table of results. It has no tasks and an empty grid, so nothing of it is trained."""
 
-    study: Annotated[str, Field(pattern=r"^[\w-]+$")]
+    study: StudyName
     table: Table
     analysis: Analysis
     machine: Machine = Machine(jobs=1, threads=1, precision="float32", save_steps=1, sparsities_per_node=0)
 
+    @property
+    def tasks(self) -> list[Task]:
+        return []
+
+    @property
+    def grid(self) -> _NoGrid:
+        return _NoGrid()
+
+    @property
+    def origin(self) -> str:
+        """A sentence on what may be concluded, in Markdown."""
+        return f"Nothing was trained for this study. The numbers are those of {self.table.origin}."
+
+    @property
+    def tables(self) -> list[str]:
+        """Paths of the tables, as written in the params."""
+        return [self.table.cells, *([self.table.movement] if self.table.movement else [])]
+
 
 class Study(Section):
-    """A whole study; `study` names its folder under results/ and is its params file's name."""
+    """A study that trains models. `study` is the name of its params file and of its folder under results/."""
 
-    study: Annotated[str, Field(pattern=r"^[\w-]+$")]
+    study: StudyName
     corpus: Corpus
     tasks: Annotated[list[Task], Field(min_length=1)]
     model: Model
@@ -86,22 +121,32 @@ class Study(Section):
     machine: Machine
 
     @model_validator(mode="after")
-    def names_are_single(self):
+    def _tasks_fit(self):
         names = [task.name for task in self.tasks]
         if len(set(names)) < len(names):
-            raise ValueError(f"tasks are {names}; allowed is each name once")
+            raise ValueError(f"tasks are {names}; each name may occur once")
         if self.corpus.source != "embedded" and any(task.source == "embedded" for task in self.tasks):
             raise ValueError("an embedded task needs the embedded corpus, whose words it is written in")
         return self
 
     @model_validator(mode="after")
-    def prunability_is_on_the_grid(self):
+    def _prunability_is_on_the_grid(self):
         allowed, sparsity = self.grid.sparsities[1:], self.prunability.sparsity
         if sparsity not in allowed:
             raise ValueError(f"prunability.sparsity is {sparsity}; allowed is one of the grid's above 0: {allowed}")
         return self
 
+    @property
+    def origin(self) -> str:
+        """A sentence on what may be concluded, in Markdown."""
+        return EMBEDDED if self.corpus.source == "embedded" else "The text and the tasks are real."
+
+    @property
+    def tables(self) -> list[str]:
+        return []
+
     def task(self, name: str) -> Task:
+        """The task of a name. Raises ParamsError with the names of the study's tasks."""
         named = {task.name: task for task in self.tasks}
         if name not in named:
             raise ParamsError(f"task is {name!r}; allowed in study '{self.study}': {', '.join(named)}")

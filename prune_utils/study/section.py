@@ -1,4 +1,4 @@
-"""What every section of a params file is made of: strict values, and an error that says which was wrong."""
+"""Base class and value types of the sections of a params file."""
 
 from typing import Annotated
 
@@ -8,13 +8,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Sparsity = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Length = Annotated[int, Field(ge=8)]  # tokens of a sequence at most
+Length = Annotated[int, Field(ge=8)]  # largest number of tokens in a sequence
 
 
 class ParamsError(ValueError):
-    """A params file, or a parameter of a notebook, that cannot be used; its text is one clear sentence a fault."""
+    """Unusable input: params, a parameter of a notebook, or a file. The message is one sentence per fault."""
 
 
 class Section(BaseModel):
-    # strict, so that the string "2e-5", which YAML makes of a number without a point, is refused and not guessed at
+    # strict: YAML reads 2e-5 as a string, which must be refused, not converted
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -1,5 +1,6 @@
-"""Where text and tasks come from: the package's own language, local files, or the hub."""
+"""Sections of a params file on text and tasks: the embedded language, local files, or the hub."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -7,13 +8,14 @@ from pydantic import AfterValidator, Field
 from prune_utils.study.section import Count, Length, Section
 
 
-def _printable(name: str) -> str:
-    if not name.isprintable() or name.strip() != name or not 0 < len(name) <= 200:
-        raise ValueError(f"name is {name!r}; allowed are 1 to 200 printable characters, the outermost no blanks")
+def _task_name(name: str) -> str:
+    if not re.fullmatch(r"[\w+-]([\w .+-]*[\w.+-])?", name) or len(name) > 100:
+        allowed = "1 to 100 letters, digits, blanks and the characters _ . + -, without a blank or dot at the start"
+        raise ValueError(f"name is {name!r}; allowed are {allowed}")
     return name
 
 
-TaskName = Annotated[str, AfterValidator(_printable)]
+TaskName = Annotated[str, AfterValidator(_task_name)]  # names folders, pages and lines of figures
 
 
 class EmbeddedCorpus(Section):
@@ -26,24 +28,24 @@ class EmbeddedCorpus(Section):
 
 
 class LocalCorpus(Section):
-    """UTF-8 text files (.txt, .gz, .xz): sentences or paragraphs a line, an empty line between documents."""
+    """UTF-8 text files (.txt, .gz, .xz): one sentence or paragraph per line, an empty line between documents."""
 
     source: Literal["local"]
     files: Annotated[list[str], Field(min_length=1)]
     held_out_files: Annotated[list[str], Field(min_length=1)]
     vocabulary: str  # a WordPiece vocab.txt
-    lowercase: bool = True  # as the vocabulary is
-    replace: dict[str, str] = {}  # marks of the files' own tokenisation, and what they stand for
+    lowercase: bool = True  # must match the vocabulary
+    replace: dict[str, str] = {}  # strings of the files' own tokenisation, and their replacements
     max_length: Length
 
 
 class HubText(Section):
-    """A text data set of the hub, with a column `text`."""
+    """A text data set of the hub with a column `text`."""
 
     path: str
     configuration: str | None = None
     revision: str | None = None
-    rows_per_document: Count = 1  # more where a row is only a sentence
+    rows_per_document: Count = 1  # more than 1 if a row is a single sentence
 
 
 class HubCorpus(Section):
@@ -52,7 +54,7 @@ class HubCorpus(Section):
     source: Literal["hub"]
     datasets: Annotated[list[HubText], Field(min_length=1)]
     held_out_documents: Count
-    vocabulary: str  # the model whose tokenizer is used
+    vocabulary: str  # hub name of the tokenizer
     max_length: Length
 
 
@@ -64,7 +66,7 @@ class EmbeddedTask(Section):
 
 
 class LocalTask(Section):
-    """A folder of TSV files: GLUE's own layout for GLUE's tasks, else columns sentence[1, 2] and label."""
+    """A folder of TSV files: GLUE's layout for GLUE's tasks, else columns sentence (or sentence1, sentence2) and label."""
 
     source: Literal["local"]
     name: TaskName

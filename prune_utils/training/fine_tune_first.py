@@ -1,55 +1,56 @@
-"""Fine-tuning first: the dense model tuned for some epochs, then pruned in one shot and trained on (paper §5)."""
+"""Fine-tuning first: the dense model is fine-tuned, pruned in one shot, and trained further (paper §5)."""
 
 from pathlib import Path
 
 from datasets import Dataset
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from prune_utils.data import prepared, text
 from prune_utils.pruning.callbacks import FixedMask
-from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.pruning.masks import magnitude_masks
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
 from prune_utils.pruning.movement import mask_differences, movement
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study import paths
-from prune_utils.study.files import alone, read_json, write_json
-from prune_utils.study.grid import Cell
+from prune_utils.study.files import once, read_json, write_json
+from prune_utils.study.grid import Delayed, Run
 from prune_utils.study.schema import Study
-from prune_utils.training.finetuning import finetune, fit, starting_model
+from prune_utils.training.finetuning import fine_tuned, finetune, fit, starting_model
 from prune_utils.training.machine import provenance
 from prune_utils.training.pretraining import pretrain
 from prune_utils.training.scores import scores
 from prune_utils.training.trainer import discard
 
+SCRATCH = ("trainer-dense", "trainer-pruned")  # checkpoints of the two trainings
 
-def fine_tune_first(study: Study, task: str, seed: int, epochs: int) -> dict:
-    """The result of a task fine-tuned for `epochs` (0: not at all), pruned to the study's `prunability.sparsity`, and
-    trained on as the downstream arm is; computed unless it is finished already. Dev predictions lie beside it.
 
-    At the first of the study's learning rates only. After as many epochs as the dense arm has, it is that arm's
-    model that is pruned; for other counts one is trained, with a linear decay of its own as in the paper.
+def fine_tune_first(study: Study, cell: Delayed) -> dict:
+    """Return the result of a model that is fine-tuned first; train it unless it is finished.
+
+    The dense model is fine-tuned for `cell.epochs` (0: not at all), pruned in one shot, and trained further as in the
+    `downstream` arm. For as many epochs as the `dense` arm has, the model of that arm is reused; for other counts one
+    is trained, with a linear decay of its own as in the paper. Dev predictions lie beside the result.
     """
-    sparsity = study.prunability.sparsity
-    folder = paths.prunability(study.study, task, seed, sparsity, epochs)
-    with alone(folder):
-        if not (folder / paths.RESULT).exists():
-            _train(study, Cell(task, "downstream", sparsity, study.finetuning.learning_rates[0], seed), epochs, folder)
-    return read_json(folder / paths.RESULT)
+    folder = cell.folder(study.study)
+    result = once(folder / paths.RESULT, lambda: write_json(folder / paths.RESULT, _trained(study, cell)), read_json)
+    for name in SCRATCH:  # kept until the result is written: an interrupted training resumes from both
+        discard(folder / name)
+    return result
 
 
 def gradual_masks(study: Study, sparsity: float, seed: int) -> dict[str, Tensor]:
-    """The masks made in pre-training at a sparsity, pre-trained for if they are not there."""
-    pretrain(study, "gradual", sparsity, seed)
-    return load_masks(paths.pretraining(study.study, "gradual", sparsity, seed) / paths.CHECKPOINT / MASKS)
+    """The masks of the gradual run at a sparsity, which is trained if it is not finished."""
+    run = Run("gradual", sparsity, seed)
+    pretrain(study, run)
+    return load_masks(run.checkpoint(study.study) / MASKS)
 
 
-def _train(study: Study, cell: Cell, epochs: int, folder: Path) -> None:
-    tokenizer = text.tokenizer(study.corpus)
+def _trained(study: Study, cell: Delayed) -> dict:
+    folder, tokenizer = cell.folder(study.study), text.tokenizer(study.corpus)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
     pretrained, _, _ = starting_model(study, cell.dense(), labels=len(training.unique("labels")))
-    model, seconds = _fine_tuned(study, cell.dense(), epochs, training, folder / "trainer-dense", tokenizer)
+    model, seconds = _fine_tuned(study, cell, training, folder / SCRATCH[0], tokenizer)
     before, after = prunable_matrices(pretrained), prunable_matrices(model)
     moved = movement(before, after)
     differences = mask_differences(gradual_masks(study, cell.sparsity, cell.seed), before, after, cell.sparsity)
@@ -57,41 +58,33 @@ def _train(study: Study, cell: Cell, epochs: int, folder: Path) -> None:
     apply_masks(model, masks)
     realised = check_zeros(model, masks, cell.sparsity)
     more = study.finetuning.epochs.of("downstream", cell.sparsity)
-    pruning = FixedMask(model, masks)
-    seconds += fit(model, training, study, cell, more, folder / "trainer-pruned", tokenizer, pruning)
+    seconds += fit(model, training, study, cell, more, folder / SCRATCH[1], tokenizer, FixedMask(model, masks))
     check_zeros(model, masks, cell.sparsity)
-    write_json(
-        folder / paths.RESULT,
-        {
-            "task": cell.task,
-            "seed": cell.seed,
-            "learning_rate": cell.learning_rate,
-            "epochs": epochs,
-            "epochs_after": more,
-            "target_sparsity": cell.sparsity,
-            "realised_sparsity": realised,
-            "final_sparsity": sparsities(model)["prunable"],
-            "movement_mean": moved.mean,
-            "movement_std": moved.std,
-            **differences,
-            **scores(model, training, dev, study, tokenizer, folder),
-            "seconds": seconds,
-            **provenance(study.machine),
-        },
-    )
-    # only now: until the result is written, a training cut off in its second half resumes from both
-    discard(folder / "trainer-dense")
-    discard(folder / "trainer-pruned")
+    return {
+        "task": cell.task,
+        "seed": cell.seed,
+        "learning_rate": cell.learning_rate,
+        "epochs": cell.epochs,
+        "epochs_after": more,
+        "target_sparsity": cell.sparsity,
+        "realised_sparsity": realised,
+        "final_sparsity": sparsities(model)["prunable"],
+        "movement_mean": moved.mean,
+        "movement_std": moved.std,
+        **differences,
+        **scores(model, training, dev, study, tokenizer, folder),
+        "seconds": seconds,
+        **provenance(study.machine),
+    }
 
 
 def _fine_tuned(
-    study: Study, dense: Cell, epochs: int, data: Dataset, folder: Path, tokenizer: PreTrainedTokenizerBase
+    study: Study, cell: Delayed, data: Dataset, folder: Path, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[PreTrainedModel, float]:
-    """The dense model after `epochs` of a task, and the seconds that training it took here."""
-    if epochs == study.finetuning.epochs.dense:
-        finetune(study, dense)
-        checkpoint = dense.folder(study.study) / paths.CHECKPOINT
-        return load_checkpoint(AutoModelForSequenceClassification, checkpoint, 0.0)[0], 0.0
-    model, _, _ = starting_model(study, dense, labels=len(data.unique("labels")))
-    seconds = fit(model, data, study, dense, epochs, folder, tokenizer) if epochs else 0.0
-    return model.cpu(), seconds  # to be compared with the pre-trained one, wherever the Trainer had it
+    """The dense model after the epochs of a cell, and the seconds that its training took in this process."""
+    if cell.epochs == study.finetuning.epochs.dense:
+        finetune(study, cell.dense())
+        return fine_tuned(study, cell.dense()), 0.0
+    model, _, _ = starting_model(study, cell.dense(), labels=len(data.unique("labels")))
+    seconds = fit(model, data, study, cell, cell.epochs, folder, tokenizer) if cell.epochs else 0.0
+    return model.cpu(), seconds  # compared with the pre-trained model, which is on the CPU

@@ -1,4 +1,4 @@
-"""Where a number came from: versions, hardware, precision, commit, time."""
+"""The machine a result was computed on: versions, hardware, precision, commit and time."""
 
 import platform
 import subprocess
@@ -15,8 +15,7 @@ PACKAGES = ("torch", "transformers", "datasets", "numpy")
 
 
 def provenance(machine: Machine) -> dict[str, str]:
-    """Flat facts to keep beside a result."""
-
+    """Versions, hardware, precision, commit and time, to be stored with a result."""
     return {
         "precision": "bfloat16" if bfloat16(machine) else "float32",
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {machine.threads} threads",
@@ -28,7 +27,7 @@ def provenance(machine: Machine) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The project's git commit, "+changes" where the tree differs from it; "unknown" outside a checkout."""
+    """The git commit of the project, with "+changes" if the tree is modified; "unknown" outside a checkout."""
     try:
         run = subprocess.run(
             ["git", "describe", "--always", "--dirty=+changes"],
@@ -43,7 +42,7 @@ def commit() -> str:
 
 
 def bfloat16(machine: Machine) -> bool:
-    """Whether to train in bfloat16: as asked, or with "auto" where a GPU or the processor computes in it."""
+    """Whether to train in bfloat16. With precision "auto": if the GPU, or without one the CPU, supports it natively."""
     if machine.precision == "auto":
         if torch.cuda.is_available():
             return torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,4 +1,4 @@
-"""Models: a BERT that pre-trains on masked tokens alone, and where each model of a study starts from."""
+"""Models: a BERT that computes logits only at masked tokens, and the starting model of a study."""
 
 import torch
 from torch import Tensor
@@ -13,9 +13,9 @@ from prune_utils.study.section import ParamsError
 
 
 class MaskedBert(BertForPreTraining):
-    """BertForPreTraining that computes vocabulary logits only where a token is to be predicted.
+    """BertForPreTraining that computes vocabulary logits only at the tokens to predict.
 
-    With 15 % of tokens masked, seven in eight logits of the largest product in the model would be thrown away.
+    With 15 % of the tokens masked, 85 % of the logits of the largest matrix product would be discarded.
     """
 
     def forward(
@@ -26,13 +26,13 @@ class MaskedBert(BertForPreTraining):
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
     ) -> ModelOutput:
-        """`input_ids`, `labels` (IGNORED where nothing is predicted): (batch, tokens); `next_sentence_label`: (batch,).
+        """`input_ids`, `labels` (IGNORED at tokens that are not predicted): (batch, tokens); `next_sentence_label`: (batch,).
 
-        Returns `loss`, mean masked-token loss plus mean next-sentence loss in nats; in eval mode also, by
+        Returns `loss`, mean masked-token loss plus mean next-sentence loss in nats; in eval mode also, per
         example, shape (batch,): `mlm_nll`, `mlm_correct`, `mlm_tokens`, `nsp_nll`, `nsp_correct`.
         """
         hidden, pooled = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[:2]
-        where = labels != IGNORED  # indexing by it makes a GPU wait for the count: once a step, and worth it
+        where = labels != IGNORED  # on a GPU, boolean indexing synchronises once per step
         logits = self.cls.predictions(hidden[where]).float()
         answers = labels[where]
         next_logits = self.cls.seq_relationship(pooled).float()
@@ -54,7 +54,7 @@ class MaskedBert(BertForPreTraining):
 
 
 def new_model(study: Study, tokenizer: PreTrainedTokenizerBase, seed: int) -> MaskedBert:
-    """The model that a study starts from: a named one, or one of the given shape with weights drawn by `seed`."""
+    """The starting model of a study: a pre-trained one, or one of the given shape with random weights from `seed`."""
     set_seed(seed)
     configuration = new_configuration(study, tokenizer)
     if study.model.pretrained:
@@ -65,7 +65,7 @@ def new_model(study: Study, tokenizer: PreTrainedTokenizerBase, seed: int) -> Ma
 def new_configuration(study: Study, tokenizer: PreTrainedTokenizerBase) -> BertConfig:
     """The configuration of a study's starting model.
 
-    Raises ParamsError where `model.pretrained` names something that is not a BERT.
+    Raises ParamsError if `model.pretrained` is not a BERT or its vocabulary is too small.
     """
     shape = study.model
     given = {
@@ -87,7 +87,7 @@ def new_configuration(study: Study, tokenizer: PreTrainedTokenizerBase) -> BertC
         vocab_size=len(tokenizer),
         pad_token_id=tokenizer.pad_token_id,
         architectures=["BertForPreTraining"],
-        max_position_embeddings=-(-study.corpus.max_length // 8) * 8,  # batches on a GPU are padded to eights
+        max_position_embeddings=-(-study.corpus.max_length // 8) * 8,  # batches on a GPU are padded to multiples of 8
         hidden_size=shape.hidden_size,
         num_hidden_layers=shape.num_hidden_layers,
         num_attention_heads=shape.num_attention_heads,
@@ -97,5 +97,5 @@ def new_configuration(study: Study, tokenizer: PreTrainedTokenizerBase) -> BertC
 
 
 def _where(name: str) -> str:
-    """A folder where there is one of that name under the project's root, else the name of a model of the hub."""
+    """The folder of that name below the project's root if it exists, else a name of the hub."""
     return str(paths.given(name)) if paths.given(name).is_dir() else name

@@ -1,4 +1,4 @@
-"""A few seconds of a study's own training steps, on random tokens, to tell how long all of them will take here."""
+"""Measure a few training steps of a study on random tokens, to estimate how long the whole study takes here."""
 
 import tempfile
 import time
@@ -15,18 +15,19 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedMo
 from prune_utils.data.pairs import IGNORED
 from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.pruning.checkpoints import all_kept
+from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine, Study
 from prune_utils.training import sizes
 from prune_utils.training.modeling import MaskedBert
 from prune_utils.training.sizes import shape
-from prune_utils.training.trainer import Recipe, predict, train
+from prune_utils.training.trainer import predict, train
 
-SECONDS, LEAST, MOST = 1.0, 2, 40  # of steps timed: until both of the first, or the last
-FIRST = 1  # steps not timed: caches are cold and buffers made
+SECONDS, LEAST, MOST = 1.0, 2, 40  # stop after SECONDS and LEAST steps, or after MOST steps
+FIRST = 1  # steps that are not timed: caches are cold and buffers are allocated
 LIMIT = {
     "cpu": 1e11,
     "cuda": 1e14,
-}  # FLOP of a step; above it two smaller batches are timed, and a line drawn through them
+}  # FLOP per step; above this, two smaller batches are timed and extrapolated
 PADDING = SimpleNamespace(pad_token_id=0)
 
 
@@ -41,12 +42,12 @@ class Pace:
     evaluation: float
 
     def finetuning_step(self, tokens: float) -> float:
-        """The seconds of a fine-tuning step, between those measured by its length."""
+        """Seconds per fine-tuning step, interpolated between the measured lengths."""
         return float(np.interp(tokens, list(self.step), list(self.step.values())))
 
 
 def measure(study: Study, pair_tokens: float, masked: float, task_tokens: list[float]) -> Pace:
-    """Times the study's model, batches, precision and threads, at the pairs' length and the tasks' extreme ones."""
+    """Measure the study's model at its batch size, precision and threads, for pairs and for the shortest and longest tasks."""
     torch.set_num_threads(study.machine.threads)
     pairs = random_sequences(study, round(pair_tokens), round(masked))
     start, pair = _step(_model(study, MaskedBert), pairs, study.pretraining.batch_size, study.machine)
@@ -59,7 +60,7 @@ def measure(study: Study, pair_tokens: float, masked: float, task_tokens: list[f
 
 
 def random_sequences(study: Study, tokens: int, masked: int = 0) -> Dataset:
-    """Enough sequences for the largest batch, of random words; `masked` of each to be predicted, or a label for all."""
+    """Random sequences for the largest batch, with `masked` tokens to predict each, or with a class label if 0."""
     random, batch = np.random.default_rng(0), max(study.pretraining.batch_size, study.finetuning.batch_size)
     ids = random.integers(5, shape(study).vocabulary, (batch, tokens))
     columns = {"input_ids": ids.tolist(), "token_type_ids": np.zeros_like(ids).tolist(), "length": [tokens] * batch}
@@ -89,7 +90,7 @@ def _model(study: Study, kind: type) -> PreTrainedModel:
 
 
 class _Clock(FixedMask):
-    """The time after every step, of a training that is pruned like all others."""
+    """Records the time after every step of a training with a (full) mask."""
 
     def __init__(self, model: PreTrainedModel):
         super().__init__(model, all_kept(model))
@@ -104,7 +105,7 @@ class _Clock(FixedMask):
 
 
 def _step(model: PreTrainedModel, data: Dataset, batch: int, machine: Machine) -> tuple[float, float]:
-    """Seconds before the first step of a training, and of one step."""
+    """Seconds before the first step of a training, and seconds per step."""
     part = _affordable(model, data, batch, sizes.TRAINING)
     start, small = _timed(model, data, part, machine)
     if part == batch:
@@ -115,21 +116,22 @@ def _step(model: PreTrainedModel, data: Dataset, batch: int, machine: Machine) -
 
 def _timed(model: PreTrainedModel, data: Dataset, batch: int, machine: Machine) -> tuple[float, float]:
     clock = _Clock(model)
-    recipe = Recipe(MOST + FIRST + 1, batch, 1e-5, 0.01, 0.0, 1.0, seed=0)
-    # no checkpoints: they are rare in a training, and would be most of this one
+    shape = {"steps": MOST + FIRST + 1, "batch_size": batch, "learning_rate": 1e-5}
+    optimisation = Optimisation(**shape, weight_decay=0.01, warmup_share=0.0, max_grad_norm=1.0)
+    # no checkpoints: in so short a training they would dominate
     quiet = machine.model_copy(update={"save_steps": 10**9})
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        train(model, data, recipe, Path(folder), quiet, PADDING, clock)
+        train(model, data, optimisation, 0, Path(folder), quiet, PADDING, clock)
     step = median(np.diff(clock.times)[FIRST - 1 :])
     return max(0.0, clock.times[0] - began - step), float(step)
 
 
 def _evaluation(model: PreTrainedModel, data: Dataset, study: Study) -> float:
-    """FLOP a second of an evaluation: what a longer one does more than a shorter one, so that its start is left out."""
+    """FLOP per second of an evaluation, from the difference of a long and a short one, which cancels the start-up time."""
     part = _affordable(model, data, len(data), 1)
     times = []
-    for rounds in (1, 1, 1 + 2 * len(data) // part):  # the first warms up
+    for rounds in (1, 1, 1 + 2 * len(data) // part):  # the first one warms up
         rows = data.select(np.arange(rounds * part) % len(data))
         began = time.perf_counter()
         predict(model, rows, study.machine, PADDING)
@@ -139,7 +141,7 @@ def _evaluation(model: PreTrainedModel, data: Dataset, study: Study) -> float:
 
 
 def _affordable(model: PreTrainedModel, data: Dataset, batch: int, passes: int) -> int:
-    """Sequences of a batch that a probe can pay for."""
+    """Number of sequences per batch that keeps a probe short."""
     weights = sum(p.numel() for p in model.parameters())
     limit = LIMIT["cuda" if torch.cuda.is_available() else "cpu"]
     return int(np.clip(limit // (2 * passes * weights * data[0]["length"]), 1, batch))

@@ -1,4 +1,4 @@
-"""What a fine-tuned classifier scores: dev metrics, and the loss it is left with on its training set."""
+"""Scores of a fine-tuned classifier: dev metrics, and the loss on its training set."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import f1_score, matthews_corrcoef
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from prune_utils.study import paths
 from prune_utils.study.schema import Study
 from prune_utils.training.trainer import predict
 
@@ -20,7 +21,7 @@ def scores(
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
 ) -> dict[str, float]:
-    """Dev metrics, whose predictions are kept in `folder`, and the loss on the whole training set, in nats."""
+    """Dev metrics, and the loss (nats) on the whole training set; dev predictions are stored in `folder`."""
     return {
         **_dev_scores(model, dev, study, tokenizer, folder),
         "train_loss": float(_losses(*_predicted(model, training, study, tokenizer)).mean()),
@@ -28,27 +29,27 @@ def scores(
 
 
 def _predicted(model, data, study: Study, tokenizer: PreTrainedTokenizerBase) -> tuple[np.ndarray, np.ndarray]:
-    """Logits, shape (examples, labels), and the right answers, shape (examples,)."""
+    """Logits, shape (examples, labels), and labels, shape (examples,)."""
     unlabelled = data.remove_columns("labels")
     return predict(model, unlabelled, study.machine, tokenizer)[0].astype(np.float64), np.asarray(data[:]["labels"])
 
 
 def _losses(logits: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """The cross-entropy of each example, in nats."""
+    """Cross-entropy per example, in nats."""
     return -log_softmax(logits, axis=1)[np.arange(len(answers)), answers]
 
 
 def _dev_scores(model, dev, study: Study, tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[str, float]:
-    """Dev metrics; F1 for two labels only, where it has one meaning. The predictions are kept beside them.
+    """Dev metrics; F1 for two labels only, where its meaning is unambiguous.
 
-    A model that diverged predicts nothing: its metrics are NaN, and no learning rate is selected for them.
+    If the model diverged, the accuracy is NaN and no predictions are stored; such a cell is never selected.
     """
     logits, answers = _predicted(model, dev, study, tokenizer)
     if not np.isfinite(logits).all():
         return {"dev_accuracy": float("nan"), "dev_examples": len(answers)}
     predictions = logits.argmax(1)
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "dev_predictions.npy", predictions.astype(np.uint8), allow_pickle=False)
+    np.save(folder / paths.PREDICTIONS, predictions.astype(np.uint8), allow_pickle=False)
     two = logits.shape[1] == 2
     return {
         "dev_accuracy": float((predictions == answers).mean()),

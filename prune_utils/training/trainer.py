@@ -1,9 +1,8 @@
-"""One training with transformers' Trainer: order, precision, checkpoints to resume from, and evaluation."""
+"""One training or evaluation with transformers' Trainer: data order, precision, and checkpoints to resume from."""
 
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,27 +23,15 @@ from transformers.trainer_callback import ProgressCallback
 from prune_utils.data.batches import lengths_of, padded, training_order
 from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.study.files import write_json
+from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine
 from prune_utils.training.machine import bfloat16
 
-WHOLE = "whole.json"  # written last into a Trainer checkpoint; one without it was cut off and is not resumed from
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How long and how fast to train; `steps` are optimiser steps, the rate decays linearly to zero over them."""
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup_share: float
-    max_grad_norm: float
-    seed: int
+WHOLE = "whole.json"  # written last into a Trainer checkpoint: one without it is incomplete and not resumed from
 
 
 class _Checkpoints(TrainerCallback):
-    """Completes each of the Trainer's checkpoints: pruning state first, then the mark that it is whole."""
+    """Adds the pruning state to each Trainer checkpoint, then marks it as complete."""
 
     def __init__(self, pruning: GradualPruning | None):
         self.pruning = pruning
@@ -57,14 +44,14 @@ class _Checkpoints(TrainerCallback):
 
 
 def discard(folder: Path) -> None:
-    """Removes the checkpoints of a training, their marks first: one half-removed must not be resumed from."""
+    """Remove the checkpoints of a training; the marks go first, so that a half-removed one is not resumed from."""
     for mark in folder.glob(f"checkpoint-*/{WHOLE}"):
         mark.unlink()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _resumable(folder: Path) -> Path | None:
-    """The last whole checkpoint of an interrupted training; those cut off while being written are removed."""
+    """The last complete checkpoint of an interrupted training; removes incomplete ones."""
     found = []
     for checkpoint in folder.glob("checkpoint-*"):
         if (checkpoint / WHOLE).exists():
@@ -79,64 +66,65 @@ def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
     args = TrainingArguments(
         output_dir=str(folder),
         bf16=bfloat16(machine),
-        use_cpu=not torch.cuda.is_available(),  # without it transformers refuses bfloat16 on a processor
+        use_cpu=not torch.cuda.is_available(),  # otherwise transformers refuses bfloat16 on a CPU
         report_to="none",
         remove_unused_columns=False,
         per_device_eval_batch_size=128,
         dataloader_pin_memory=torch.cuda.is_available(),
         **options,
     )
-    args._n_gpu = 1  # a job is one model on one device; several would split the batch and change the recipe
+    args._n_gpu = 1  # one model per device: data parallelism would change the batch size
     return args
 
 
 class _Trainer(Trainer):
     def floating_point_ops(self, inputs) -> int:
-        """Not counted: walking all modules for it in every step takes a twentieth of a small model's time."""
+        """Not counted: the traversal of all modules takes 5 % of the step time of a small model."""
         return 0
 
 
 def make_trainer(
     model: PreTrainedModel, args: TrainingArguments, tokenizer: PreTrainedTokenizerBase, **options
 ) -> Trainer:
-    """A Trainer whose batches are padded to their own longest example."""
+    """A Trainer that pads each batch to its longest example."""
     return _Trainer(model=model, args=args, data_collator=partial(padded, padding=tokenizer.pad_token_id), **options)
 
 
 def train(
     model: PreTrainedModel,
     data: Dataset,
-    recipe: Recipe,
+    optimisation: Optimisation,
+    seed: int,
     folder: Path,
     machine: Machine,
     tokenizer: PreTrainedTokenizerBase,
     pruning: TrainerCallback | None = None,
     progress: bool = False,
 ) -> tuple[float, list[dict]]:
-    """Trains `model` in place; returns the seconds it took in this process, and the losses logged on the way.
+    """Train `model` in place; return the seconds taken in this process and the logged losses, [{"step", "loss"}].
 
-    `folder` holds checkpoints from which a training that was interrupted resumes exactly; the caller removes it
-    with `discard` once what it made of the model is safe.
+    `folder` holds the checkpoints from which an interrupted training resumes exactly; the caller removes it with
+    `discard` once the results are stored. `pruning` is a callback such as FixedMask.
     """
     started = time.perf_counter()
-    set_seed(recipe.seed)
+    set_seed(seed)
     lengths = lengths_of(data)
-    order = training_order(lengths, recipe.batch_size, recipe.steps * recipe.batch_size, recipe.seed)
+    order = training_order(lengths, optimisation.batch_size, optimisation.steps * optimisation.batch_size, seed)
     args = arguments(
         folder,
         machine,
-        max_steps=recipe.steps,
-        per_device_train_batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
+        max_steps=optimisation.steps,
+        per_device_train_batch_size=optimisation.batch_size,
+        learning_rate=optimisation.learning_rate,
+        weight_decay=optimisation.weight_decay,
         lr_scheduler_type="linear",
-        warmup_steps=round(recipe.warmup_share * recipe.steps),
-        max_grad_norm=recipe.max_grad_norm,
-        seed=recipe.seed,
+        warmup_steps=round(optimisation.warmup_share * optimisation.steps),
+        max_grad_norm=optimisation.max_grad_norm,
+        seed=seed,
         train_sampling_strategy="sequential",
         save_steps=machine.save_steps,
         save_total_limit=2,
-        logging_steps=max(1, recipe.steps // 20),
+        logging_steps=max(1, optimisation.steps // 20),
         logging_nan_inf_filter=False,
         disable_tqdm=not progress,
     )
@@ -157,13 +145,13 @@ def train(
 
 
 def predict(model: PreTrainedModel, data: Dataset, machine: Machine, tokenizer: PreTrainedTokenizerBase) -> tuple:
-    """The model's outputs besides its loss, each with one row an example in the order of `data`.
+    """The outputs of a model except its loss: arrays with one row per example, in the order of `data`.
 
-    Batches are made of like lengths; the rows are put back in order.
+    Batches hold examples of similar length; the rows are put back in order.
     """
     lengths = lengths_of(data)
     order = np.argsort(lengths, kind="stable")
-    with tempfile.TemporaryDirectory() as folder:  # a Trainer wants one, even to predict
+    with tempfile.TemporaryDirectory() as folder:  # required by Trainer even for prediction
         args = arguments(Path(folder), machine, disable_tqdm=True)
         outputs = make_trainer(model, args, tokenizer).predict(data.select(order).remove_columns("length")).predictions
     back = np.argsort(order, kind="stable")

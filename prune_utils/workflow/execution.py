@@ -1,4 +1,4 @@
-"""One node: a template notebook in, an executed notebook out."""
+"""Execute one node: a template notebook becomes an executed notebook and its frames."""
 
 import os
 import sys
@@ -13,29 +13,41 @@ from traitlets.config import Config
 
 from prune_utils.study import paths
 from prune_utils.study.params import read_yaml, validated
+from prune_utils.study.record import write_csv
+from prune_utils.study.schema import Study
 from prune_utils.workflow import progress, status
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.nodes import Node, nodes
 
 
 def execute_node(params: Path, notebook: Path) -> None:
-    """Executes the node of a study that makes `notebook` (a path from the study's results, where this is called)."""
-    node = next(node for node in nodes(validated(read_yaml(params))) if node.notebook == notebook)
+    """Execute the node of a study that makes `notebook`, a path below the results folder, the current directory."""
+    study = validated(read_yaml(params))
+    node = next(node for node in nodes(study) if node.notebook == notebook)
     execute(params, node.template, notebook, node.parameters)
+    _write_frames(study, node)
+
+
+def _write_frames(study: Study, node: Node) -> None:
+    """Write the frame of a training notebook beside it; the other notebooks write theirs themselves."""
+    from prune_utils.analysis.results import cells_frame, pretraining_frame
+
+    if node.template in (paths.PRETRAINING_NOTEBOOK, paths.FINETUNING_NOTEBOOK):
+        frame = pretraining_frame if node.template == paths.PRETRAINING_NOTEBOOK else cells_frame
+        write_csv(frame(study, list(node.trainings)), study, node.frames[0])
 
 
 def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> None:
-    """Executes `template` with a study's params and a node's own `parameters`.
+    """Execute `template` with a study's params and the node's own `parameters`.
 
-    The result is named `notebook` only once it is whole. A failed one is left beside it with the sentence that
-    says why; that is printed, the whole traceback goes to stderr, and the exit status is 1.
+    The result gets the name `notebook` only when it is complete. A failed one is kept beside it with the reason, which
+    is also printed; the traceback goes to stderr, and the exit status is 1.
     """
-    content = read_yaml(params)
-    study = validated(content)
+    study = validated(read_yaml(params))
     print(progress.line(study, notebook, "begun"), flush=True)
     unfinished = paths.unfinished(notebook)
     notebook.parent.mkdir(parents=True, exist_ok=True)
     try:
-        run_notebook(template, unfinished, {**content, "extends": "", **parameters})
+        run_notebook(template, unfinished, {"params": str(params.resolve()), **parameters})
     except Exception as error:
         traceback.print_exc()
         print(progress.line(study, notebook, "failed"), *_told(error, unfinished), sep="\n    ", flush=True)
@@ -45,7 +57,7 @@ def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> N
 
 
 def run_notebook(template: Path, executed: Path, parameters: dict) -> None:
-    """Executes `template` from the project's root with `parameters`; raises PapermillExecutionError where a cell fails."""
+    """Execute `template` from the project's root. Raises PapermillExecutionError if a cell fails."""
     with tempfile.TemporaryDirectory() as sockets:
         papermill.execute_notebook(
             template,
@@ -53,13 +65,13 @@ def run_notebook(template: Path, executed: Path, parameters: dict) -> None:
             parameters=parameters,
             cwd=paths.ROOT,
             progress_bar=False,
-            # kernel and client talk through files of this node alone, not through ports of the machine
+            # kernel and client communicate through files of this node, not through ports of the machine
             config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
         )
 
 
 def _told(error: Exception, unfinished: Path) -> list[str]:
-    """Why a node failed, in a line, and where to look."""
+    """Why a node failed, in one line, and where to look."""
     if isinstance(error, PapermillExecutionError):
         name, message = error.ename, error.evalue
     elif isinstance(error, DeadKernelError):

@@ -1,4 +1,4 @@
-"""Runs a study: checks it, holds its folder, and hands its graph to Snakemake."""
+"""Run a study: check it, hold its folder, and pass its graph to Snakemake."""
 
 import os
 import shutil
@@ -14,13 +14,14 @@ from prune_utils.study.params import load_study
 from prune_utils.study.record import check_same, differences, record
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
+from prune_utils.study.words import many
 from prune_utils.workflow import preflight, progress
 from prune_utils.workflow.nodes import nodes, outgrown
 from prune_utils.workflow.status import failed
 
 
 def run(params: Path, dry: bool = False) -> None:
-    """Runs all of a study that is not done yet. Raises ParamsError before any training where it cannot be run."""
+    """Run everything of a study that is not done yet. Raises ParamsError before any training if it cannot run."""
     study = load_study(params)
     folder = paths.results(study.study)
     preflight.check_local_files(study)
@@ -32,7 +33,7 @@ def run(params: Path, dry: bool = False) -> None:
     preflight.check(study)
     try:
         with alone(folder, wait=False) as lock:
-            _check_finished(study, folder)  # again: whoever held the folder before may have finished something
+            _check_finished(study, folder)  # again: the previous holder may have finished a training
             if differences(study, folder):
                 _begin_anew(folder)
             record(study)
@@ -41,60 +42,49 @@ def run(params: Path, dry: bool = False) -> None:
             begin(study)
             _snakemake(study, folder, lock)
     except BlockingIOError:
-        raise ParamsError(f"study '{study.study}' is being run by another process: {folder} is held") from None
+        raise ParamsError(
+            f"study '{study.study}' is already running in another process, which holds {folder}"
+        ) from None
     print(f"report: {paths.shown(paths.report(study.study))}")
 
 
 def _check_finished(study: Study | Replay, folder: Path) -> None:
-    """As check_same, but where no training is finished there is nothing to hold on to."""
+    """Like check_same, but any change is allowed while no training is finished."""
     if any(folder.rglob(paths.RESULT)):
         check_same(study, folder)
 
 
 def _begin_anew(folder: Path) -> None:
-    """Clears what unfinished trainings of other params left; no result is among it, for _check_finished has looked."""
+    """Remove what unfinished trainings of other params left; `_check_finished` made sure that there is no result."""
     for path in folder.iterdir():
         if path.name not in (LOCK, paths.PLAN):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _check_paths(study: Study | Replay) -> None:
-    """Raises ParamsError where a path that the graph names has braces: Snakemake reads wildcards in them."""
+    """Raise ParamsError if a path in the graph contains braces, which Snakemake reads as wildcards."""
     tables = [path for node in nodes(study) for path in node.after if path.is_absolute()]
     for path in (paths.ROOT, paths.OUT.resolve(), *tables):
         if set("{}") & set(str(path)):
             raise ParamsError(
-                f"path {path} has braces; allowed are the project, its results and tables in folders without"
+                f"path {path} contains braces; the project, its results and its tables must lie in folders without"
             )
 
 
 def begin(study: Study | Replay) -> None:
-    """Keeps when and where this sitting began, and says what there is to do."""
+    """Record when and where the study was started, and print what there is to do."""
     here = {"started": time.time(), "host": socket.gethostname(), "process": os.getpid()}
     write_json(paths.results(study.study) / paths.SITTING, here)
     count, jobs = len(nodes(study)), study.machine.jobs
-    print(f"study '{study.study}': {count} notebook{'s' * (count > 1)}, {jobs} at a time\n")
+    print(f"study '{study.study}': {many(count, 'notebook')}, {jobs} at a time\n")
     print(progress.heading(), progress.line(study), sep="\n", flush=True)
 
 
 def _snakemake(study: Study, folder: Path, lock: int) -> None:
-    # `alone` is the lock: Snakemake's own outlives a killed run and would then refuse the next one
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(paths.SNAKEFILE),
-        "--directory",
-        str(folder),
-        "--cores",
-        str(study.machine.jobs),
-        "--nolock",
-        "--rerun-incomplete",
-        "--keep-going",
-        "--rerun-triggers",
-        "mtime",
-    ]
+    # `alone` is the lock; Snakemake's own lock would outlive a killed run and block the next one
+    options = f"--cores {study.machine.jobs} --nolock --rerun-incomplete --keep-going --rerun-triggers mtime"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.SNAKEFILE), "--directory", str(folder)]
+    command += options.split()
     with (
         (folder / paths.LOG).open("w", encoding="utf-8") as log,
         subprocess.Popen(command, stderr=log, pass_fds=[lock]) as process,
@@ -102,34 +92,25 @@ def _snakemake(study: Study, folder: Path, lock: int) -> None:
         try:
             process.wait()
         except KeyboardInterrupt:
-            process.wait()  # it was interrupted too, and ends its notebooks
+            process.wait()  # Snakemake was interrupted too and ends its notebooks
             raise
     if process.returncode:
         raise ParamsError(_unfinished(study, folder))
 
 
 def _unfinished(study: Study | Replay, folder: Path) -> str:
-    """Why a study did not come to its end."""
+    """Why a study did not finish."""
     log = folder / paths.LOG
     told = [f"{state.node.name}: {state.failure}\n    in {paths.shown(state.file)}" for state in failed(study)]
     if not told:
-        told = [
-            f"the last lines of {paths.shown(log)}:",
-            *log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:],
-        ]
-    return "\n".join(
-        [
-            "",
-            f"study '{study.study}' is not finished:",
-            *told,
-            "",
-            f"Run it again to go on. All details: {paths.shown(log)}",
-        ]
-    )
+        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
+        told = [f"the last lines of {paths.shown(log)}:", *last]
+    end = f"Run the same command to continue. Details: {paths.shown(log)}"
+    return "\n".join(["", f"study '{study.study}' is not finished:", *told, "", end])
 
 
 def list_nodes(study: Study) -> None:
-    """Prints every node of the graph and whether it is done."""
+    """Print every node of the graph and whether it is done."""
     folder = paths.results(study.study)
     for node in nodes(study):
         print(

@@ -1,4 +1,4 @@
-"""What the notebooks' first cells call: parameters in, a validated study out."""
+"""The first cell of every notebook: from parameters to a validated study."""
 
 import ast
 import os
@@ -6,56 +6,56 @@ from typing import Any
 
 import pandas as pd
 
-from prune_utils.study import paths, record
-from prune_utils.study.params import extended, validated
-from prune_utils.study.record import check_same
+from prune_utils.study import paths
+from prune_utils.study.params import complete, extended, merge, validated
+from prune_utils.study.record import check_same, record
 from prune_utils.study.schema import METHODS, Replay, Study
 from prune_utils.study.section import ParamsError
+from prune_utils.study.words import QUIET
 from prune_utils.workflow import preflight
 
-# read when transformers and datasets are first imported: a bar for every file loaded would bury what a notebook says
-QUIET = {
-    "TRANSFORMERS_VERBOSITY": "error",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-}
-INJECTED = "# Parameters"  # the first line of the cell that papermill puts after a notebook's own parameters
+INJECTED = "# Parameters"  # first line of the cell that papermill inserts
 
 
 def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
-    """The study of a notebook's parameters (pass `globals()`), with those of its own, `selectors`, checked as well.
+    """The study of a notebook's parameters; pass `globals()` and the names of the notebook's own parameters.
 
-    What a notebook does not set comes from the params file that it extends. Raises ParamsError for an unknown
-    parameter, a wrong value, or a study whose results were made with other params.
+    `params` names a params file and `override` holds keys to change, section by section. Sections may also be given
+    one by one, as papermill does with `-y` and, for a whole params file, with `-f`. Raises ParamsError for an unknown
+    parameter, a wrong value, or if the study's results were made with other params.
     """
     quiet()
-    sections = [*Study.model_fields, "table", "extends"]
-    if unknown := _injected(namespace.get("In", [])) - {*sections, *selectors}:
+    injected, sections = _injected(namespace.get("In", [])), [*Study.model_fields, "table", "extends"]
+    if unknown := injected - {*sections, *selectors, "params", "override"}:
         raise ParamsError(
-            f"unknown parameter {', '.join(sorted(unknown))}; this notebook has {', '.join(selectors)} and the "
-            f"sections of a params file: {', '.join(sections)}"
+            f"unknown parameter {', '.join(sorted(unknown))}; this notebook has {', '.join((*selectors, 'params'))}, "
+            f"override, and the sections of a params file: {', '.join(sections)}"
         )
-    study = validated(extended({name: namespace[name] for name in sections if namespace.get(name)}))
+    given = {name: namespace[name] for name in sections if name in injected}
+    whole = {"study", "extends"} & given.keys()  # a params file by itself, given with -f
+    content = extended(given) if whole else merge(complete(namespace["params"]), given)
+    study = validated(merge(content, namespace.get("override") or {}))
     for name in selectors:
         _check(name, namespace[name], study)
     folder = paths.results(study.study)
     check_same(study, folder)
-    if not (folder / "params.yaml").exists():
+    if not (folder / paths.RECORDED).exists():
         preflight.check(study)
         record(study)
     return study
 
 
 def quiet() -> None:
+    """Silence progress bars and show frames in full."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     for limit in ("max_colwidth", "max_rows", "max_columns"):
-        pd.set_option(f"display.{limit}", None)  # what a frame holds is there to be read
-    pd.set_option("display.html.use_mathjax", False)  # in a table `$x$` is a name, no formula
+        pd.set_option(f"display.{limit}", None)  # show frames in full
+    pd.set_option("display.html.use_mathjax", False)  # text in a table is not a formula
 
 
 def _injected(history: list[str]) -> set[str]:
-    """The names that papermill assigned. It only warns of one that the notebook does not know."""
+    """Names that papermill assigned; papermill itself only warns about unknown ones."""
     return {
         target.id
         for source in history
@@ -68,7 +68,7 @@ def _injected(history: list[str]) -> set[str]:
 
 
 def _check(name: str, value: Any, study: Study) -> None:
-    """Raises ParamsError where a notebook's own parameter has a wrong value."""
+    """Raise ParamsError if a notebook's own parameter has a wrong value."""
 
     def wrong(allowed: str) -> ParamsError:
         return ParamsError(f"{name} is {value!r}; allowed: {allowed}")

@@ -1,6 +1,7 @@
-"""What a study will cost, before anything of it is run: steps, tokens, FLOP, disk and hours, by stage and arm."""
+"""Estimate the cost of a study before it runs: steps, tokens, FLOP, disk and hours, by stage and arm."""
 
 import os
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -8,6 +9,7 @@ import torch
 from prune_utils.study import paths
 from prune_utils.study.files import write_json
 from prune_utils.study.grid import HOUR, TRAINED
+from prune_utils.study.params import load_study
 from prune_utils.study.schema import ARMS, Study
 from prune_utils.training import sizes
 from prune_utils.training.probe import Pace, measure
@@ -16,17 +18,17 @@ from prune_utils.workflow import preflight
 from prune_utils.workflow.progress import NOTEBOOK, clock
 from prune_utils.workflow.workload import STAGES, work
 
-PAIR = 4e-4  # seconds of one core to make a sentence pair from text, measured on two laptop cores
+PAIR = 4e-4  # core-seconds to make one sentence pair from text, measured on two laptop cores
 PASSES = {**dict.fromkeys([*TRAINED, "prunability"], sizes.TRAINING), "evaluation": 1, "data": 0, "notebooks": 0}
 
 
 def plan(study: Study, pace: Pace | None = None, accelerator: str = "H200") -> pd.DataFrame:
-    """The cost of a study: columns stage, arm, method, runs, steps, tokens, flop, hours_here, hours_accelerator,
-    hours_arithmetic, bytes. One row a stage and arm, in the study's order.
+    """The cost of a study, one row per stage and arm.
 
-    Hours are of one job after another. `hours_here` rests on `pace`, measured now where not given;
-    `hours_accelerator` is the longer of what the arithmetic takes at sizes.ACHIEVED of a large product
-    (`hours_arithmetic`) and of what launching the steps takes.
+    Columns stage, arm, method, runs, steps, tokens, flop, hours_here, hours_accelerator, hours_arithmetic, bytes.
+    Hours are those of jobs that run one after another. `hours_here` rests on `pace`, which is measured now by default.
+    `hours_accelerator` is the maximum of `hours_arithmetic`, at sizes.ACHIEVED of the matrix-product rate, and of the
+    time to launch the kernels of all steps.
     """
     of, rate = shape(study), sizes.ACHIEVED * sizes.accelerator(accelerator).product
     rows = work(study)
@@ -42,7 +44,7 @@ def plan(study: Study, pace: Pace | None = None, accelerator: str = "H200") -> p
     rows["hours_arithmetic"] = rows.flop / rate / HOUR
     launches = rows.steps * sizes.launching(of) * passes / sizes.TRAINING / HOUR
     rows["hours_accelerator"] = rows[["hours_arithmetic"]].assign(launches=launches).max(axis=1)
-    rows.loc[passes == 0, "hours_accelerator"] = rows.hours_here  # the work of its processor
+    rows.loc[passes == 0, "hours_accelerator"] = rows.hours_here  # done by the CPU
     shown = ["runs", "steps", "tokens", "flop", "hours_here", "hours_accelerator", "hours_arithmetic", "bytes"]
     rows = rows.sort_values("arm", key=lambda arm: arm.map(["", *ARMS].index), kind="stable")
     rows["stage"] = pd.Categorical(rows.stage, STAGES)
@@ -51,7 +53,7 @@ def plan(study: Study, pace: Pace | None = None, accelerator: str = "H200") -> p
 
 
 def _seconds(row, pace: Pace) -> float:
-    """Of one row of the work, on this machine."""
+    """Seconds that one row of the work takes on this machine."""
     if row.stage in ("notebooks", "data"):
         return row.runs * NOTEBOOK if row.stage == "notebooks" else row.examples * PAIR
     if row.stage == "evaluation":
@@ -60,14 +62,14 @@ def _seconds(row, pace: Pace) -> float:
 
 
 def together(frame: pd.DataFrame, column: str, seeds: int, jobs: int) -> float:
-    """The hours that a plan takes with `jobs` side by side: all wait for the data, which one makes, and for
-    the burn-in, which is one job a seed."""
+    """Hours of a plan with `jobs` in parallel. The data are made by one job, the burn-in by one job per seed."""
     at_once = frame.stage.astype(str).map({"data": 1, "burn-in": min(jobs, seeds)}).fillna(jobs)
     return float((frame[column] / at_once).sum())
 
 
-def show(study: Study, accelerator: str = "H200") -> None:
-    """Prints a study's plan, and keeps it in results/<study>/plan.json to be held against the truth."""
+def show(params: Path, accelerator: str = "H200") -> None:
+    """Print the plan of a study and keep it in results/<study>/plan.json, to be compared with the measured times."""
+    study = load_study(params)
     preflight.check_local_files(study)
     frame, of, machine = plan(study, None, accelerator), shape(study), study.machine
     print(
@@ -76,7 +78,7 @@ def show(study: Study, accelerator: str = "H200") -> None:
     )
     print(table(frame, accelerator))
     seeds = len(study.grid.seeds)
-    # on a GPU jobs share the chip, on a processor each has cores of its own as far as they reach
+    # jobs share a GPU; on a CPU each needs cores of its own
     cores = 1 if torch.cuda.is_available() else max(1, (os.cpu_count() or 1) // machine.threads)
     here = together(frame, "hours_here", seeds, min(machine.jobs, cores))
     arithmetic = frame.hours_arithmetic.sum()
@@ -94,7 +96,7 @@ def show(study: Study, accelerator: str = "H200") -> None:
 
 
 def table(frame: pd.DataFrame, accelerator: str) -> str:
-    """A plan as text, evaluation of all arms together and the sum at the end; times are of one job after another."""
+    """Format a plan: the evaluation of all arms in one row, the total last, times of jobs one after another."""
     arms = frame.assign(arm=frame.arm.where(frame.stage != "evaluation", ""), stage=frame.stage.astype(str))
     rows = arms.groupby(["stage", "arm"], sort=False).sum(numeric_only=True)
     shown = pd.concat([rows, rows.sum().to_frame(("total", "")).T]).rename_axis(["stage", "arm"]).reset_index()

@@ -1,33 +1,32 @@
-"""Everything that can be known to fail before an hour of training is spent."""
+"""Checks before any training: files, hub names and disk space."""
 
 import re
 
 from prune_utils.analysis.replay import read_table
 from prune_utils.study import paths
-from prune_utils.study.grid import pretraining_runs
+from prune_utils.study.grid import all_runs
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.training.sizes import free_bytes, pairs_bytes, parameters, sparse_bytes
 
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 BYTES_PER_WEIGHT = 4
-CHECKPOINT_COPIES = 12  # to resume from: two checkpoints of each of two trainings at most, with weights and moments
+CHECKPOINT_COPIES = 12  # per job: at most two checkpoints of two trainings, each with weights and two moments
 
 
 def check(study: Study | Replay) -> None:
-    """Raises ParamsError, one sentence a fault, where a study's files, hub names or disk space are not there."""
+    """Raise ParamsError if a file, a hub name or the disk space that a study needs is not available."""
     check_local_files(study)
-    if isinstance(study, Replay):
-        return
-    _check_disk(study)
-    _check_hub(study)
+    if isinstance(study, Study):
+        _check_disk(study)
+        _check_hub(study)
 
 
 def check_local_files(study: Study | Replay) -> None:
-    """Raises ParamsError where a file that the params name is missing, or a task's has the wrong columns."""
+    """Raise ParamsError if a file named in the params is missing or has the wrong columns."""
     if isinstance(study, Replay):
-        for key, name in (("cells", study.table.cells), ("movement", study.table.movement)):
-            if name and not paths.given(name).is_file():
+        for key, name in zip(("cells", "movement"), study.tables, strict=False):
+            if not paths.given(name).is_file():
                 raise ParamsError(f"table.{key}: file {paths.given(name)} does not exist")
         read_table(paths.given(study.table.cells))
         return
@@ -46,7 +45,7 @@ def check_local_files(study: Study | Replay) -> None:
     name = study.model.pretrained
     if name and HUB_NAME.fullmatch(name) is None and not paths.given(name).is_dir():
         raise ParamsError(
-            f"model.pretrained: folder {paths.given(name)} does not exist, and no model of the hub has such a name"
+            f"model.pretrained: folder {paths.given(name)} does not exist, and this cannot be the name of a model on the hub"
         )
     for task in study.tasks:
         if task.source == "local":
@@ -56,8 +55,8 @@ def check_local_files(study: Study | Replay) -> None:
 
 def _check_disk(study: Study) -> None:
     seeds, tasks = study.grid.seeds, study.tasks
-    checkpoints = len(seeds) * len(pretraining_runs(study)) + CHECKPOINT_COPIES * study.machine.jobs
-    checkpoints += len(seeds) * len(tasks) * len(study.finetuning.learning_rates)  # of the dense cells
+    checkpoints = len(all_runs(study)) + CHECKPOINT_COPIES * study.machine.jobs
+    checkpoints += len(seeds) * len(tasks) * len(study.finetuning.learning_rates)  # dense cells
     needed = checkpoints * parameters(study) * BYTES_PER_WEIGHT + pairs_bytes(study) + sparse_bytes(study)
     free = free_bytes(study)
     if needed > free:
@@ -68,7 +67,7 @@ def _check_disk(study: Study) -> None:
 
 
 def _check_hub(study: Study) -> None:
-    """Whether the names of the hub can be reached; offline, its cache is trusted to hold models and tasks."""
+    """Check that hub names can be reached. Offline, models and tasks are assumed to be in the cache."""
     names = [("dataset", task.dataset) for task in study.tasks if task.source == "hub"]
     if study.corpus.source == "hub":
         names += [("dataset", text.path) for text in study.corpus.datasets]
@@ -89,9 +88,9 @@ def _check_hub(study: Study) -> None:
     for kind, name in dict.fromkeys(names):
         try:
             HfApi().repo_info(name, repo_type=kind, timeout=5)
-        except Exception as error:  # every kind of failure, from DNS to a wrong name, means the same to the user
+        except Exception as error:  # any failure, from DNS to a wrong name, has the same remedy
             raise ParamsError(
-                f"{kind} {name!r} of the Hugging Face hub could not be reached ({type(error).__name__}); to go without "
-                "it, set corpus.source, the tasks' source and model.pretrained to local files and folders as "
+                f"{kind} {name!r} of the Hugging Face hub could not be reached ({type(error).__name__}); to run "
+                "without it, set corpus.source, the tasks' source and model.pretrained to local files and folders as "
                 "params/local_glue.yaml does"
             ) from None

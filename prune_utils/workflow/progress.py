@@ -1,4 +1,4 @@
-"""What of a study is done, and how long the rest will take. Needs no torch: it is asked after every node."""
+"""How much of a study is done, and how long the rest will take. Imports no torch, since it runs after every node."""
 
 import time
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 from prune_utils.study import paths
 from prune_utils.study.files import held, read_json
 from prune_utils.study.schema import Replay, Study
-from prune_utils.workflow.nodes import Node, nodes, results
+from prune_utils.workflow.nodes import Node, nodes
 
-NOTEBOOK = 10  # seconds of a notebook that trains nothing, or before it computes, on two laptop cores
+NOTEBOOK = 10  # seconds that a notebook takes without training, on two laptop cores
 STAGES = {
     paths.PRETRAINING_NOTEBOOK: "pre-training",
     paths.FINETUNING_NOTEBOOK: "fine-tuning",
@@ -18,17 +18,15 @@ COLUMNS = "{:<12}  {:>9}  {:>7}  {:>10}  {}"
 
 
 def heading() -> str:
-    """What stands in the columns of `line`."""
+    """Column headings of `line`."""
     return COLUMNS.format("stage", "trainings", "gone", "about left", "notebook").rstrip()
 
 
 def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -> str:
-    """One line: the stage, trainings done of all, time gone in this sitting, an estimate of the time left; of one
-    `notebook` its name, and its `state` or, once it is done, how long it took. Without one, the stage is that of
-    the first that waits.
+    """One line of progress: stage, finished trainings of all, elapsed time, estimated time left, and a notebook.
 
-    Time gone is the clock's since the study was started last; what earlier sittings took is not in it, and where
-    nobody runs it there is none.
+    `notebook` is shown with its `state` or, when it is done, its duration; without one, the stage is that of the first
+    notebook that waits. The elapsed time counts from the last start of the study and is empty if it is not running.
     """
     every, folder = nodes(study), paths.results(study.study)
     took = {node.notebook: seconds for node in every if (seconds := _seconds(folder / node.notebook)) is not None}
@@ -47,16 +45,16 @@ def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -
 
 
 def sitting(study: Study | Replay) -> dict:
-    """When (seconds since 1970) and where the study was last started: started, host, process; empty where never."""
+    """When and where the study was last started: started (seconds since 1970), host, process; empty if never."""
     file = paths.results(study.study) / paths.SITTING
     return read_json(file) if file.exists() else {}
 
 
 def _own_results(study: Study | Replay, every: list[Node]) -> dict[Path, list[Path]]:
-    """The result files of the trainings of each node, each file with the first node that makes it."""
+    """Result files per node; a file that several nodes show belongs to the first."""
     seen: dict[Path, Path] = {}
     for node in every:
-        for path in results(study, node):
+        for path in node.results(study.study):
             seen.setdefault(path, node.notebook)
     return {node.notebook: [path for path, owner in seen.items() if owner == node.notebook] for node in every}
 
@@ -64,7 +62,7 @@ def _own_results(study: Study | Replay, every: list[Node]) -> dict[Path, list[Pa
 def _about_left(*what) -> str:
     try:
         return _left(*what)
-    except FileNotFoundError:  # a task's data are gone, so that nobody knows how much there is to read
+    except FileNotFoundError:  # the files of a task are gone, so its examples cannot be counted
         return "?"
 
 
@@ -74,7 +72,7 @@ def _left(waiting: list[Node], took: dict[Path, float], every: list[Node], own: 
         return "?"
 
     def pace(template: Path) -> float:
-        """Seconds an example, from the finished nodes of the same notebook, else from all."""
+        """Seconds per example, from finished nodes of the same notebook, or of all notebooks if there is none."""
         same = [node for node in done if node.template == template] or done
         return sum(took[node.notebook] for node in same) / sum(node.examples for node in same)
 
@@ -89,14 +87,14 @@ def _left(waiting: list[Node], took: dict[Path, float], every: list[Node], own: 
 
 
 def _seconds(notebook: Path) -> float | None:
-    """How long an executed notebook took, by papermill's own record; None where it is not there."""
+    """Duration of an executed notebook as papermill recorded it; None if it does not exist."""
     if not notebook.exists():
         return None
     return read_json(notebook)["metadata"]["papermill"]["duration"]
 
 
 def clock(seconds: float) -> str:
-    """A duration as a person says it."""
+    """Format a duration: "40 s", "12 min", "3.5 h"."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

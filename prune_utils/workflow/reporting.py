@@ -1,4 +1,4 @@
-"""The report: a study's executed notebooks as one folder of pages that opens from disk."""
+"""The report: the executed notebooks of a study as a folder of pages that open from disk."""
 
 import tempfile
 from pathlib import Path
@@ -12,83 +12,98 @@ from prune_utils.analysis.results import missing, pretraining_frame
 from prune_utils.report.captions import gathered
 from prune_utils.report.escaping import markdown
 from prune_utils.report.pages import page
-from prune_utils.study import paths, record
+from prune_utils.study import paths
 from prune_utils.study.files import alone, whole_folder
 from prune_utils.study.grid import all_cells
-from prune_utils.study.params import load_study, read_yaml, validated
-from prune_utils.study.record import check_same
+from prune_utils.study.params import load_study
+from prune_utils.study.record import check_same, record
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow.execution import run_notebook
-from prune_utils.workflow.nodes import nodes, outgrown
+from prune_utils.workflow.nodes import analysis_of, nodes, outgrown
 
 
 def rebuild(params: Path) -> Path:
-    """Makes the report of what is finished of a study; returns its first page.
+    """Make the report of everything that is finished; returns its first page.
 
-    The analysis is executed anew where a result, the params or the notebook changed after it; nothing is trained.
-    Raises ParamsError where nothing of the study is there.
+    The analysis is executed again if a result, the params or a notebook changed since; nothing is trained. Raises
+    ParamsError if nothing of the study is finished.
     """
     study = load_study(params)
     folder = paths.results(study.study)
-    if not isinstance(study, Replay) and not any(folder.rglob(paths.RESULT)):
+    if study.tasks and not any(folder.rglob(paths.RESULT)):
         raise ParamsError(f"nothing of study '{study.study}' is finished; run: make study PARAMS={params}")
     check_same(study, folder)
     try:
         with alone(folder, wait=False):
             record(study)
     except BlockingIOError:
-        study = validated(read_yaml(folder / "params.yaml"))  # it is being run, and reported as it is run
+        study = load_study(folder / paths.RECORDED)  # it is running, with the params that are recorded
     if _is_current(study):
         render(study)
     else:
         with tempfile.TemporaryDirectory() as scratch:
-            render(study, _analysis(study, Path(scratch) / "regimes.ipynb"))
+            render(study, _analysis(study, Path(scratch)))
     return paths.report(study.study)
 
 
-def _analysis(study: Study | Replay, notebook: Path) -> Path:
-    """The regimes notebook executed on what is there; before any cell is finished, a list of what is missing."""
-    if isinstance(study, Replay) or len(missing(study)) < len(all_cells(study)):
-        run_notebook(paths.REGIMES_NOTEBOOK, notebook, {**study.model_dump(), "extends": "", "compute": False})
-    else:
-        text = f"# Three regimes of pruning\n\n{gathered(study, pd.DataFrame(), pretraining_frame(study))}"
-        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), notebook)
-    return notebook
+def _analysis(study: Study | Replay, scratch: Path) -> dict[Path, Path]:
+    """Executions of the analysis on what is finished, by the name of each notebook.
+
+    Before any cell is finished, the first page lists what is missing.
+    """
+    if len(all_cells(study)) > len(missing(study)) or not study.tasks:
+        made = {}
+        for node in nodes(study)[-2:]:
+            made[node.notebook] = scratch / node.notebook
+            parameters = {"params": str(paths.results(study.study) / paths.RECORDED), "compute": False}
+            run_notebook(node.template, made[node.notebook], parameters)
+        return made
+    text = f"# Three regimes of pruning\n\n{gathered(study, pd.DataFrame(), pretraining_frame(study))}"
+    first = scratch / "regimes.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), first)
+    return {analysis_of(study).notebook: first}
 
 
 def _is_current(study: Study | Replay) -> bool:
-    """Whether every node is done and the analysis is younger than all that it reads."""
-    folder, every = paths.results(study.study), nodes(study)
-    read = [folder / "params.yaml", paths.REGIMES_NOTEBOOK, *(folder / path for path in every[-1].after)]
-    last = folder / every[-1].notebook
-    there = all(path.exists() for path in [*read, last]) and not (isinstance(study, Study) and outgrown(study))
-    return there and last.stat().st_mtime >= max(p.stat().st_mtime for p in read)
+    """Whether every node is done and the analysis is newer than everything it reads."""
+    folder, regimes = paths.results(study.study), analysis_of(study)
+    read = [folder / paths.RECORDED, paths.REGIMES_NOTEBOOK, *(folder / path for path in regimes.after)]
+    made = [folder / node.notebook for node in nodes(study)]
+    there = all(path.exists() for path in [*read, *made]) and not outgrown(study)
+    return there and (folder / regimes.notebook).stat().st_mtime >= max(path.stat().st_mtime for path in read)
 
 
-def render(study: Study | Replay, analysis: Path | None = None) -> None:
-    """Writes reports/<study>/: the regimes notebook (or `analysis`, an execution of it) as index.html, and a page for
-    every other executed notebook. The old folder is replaced once the new one is whole."""
-    results, *others, last = paths.results(study.study), *nodes(study)
-    there = [node for node in others if (results / node.notebook).exists()]
+def publish(params: Path) -> None:
+    """Write the pages of a finished study, given by its recorded params."""
+    render(load_study(params))
+
+
+def render(study: Study | Replay, executed: dict[Path, Path] | None = None) -> None:
+    """Write reports/<study>/: the regimes notebook as index.html and one page per other executed notebook.
+
+    `executed` holds executions to use in place of those in the results. The old folder is replaced when the new one
+    is complete.
+    """
+    results, first = paths.results(study.study), analysis_of(study)
+    place = {node.notebook: results / node.notebook for node in nodes(study)} | (executed or {})
+    there = [node for node in nodes(study) if node != first and place[node.notebook].exists()]
     with whole_folder(paths.report(study.study).parent) as folder:
         for node in there:
-            place = node.notebook.with_suffix(".html")
-            up = "../" * (len(place.parts) - 1) + "index.html"
-            _write(folder / place, page(results / node.notebook, node.name, [(study.study, up)]))
-        _write(
-            folder / "index.html",
-            page(analysis or results / last.notebook, f"{study.study}: regimes of pruning", [], _links(there)),
-        )
+            target = node.notebook.with_suffix(".html")
+            up = "../" * (len(target.parts) - 1) + "index.html"
+            _write(folder / target, page(place[node.notebook], node.name, [(study.study, up)]))
+        title = f"{study.study}: regimes of pruning"
+        _write(folder / "index.html", page(place[first.notebook], title, [], _links(there)))
 
 
 def compare(names: list[str]) -> Path:
-    """Makes a page of studies side by side; returns it. Raises ParamsError for a study without an analysis."""
+    """Make a page that compares studies; returns it. Raises ParamsError for a study without an analysis."""
     names = list(dict.fromkeys(names))
     if len(names) < 2:
-        raise ParamsError(f"studies are {names}; allowed are two or more, each of another name")
+        raise ParamsError(f"studies are {names}; allowed are two or more different ones")
     comparison.check(names)
-    place = paths.report("+".join(names))  # no study can have such a name
+    place = paths.report("+".join(names))  # "+" cannot occur in the name of a study
     with tempfile.TemporaryDirectory() as scratch, whole_folder(place.parent) as folder:
         executed = Path(scratch) / "comparison.ipynb"
         run_notebook(paths.COMPARISON_NOTEBOOK, executed, {"studies": names})

@@ -1,4 +1,4 @@
-"""How far a study is that runs, or ran, elsewhere: told from its folder alone, without a word to who runs it."""
+"""Report a study's progress from its results folder, without contacting the running process."""
 
 import datetime
 from dataclasses import dataclass
@@ -14,8 +14,11 @@ from prune_utils.workflow.nodes import Node, nodes
 
 @dataclass(frozen=True)
 class Begun:
-    """A node that was begun and is not done: `file` is what it wrote so far, `failure` why it failed, if it did;
-    `now`: in the sitting begun last, and not in an earlier one."""
+    """A node that was started and is not done.
+
+    `file`: its unfinished notebook; `failure`: why it failed, or None; `now`: whether it was started since the last
+    start of the study.
+    """
 
     node: Node
     file: Path
@@ -24,7 +27,7 @@ class Begun:
 
 
 def begun(study: Study | Replay) -> list[Begun]:
-    """The nodes that left, or are writing, an unfinished notebook."""
+    """Nodes with an unfinished notebook."""
     files = [(node, paths.results(study.study) / paths.unfinished(node.notebook)) for node in nodes(study)]
     started = progress.sitting(study).get("started", 0)
     return [
@@ -33,16 +36,16 @@ def begun(study: Study | Replay) -> list[Begun]:
 
 
 def failed(study: Study | Replay) -> list[Begun]:
-    """The nodes that failed in the sitting begun last; one that failed before it may be waiting still."""
+    """Nodes that failed since the last start of the study."""
     return [one for one in begun(study) if one.failure and one.now]
 
 
 def show(params: Path) -> None:
-    """Prints how far a study is, whether and where it is run now, at what, and what failed."""
+    """Print the progress of a study, whether and where it is running, and what failed."""
     study = load_study(params)
     folder = paths.results(study.study)
     if not (folder / "params.yaml").exists():
-        print(f"study '{study.study}' has not been begun: there is no {paths.shown(folder)}")
+        print(f"study '{study.study}' has not been started: there is no {paths.shown(folder)}")
         return
     print(f"study '{study.study}', {_by_whom(study)}\n\n{progress.heading()}\n{progress.line(study)}\n")
     print("\n".join(_told(study, params)))
@@ -51,15 +54,15 @@ def show(params: Path) -> None:
 def _by_whom(study: Study | Replay) -> str:
     sitting = progress.sitting(study)
     if not held(paths.results(study.study)):
-        return "run by nobody now"
+        return "not running"
     if not sitting:
-        return "run now"
+        return "running"
     since = datetime.datetime.fromtimestamp(sitting["started"])
-    return f"run now on {sitting['host']} (process {sitting['process']}) since {since:%Y-%m-%d %H:%M}"
+    return f"running on {sitting['host']} (process {sitting['process']}) since {since:%Y-%m-%d %H:%M}"
 
 
 def _told(study: Study | Replay, params: Path) -> list[str]:
-    """A line for every node that was begun, and one for how to go on."""
+    """One line per started node, and one on how to continue."""
     folder, lines = paths.results(study.study), []
     running = held(folder)
     for one in begun(study):
@@ -71,26 +74,26 @@ def _told(study: Study | Replay, params: Path) -> list[str]:
     if not waiting and report.exists():
         lines.append(f"report: {paths.shown(report)}")
     elif not running:
-        lines.append(f"to go on: python -m prune_utils study {paths.shown(params)}")
+        lines.append(f"to continue: python -m prune_utils study {paths.shown(params)}")
     return lines
 
 
 def _state(one: Begun, running: bool) -> str:
     if one.failure:
-        return f"failed  {one.failure}" if one.now or not running else f"waits, after it failed  {one.failure}"
-    return "now" if running and one.now else "broken off"
+        return f"failed  {one.failure}" if one.now or not running else f"waiting, after it failed  {one.failure}"
+    return "running" if running and one.now else "interrupted"
 
 
-LONGEST = 600  # characters of a message that are a sentence still
-KEY = "failed"  # in the notebook's metadata
+LONGEST = 600  # longest message, in characters
+KEY = "failed"  # key in the metadata of a notebook
 KILLED = (
-    "its process was killed while it ran `{}`, most often by the system because memory ran out; fewer machine.jobs "
-    "at a time, or a smaller batch or model, take less"
+    "its process was killed while it ran `{}`, most likely by the system because memory ran out; reduce machine.jobs, "
+    "the batch size or the model"
 )
 
 
 def keep(unfinished: Path, name: str, message: str) -> str:
-    """Writes why a node failed, an error's `name` and `message`, into what it left, and gives it as one line."""
+    """Store why a node failed in its unfinished notebook; return it as one line."""
     said = " ".join(f"{name}: {message}".split())
     said = said if len(said) <= LONGEST else f"{said[:LONGEST]} ..."
     content = _read(unfinished)
@@ -101,12 +104,12 @@ def keep(unfinished: Path, name: str, message: str) -> str:
 
 
 def kept(unfinished: Path) -> str | None:
-    """Why the node that left this notebook failed; None where it runs still or was stopped from outside."""
+    """Why the node of an unfinished notebook failed; None if it is running or was interrupted."""
     return _read(unfinished).get("metadata", {}).get(KEY)
 
 
 def killed(unfinished: Path) -> str:
-    """What probably happened to a kernel that died, and in which line."""
+    """The probable reason why a kernel died, with the line it was executing."""
     cells = [cell for cell in _read(unfinished).get("cells", []) if cell["cell_type"] == "code"]
     begun = [cell for cell in cells if "execution" in cell["metadata"]]
     lines = "".join(begun[-1]["source"]).splitlines() if begun else []
@@ -114,7 +117,7 @@ def killed(unfinished: Path) -> str:
 
 
 def _read(unfinished: Path) -> dict:
-    """A notebook that another process may be writing at this moment: what cannot be read yet is empty."""
+    """Read a notebook that another process may be writing; empty if it cannot be read."""
     try:
         return read_json(unfinished)
     except (FileNotFoundError, ValueError):

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from prune_utils.__main__ import main
-from prune_utils.study import paths
-from prune_utils.study.grid import all_cells, pretraining_runs
+from prune_utils.study import paths, record
+from prune_utils.study.grid import all_cells, runs
 from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.section import ParamsError
@@ -41,7 +41,7 @@ def test_the_paper_is_the_papers():
     assert [epochs.of("information_deletion", s) for s in (0.1, 0.6, 0.7, 0.9)] == [13, 13, 15, 15]
     assert [epochs.of("downstream", s) for s in (0.1, 0.7, 0.8, 0.9)] == [5, 5, 7, 7]
     assert paper.prunability.sparsity == 0.6 and paper.prunability.epochs == [0, 1, 3, 6, 9, 12]
-    assert len(pretraining_runs(paper)) == 1 + 10 + 9
+    assert len(runs(paper, 0)) == 1 + 10 + 9
     assert len(all_cells(paper)) == 5 * 4 * (2 + 9 * 4)
 
 
@@ -52,7 +52,7 @@ def test_the_paper_is_the_papers():
         ({"pretraining": {"stepz": 3}}, "unknown parameter 'pretraining.stepz' (value 3)"),
         ({"corpus": {"documentz": 3}}, "unknown parameter 'corpus.documentz' (value 3)"),
         ({"grid": {"sparsities": [0.0, 1.2]}}, "grid.sparsities.1 is 1.2; input should be less than 1"),
-        ({"grid": {"arms": ["pretrain"]}}, "'dense', against which all others are measured, must be among them"),
+        ({"grid": {"arms": ["pretrain"]}}, "they must include 'dense', the baseline of every comparison"),
         ({"grid": {"sparsities": [0.3, 0.6]}}, "allowed is a rising list that starts with 0.0"),
         ({"grid": {"sparsities": [0.0, 0.333]}}, "[0.333] are not whole percents"),
         (
@@ -109,11 +109,11 @@ def test_what_stands_for_marks_of_a_text_is_given_whole():
 
 
 def test_files_that_are_missing_circular_or_misnamed_say_so(tmp_path):
-    with pytest.raises(ParamsError, match="nowhere.yaml does not exist; those at hand: .*demo.yaml"):
+    with pytest.raises(ParamsError, match="nowhere.yaml does not exist; available: .*demo.yaml"):
         load_study(tmp_path / "nowhere.yaml")
     (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
     (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
-    with pytest.raises(ParamsError, match="circle"):
+    with pytest.raises(ParamsError, match="circular"):
         load_study(tmp_path / "a.yaml")
     (tmp_path / "c.yaml").write_text("study: other\nextends: smoke.yaml\n")
     with pytest.raises(ParamsError, match="named as its file: 'c'"):
@@ -127,9 +127,8 @@ def test_a_file_elsewhere_extends_those_at_hand(tmp_path):
 
 def test_what_papermill_only_warns_of_is_refused():
     namespace = {
-        "In": ["", "method = 'gradual'", "# Parameters\nsparsty = 0.6\nstudy = 'smoke'\n"],
-        "study": "smoke",
-        "extends": "smoke.yaml",
+        "In": ["", "method = 'gradual'", "# Parameters\nsparsty = 0.6\nparams = 'smoke'\n"],
+        "params": "smoke",
         "sparsity": 0.5,
     }
     with pytest.raises(ParamsError, match="unknown parameter sparsty; this notebook has sparsity"):
@@ -151,18 +150,53 @@ def test_what_papermill_only_warns_of_is_refused():
 )
 def test_a_notebooks_own_parameters_are_checked(name, value, said):
     with pytest.raises(ParamsError, match=said):
-        notebook.study_of({"In": [], "study": "smoke", "extends": "smoke.yaml", name: value}, name)
+        notebook.study_of({"In": [], "params": "smoke", name: value}, name)
+
+
+def of_notebook(injected, **values):
+    """The study of a notebook in which papermill injected the names `injected`."""
+    source = "# Parameters\n" + "".join(f"{name} = {values[name]!r}\n" for name in injected)
+    return notebook.study_of({"In": ["", source], "params": "smoke", "override": {}} | values)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "OUT", tmp_path)
+
+
+def test_a_notebook_takes_a_params_file_by_name_or_path_and_changes_to_it(elsewhere, tmp_path):
+    assert of_notebook(["params"], params="demo").study == "demo"
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: smoke.yaml\npretraining: {steps: 7}\n")
+    assert of_notebook(["params"], params=str(mine)).pretraining.steps == 7
+    changes = {"study": "other", "pretraining": {"steps": 9}}
+    assert of_notebook(["override"], override=changes).pretraining.steps == 9
+    with pytest.raises(ParamsError, match="unknown parameter 'pretraining.stepz'"):
+        of_notebook(["override"], override={"pretraining": {"stepz": 9}})
+
+
+def test_papermill_gives_sections_one_by_one_or_a_whole_file(elsewhere):
+    one = of_notebook(["pretraining"], pretraining={"steps": 7})  # papermill -y "pretraining: {steps: 7}"
+    assert one.study == "smoke" and one.pretraining.steps == 7 and one.pretraining.batch_size == 16
+    content = read_yaml(PARAMS / "demo.yaml")  # papermill -f params/demo.yaml
+    assert of_notebook(list(content), **content) == load_study(PARAMS / "demo.yaml")
+
+
+def test_recorded_params_are_those_of_their_study(elsewhere):
+    study = load_study(PARAMS / "demo.yaml")
+    record.record(study)
+    assert load_study(paths.results("demo") / paths.RECORDED) == study
 
 
 def test_results_of_other_params_are_never_mixed_in(smoke, tmp_path):
     made = validated(smoke)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(made.model_dump(), sort_keys=False))
     (tmp_path / "result.json").write_text("{}")
-    launch.check_same(made, tmp_path)
+    record.check_same(made, tmp_path)
     changed = merge(smoke, {"pretraining": {"learning_rate": 1.0e-4}})
     changed["tasks"][0]["train"] = 97
     with pytest.raises(ParamsError) as error:
-        launch.check_same(validated(changed), tmp_path)
+        record.check_same(validated(changed), tmp_path)
     assert f"pretraining.learning_rate was {made.pretraining.learning_rate} and is 0.0001" in str(error.value)
     assert "tasks.acceptability.train was 96 and is 97" in str(error.value)
 
@@ -176,25 +210,25 @@ def test_while_nothing_is_finished_params_may_change(smoke, tmp_path):
     changed = validated(merge(smoke, {"pretraining": {"learning_rate": 1.0e-4}}))
     launch._check_finished(changed, tmp_path)
     with pytest.raises(ParamsError, match="learning_rate"):  # a notebook by itself clears nothing
-        launch.check_same(changed, tmp_path)
-    assert launch.differences(changed, tmp_path) and not launch.differences(made, tmp_path)
+        record.check_same(changed, tmp_path)
+    assert record.differences(changed, tmp_path) and not record.differences(made, tmp_path)
     launch._begin_anew(tmp_path)  # what a training of other params left would be resumed else
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "plan.json"}
 
 
 def test_a_grid_may_grow_and_a_machine_may_change(smoke, tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(validated(smoke).model_dump(), sort_keys=False))
-    launch.check_same(validated(merge(smoke, {"grid": {"seeds": [0, 1]}, "machine": {"threads": 2}})), tmp_path)
+    record.check_same(validated(merge(smoke, {"grid": {"seeds": [0, 1]}, "machine": {"threads": 2}})), tmp_path)
     (tmp_path / "result.json").write_text("{}")
     with pytest.raises(ParamsError, match="machine.precision was 'float32' and is 'bfloat16'"):
-        launch.check_same(validated(merge(smoke, {"machine": {"precision": "bfloat16"}})), tmp_path)
+        record.check_same(validated(merge(smoke, {"machine": {"precision": "bfloat16"}})), tmp_path)
 
 
 def test_a_study_finished_before_prunability_was_measured_may_gain_it(smoke, tmp_path):
     old = validated(smoke).model_dump()
     del old["prunability"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(old, sort_keys=False))
-    launch.check_same(validated(merge(smoke, {"prunability": {"epochs": [0, 1, 5]}})), tmp_path)
+    record.check_same(validated(merge(smoke, {"prunability": {"epochs": [0, 1, 5]}})), tmp_path)
 
 
 def test_no_disk_space_is_known_before_training(smoke, monkeypatch):
@@ -258,7 +292,7 @@ def test_a_dry_run_lists_the_whole_grid(capsys):
     assert main(["study", str(PARAMS / "paper.yaml"), "--dry-run"]) == 0
     listed = capsys.readouterr().out.splitlines()
     paper = load_study(PARAMS / "paper.yaml")
-    assert len(listed) == len(nodes(paper)) + 1 == 1 + 10 + 9 + 1 + 5 * 10 + 1 + 1 + 1
+    assert len(listed) == len(nodes(paper)) + 1 == 1 + 10 + 9 + 1 + 5 * 10 + 1 + 2 + 1
 
 
 def test_every_node_comes_after_what_it_needs(monkeypatch):
@@ -267,8 +301,8 @@ def test_every_node_comes_after_what_it_needs(monkeypatch):
         seen = set()
         for node in nodes(load_study(path)):
             after = {file for file in node.after if not file.is_absolute()}  # a table is there from the start
-            assert after <= seen and node.notebook not in seen
-            seen.add(node.notebook)
+            assert after <= seen and not set(node.frames) & seen
+            seen |= set(node.frames)
 
 
 def test_environment_metadata_and_lock_agree():

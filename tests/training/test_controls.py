@@ -10,7 +10,7 @@ from prune_utils.pruning.criteria import CRITERIA
 from prune_utils.pruning.masks import magnitude_mask
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
 from prune_utils.report import plots_inside, plots_pretraining, style
-from prune_utils.study.grid import Cell, pretraining_runs
+from prune_utils.study.grid import Cell, Run, runs
 from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.schema import ARMS, METHODS, PRUNED_ARMS
@@ -37,7 +37,7 @@ TINY = merge(
 
 def test_one_shot_masks_are_those_of_the_dense_model(tiny_bert):
     dense = {name: p.detach().clone() for name, p in prunable_matrices(tiny_bert).items()}
-    pruning = pruner(tiny_bert, "one_shot", 0.6, 0, validated(TINY).pretraining)
+    pruning = pruner(tiny_bert, Run("one_shot", 0.6, 0), validated(TINY).pretraining)
     pruning.on_train_begin(None, STATE, None)
     for name, p in prunable_matrices(tiny_bert).items():
         assert torch.equal(pruning.masks[name], magnitude_mask(dense[name], 0.6))
@@ -47,7 +47,7 @@ def test_one_shot_masks_are_those_of_the_dense_model(tiny_bert):
 
 @pytest.mark.parametrize("method", ["one_shot", "heads", "random"])
 def test_masks_that_are_whole_at_the_start_never_change(tiny_bert, tiny_batch, method):
-    pruning = pruner(tiny_bert, method, 0.5, 0, validated(TINY).pretraining)
+    pruning = pruner(tiny_bert, Run(method, 0.5, 0), validated(TINY).pretraining)
     assert type(pruning) is FixedMask
     before = copy.deepcopy(pruning.masks)
     train_steps(tiny_bert, tiny_batch, pruning, steps=3)
@@ -58,8 +58,8 @@ def test_masks_that_are_whole_at_the_start_never_change(tiny_bert, tiny_batch, m
 @pytest.mark.parametrize("method", CONTROLS)
 def test_training_under_every_method_ends_with_its_zeros(tiny_bert, pairs, words, tmp_path, method):
     recipe = validated(merge(TINY, {"pretraining": {"steps": 24, "ramp_steps": 16, "frequency": 3}})).pretraining
-    pruning = pruner(tiny_bert, method, 0.75, 0, recipe)
-    train(tiny_bert, pairs, RECIPE, tmp_path, MACHINE, words, pruning)
+    pruning = pruner(tiny_bert, Run(method, 0.75, 0), recipe)
+    train(tiny_bert, pairs, RECIPE, 3, tmp_path, MACHINE, words, pruning)
     realised = check_zeros(tiny_bert, pruning.masks, 0.75, method)
     # the six matrices of a layer and two others: 3 of 4 heads are 3/4 of four of each layer's six
     expected = 0.75 * 2 * 4 * 256 / sum(p.numel() for p in prunable_matrices(tiny_bert).values())
@@ -68,7 +68,7 @@ def test_training_under_every_method_ends_with_its_zeros(tiny_bert, pairs, words
 
 def test_global_pruning_follows_the_schedule_over_all_matrices(tiny_bert):
     recipe = validated(TINY).pretraining
-    pruning = pruner(tiny_bert, "global", 0.8, 0, recipe)
+    pruning = pruner(tiny_bert, Run("global", 0.8, 0), recipe)
     assert isinstance(pruning, GradualPruning)
     for step in range(recipe.ramp_steps + 1):
         if pruning.schedule.renews(step):
@@ -84,7 +84,7 @@ def test_an_arm_is_fine_tuned_from_its_own_methods_run_with_its_mask():
     for arm in CONTROLS:
         cell = Cell("sentiment", arm, 0.5, 1e-3, 0)
         model, masks, realised = starting_model(study, cell, labels=2)
-        result = pretrain(study, arm, 0.5, 0)
+        result = pretrain(study, Run(arm, 0.5, 0))
         assert result["method"] == cell.method == arm and result["realised_sparsity"] == realised
         assert realised == check_zeros(model, masks, 0.5, arm)
         assert realised == pytest.approx(0.5, abs=1e-3) or (arm == "heads" and 0 < realised < 0.5)
@@ -95,29 +95,29 @@ def test_where_the_zeros_of_every_arm_come_from():
         return Cell("a", arm, 0.6 if arm in PRUNED_ARMS else 0.0, 1e-3, 0)
 
     assert {arm: (at(arm).method, at(arm).pretrained()) for arm in ARMS} == {
-        "dense": ("none", ("gradual", 0.0)),
+        "dense": ("none", Run("gradual", 0.0, 0)),
         "scratch": ("none", None),
-        "pretrain": ("gradual", ("gradual", 0.6)),
-        "information_deletion": ("gradual", ("gradual", 0.6)),
-        "downstream": ("one_shot", ("gradual", 0.0)),
-        "random": ("random", ("random", 0.6)),
-        "one_shot": ("one_shot", ("one_shot", 0.6)),
-        "global": ("global", ("global", 0.6)),
-        "heads": ("heads", ("heads", 0.6)),
+        "pretrain": ("gradual", Run("gradual", 0.6, 0)),
+        "information_deletion": ("gradual", Run("gradual", 0.6, 0)),
+        "downstream": ("one_shot", Run("gradual", 0.0, 0)),
+        "random": ("random", Run("random", 0.6, 0)),
+        "one_shot": ("one_shot", Run("one_shot", 0.6, 0)),
+        "global": ("global", Run("global", 0.6, 0)),
+        "heads": ("heads", Run("heads", 0.6, 0)),
     }
     assert set(CRITERIA) == set(METHODS)
 
 
 def test_a_study_runs_a_method_only_where_it_has_its_arm():
-    assert {method for method, _ in pretraining_runs(load_study(PARAMS / "demo.yaml"))} == {
+    assert {run.method for run in runs(load_study(PARAMS / "demo.yaml"), 0)} == {
         "dense",
         "gradual",
         "random",
     }
     study = load_study(PARAMS / "controls.yaml")
-    runs = pretraining_runs(study)
-    assert runs[:4] == [("dense", 0.0), ("gradual", 0.0), ("gradual", 0.5), ("gradual", 0.7)]
-    assert set(runs[4:]) == {(m, s) for m in ("random", *CONTROLS) for s in (0.5, 0.7)}
+    every = runs(study, 0)
+    assert every[:4] == [Run("dense", 0.0, 0), *(Run("gradual", s, 0) for s in (0.0, 0.5, 0.7))]
+    assert set(every[4:]) == {Run(m, s, 0) for m in ("random", *CONTROLS) for s in (0.5, 0.7)}
     assert sum(node.parameters.get("method") == "heads" for node in nodes(study)) == 1
 
 
@@ -155,8 +155,8 @@ def test_the_figure_of_losses_draws_every_method_from_the_run_at_zero():
 @pytest.mark.slow
 def test_features_are_compared_under_every_method():
     study = validated(TINY)
-    for method, sparsity in pretraining_runs(study):
-        pretrain(study, method, sparsity, 0)
+    for run in runs(study, 0):
+        pretrain(study, run)
     frame = similarity_frame(study, [0])
     assert set(frame.method) == {"gradual", *CONTROLS} and frame.cosine.between(0, 1 + 1e-6).all()
     labels = [line.get_label() for line in plots_inside.similarity(frame).axes[0].lines]

@@ -5,6 +5,7 @@ import pytest
 
 from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.study import paths
+from prune_utils.study.grid import Delayed
 from prune_utils.study.params import extended, merge, read_yaml, validated
 from prune_utils.training import fine_tune_first as module
 from prune_utils.training.fine_tune_first import fine_tune_first
@@ -23,8 +24,9 @@ def study():
 
 
 def test_cut_off_after_pruning_it_ends_as_an_undisturbed_one(study, monkeypatch):
-    folder = paths.prunability("first", "sentiment", 0, 0.6, 2)
-    whole = fine_tune_first(study, "sentiment", 0, 2)
+    cell = Delayed("sentiment", 0.6, study.finetuning.learning_rates[0], 0, 2)
+    folder = cell.folder("first")
+    whole = fine_tune_first(study, cell)
     predictions = np.load(folder / "dev_predictions.npy")
     shutil.rmtree(folder)
 
@@ -35,14 +37,14 @@ def test_cut_off_after_pruning_it_ends_as_an_undisturbed_one(study, monkeypatch)
 
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
         patched.setattr(FixedMask, "on_optimizer_step", stop)
-        fine_tune_first(study, "sentiment", 0, 2)
+        fine_tune_first(study, cell)
     assert not (folder / paths.RESULT).exists()
     assert (folder / "trainer-dense/checkpoint-6").exists() and (folder / "trainer-pruned/checkpoint-2").exists()
 
-    again = fine_tune_first(study, "sentiment", 0, 2)
+    again = fine_tune_first(study, cell)
     assert {k: v for k, v in again.items() if k not in TIMES} == {k: v for k, v in whole.items() if k not in TIMES}
     assert np.array_equal(np.load(folder / "dev_predictions.npy"), predictions)
     assert not list(folder.glob("trainer*"))
 
     monkeypatch.setattr(module, "fit", None)
-    assert fine_tune_first(study, "sentiment", 0, 2) == again  # what is finished is only read
+    assert fine_tune_first(study, cell) == again  # what is finished is only read

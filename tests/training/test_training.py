@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +13,7 @@ def test_a_processor_trains_in_bfloat16_too(tiny_bert, pairs, words, tmp_path):
     machine = MACHINE.model_copy(update={"precision": "bfloat16"})
     assert arguments(tmp_path, machine).bf16
     before = tiny_bert.get_input_embeddings().weight.detach().clone()
-    train(tiny_bert, pairs, replace(RECIPE, steps=2), tmp_path / "run", machine, words)
+    train(tiny_bert, pairs, RECIPE.model_copy(update={"steps": 2}), 3, tmp_path / "run", machine, words)
     after = tiny_bert.get_input_embeddings().weight
     assert torch.isfinite(after).all() and not torch.equal(before, after) and after.dtype == torch.float32
 
@@ -35,7 +33,7 @@ def pruned(model, pairs, words, folder, stop_at=None):
             ends(args, state, control, **kwargs)
 
         pruning.on_step_end = on_step_end
-    train(model, pairs, RECIPE, folder, MACHINE, words, pruning)
+    train(model, pairs, RECIPE, 3, folder, MACHINE, words, pruning)
     return pruning
 
 

@@ -7,11 +7,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertForSequenceClassification
 
 from prune_utils.__main__ import main
+from prune_utils.data.glue import GLUE
 from prune_utils.data.prepared import pretraining_data
 from prune_utils.report.tables import estimate_against_truth
 from prune_utils.study import paths
 from prune_utils.study.files import read_json, write_json
-from prune_utils.study.grid import TRAINED, all_cells, pretraining_runs
+from prune_utils.study.grid import TRAINED, all_cells, all_runs
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.section import ParamsError
@@ -86,7 +87,7 @@ def test_runs_and_steps_are_those_of_the_grid(paper):
     study = load_study(PARAMS / "paper.yaml")
     assert paper[paper.stage == "fine-tuning"].runs.sum() == len(all_cells(study)) == 760
     pretraining = paper[paper.stage.isin(TRAINED[:2])]
-    assert pretraining.runs.sum() == len(pretraining_runs(study)) and pretraining.steps.sum() == 15_000 + 19 * 100_000
+    assert pretraining.runs.sum() == len(all_runs(study)) and pretraining.steps.sum() == 15_000 + 19 * 100_000
     small = plan(SMOKE, PACE).set_index(["stage", "arm"])
     assert small.steps["burn-in", "dense"] == 20 and small.steps["pre-training", "random"] == 2 * 12
     # two tasks, two rates, and at 60 % and 90 % one and two epochs of 96 examples in batches of 32
@@ -135,7 +136,7 @@ def test_lengths_are_measured_where_the_text_is_at_hand_and_known_where_not():
     assert masked == pytest.approx(sum(y != -100 for row in pairs["labels"] for y in row) / len(pairs), rel=0.05)
     assert held_out_pairs(SMOKE) == len(pretraining_data(SMOKE, held_out=True))
     paper = load_study(PARAMS / "paper.yaml")
-    assert pair_tokens(paper) == (128, 19) and task_tokens(paper, "MNLI") == workload.GLUE_TOKENS["MNLI"]
+    assert pair_tokens(paper) == (128, 19) and task_tokens(paper, "MNLI") == GLUE["MNLI"].tokens
 
 
 def test_gpu_small_is_planned_under_half_an_hour(monkeypatch):

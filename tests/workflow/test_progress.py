@@ -20,7 +20,7 @@ from prune_utils.study.record import record
 from prune_utils.workflow import progress, status
 from prune_utils.workflow.execution import execute
 from prune_utils.workflow.launch import begin
-from prune_utils.workflow.nodes import nodes, results
+from prune_utils.workflow.nodes import nodes
 from prune_utils.workflow.status import failed
 
 SMOKE = load_study(paths.PARAMS / "smoke.yaml")
@@ -36,7 +36,7 @@ def out(tmp_path, monkeypatch):
 def finish(study, node, seconds, trainings=None):
     """Leaves what a finished node leaves; of a number of `trainings`, what it leaves after so many."""
     folder = paths.results(study.study)
-    for path in results(study, node)[:trainings]:
+    for path in node.results(study.study)[:trainings]:
         write_json(path, {})
     if trainings is None:
         write_json(folder / node.notebook, {"metadata": {"papermill": {"duration": seconds}}})
@@ -61,15 +61,15 @@ def test_trainings_are_counted_once_each(out):
 
 def test_time_left_worked_by_hand(out):
     every = nodes(SMOKE)
-    for node in every[:-2]:
+    for node in every[:-3]:
         finish(SMOKE, node, node.examples / 100)
-    prunability = every[-2]
+    prunability = every[-3]
     # a hundred examples a second, and the notebook that trains nothing, two at a time
-    left = (prunability.examples / 100 + progress.NOTEBOOK) / 2
+    left = (prunability.examples / 100 + 2 * progress.NOTEBOOK) / 2
     assert columns(SMOKE)[:3] == ["prunability", "46/50", progress.clock(left)]
     finish(SMOKE, prunability, 0, trainings=-2)  # two of its own four are there
-    assert columns(SMOKE)[1:3] == ["48/50", progress.clock((prunability.examples / 200 + progress.NOTEBOOK) / 2)]
-    for node in every[-2:]:
+    assert columns(SMOKE)[1:3] == ["48/50", progress.clock((prunability.examples / 200 + 2 * progress.NOTEBOOK) / 2)]
+    for node in every[-3:]:
         finish(SMOKE, node, 1)
     assert columns(SMOKE) == ["done", "50/50", "nothing", ""]
 
@@ -154,7 +154,7 @@ def told(params, capsys):
 
 def test_status_of_a_study_that_runs_elsewhere(out, capsys):
     params = paths.PARAMS / "smoke.yaml"
-    assert "'smoke' has not been begun" in told(params, capsys)
+    assert "'smoke' has not been started" in told(params, capsys)
     record(SMOKE)
     every, folder = nodes(SMOKE), paths.results("smoke")
     old = folder / paths.unfinished(every[1].notebook)
@@ -173,15 +173,15 @@ def test_status_of_a_study_that_runs_elsewhere(out, capsys):
         write_json(bad, {"metadata": {}})
         status.keep(bad, "ParamsError", "labels are ['a']")
         said = told(params, capsys)
-        assert f"run now on {os.uname().nodename} (process {os.getpid()}) since 20" in said
+        assert f"running on {os.uname().nodename} (process {os.getpid()}) since 20" in said
         assert progress.line(SMOKE) in said and "1/50" in said
-        assert f"{every[1].name}: broken off" in said and f"{every[2].name}: now" in said
+        assert f"{every[1].name}: interrupted" in said and f"{every[2].name}: running" in said
         assert f"{every[4].name}: failed  ParamsError: labels are ['a']\n    in " in said and bad.name in said
-        assert f"{every[3].name}: waits, after it failed  OSError: no space" in said
-        assert [one.node for one in failed(SMOKE)] == [every[4]] and "to go on" not in said
+        assert f"{every[3].name}: waiting, after it failed  OSError: no space" in said
+        assert [one.node for one in failed(SMOKE)] == [every[4]] and "to continue" not in said
     said = told(params, capsys)
     assert f"{every[3].name}: failed  OSError: no space" in said
-    assert "run by nobody now" in said and f"{every[2].name}: broken off" in said and "to go on: python -m" in said
+    assert "not running" in said and f"{every[2].name}: interrupted" in said and "to continue: python -m" in said
 
 
 def test_what_was_done_is_told_although_the_data_are_gone(out, tmp_path, capsys):
@@ -197,7 +197,7 @@ def test_what_was_done_is_told_although_the_data_are_gone(out, tmp_path, capsys)
         finish(study, node, 10)
     assert tuned in every[:5] and studies.notebooks_of(study, NAME, 0.6) == {0: paths.results("gone") / tuned.notebook}
     assert columns(study)[2] == "?"
-    assert "to go on" in told(params, capsys)
+    assert "to continue" in told(params, capsys)
     for node in every:
         finish(study, node, 10)
     assert columns(study)[0] == "done" and studies.notebooks_of(study, "other", 0.6) == {}

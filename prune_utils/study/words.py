@@ -1,0 +1,26 @@
+"""Words for numbers, the same in every message, table and figure: percents, points and plurals."""
+
+from collections.abc import Iterable
+
+# environment: progress bars of loaded files would bury every other message; read when transformers is imported
+QUIET = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+}
+POINTS = 100  # percentage points per unit of accuracy
+
+
+def percent(share: float) -> str:
+    """Format a share of 1 in whole percents: 0.3 becomes "30 %"."""
+    return f"{100 * share:.0f} %"
+
+
+def percents(shares: Iterable[float]) -> str:
+    """Format several shares with one percent sign: "30, 50 %"."""
+    return ", ".join(f"{100 * share:.0f}" for share in shares) + " %"
+
+
+def many(count: int, noun: str) -> str:
+    """Format a count with its noun, plural where needed: "1 task", "3 tasks"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

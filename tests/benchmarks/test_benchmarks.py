@@ -1,0 +1,50 @@
+"""Both benchmarks run in their tiny form and measure every part. Nothing is asserted about speed."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+
+import pytest
+
+from prune_utils.study import paths
+
+PARTS = ["machine", "steps", "pruning", "select", "io", "repeat", "share", "variants", "graph"]
+LINES = ["logits everywhere", "where tokens are masked", "by sorting", "by k-th value", "padded to 16", "of the batch"]
+
+pytestmark = pytest.mark.slow
+
+
+def printed(script, *options):
+    words = [sys.executable, f"benchmarks/{script}.py", "--tiny", *map(str, options)]
+    done = subprocess.run(words, cwd=paths.ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_the_cpu_benchmark_prints_a_time_and_a_ratio_for_every_part():
+    lines = printed("cpu").splitlines()
+    for part in LINES:
+        (line,) = (line for line in lines if part in line)
+        took, ratio = map(float, re.search(r"([\d.]+) ms +([\d.]+) x as fast", line).groups())
+        assert took > 0 and ratio > 0
+    shares = re.findall(r"([\d.]+)%", " ".join(lines))
+    assert len(shares) == 3 and all(float(share) > 0 for share in shares)
+
+
+def test_the_gpu_benchmark_writes_finite_numbers_for_every_part(tmp_path):
+    printed("gpu", "--out", tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "bench.jsonl").read_text().splitlines()]
+    assert not [row for row in rows if str(row.get("note", "")).startswith(("failed", "skipped"))]
+    numbers = [(row["part"], value) for row in rows for value in row.values() if isinstance(value, int | float)]
+    assert all(math.isfinite(value) for _, value in numbers)
+    assert list(dict.fromkeys(part for part, _ in numbers)) == PARTS
+    assert all(row["low"] > 0 and row["low"] <= row["ms"] <= row["high"] for row in rows if "ms" in row)
+
+
+def test_a_part_that_fails_has_a_row_with_the_reason_and_the_others_run(tmp_path):
+    printed("gpu", "--out", tmp_path, "--parts", "no_such_part,machine")
+    rows = [json.loads(line) for line in (tmp_path / "bench.jsonl").read_text().splitlines()]
+    assert rows[0]["what"] == "failed" and "no_such_part" in rows[0]["note"]
+    assert any("ms" in row for row in rows if row["part"] == "machine")
