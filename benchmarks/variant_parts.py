@@ -87,7 +87,8 @@ def _captured(bench: Bench, case: Case) -> tuple[Callable, str]:
     captured = torch.cuda.CUDAGraph()
     with torch.cuda.graph(captured):
         step()
-    return captured.replay, ""
+    step.graph = captured  # the step keeps the tensors alive in which the graph reads and writes
+    return lambda: step.graph.replay(), ""
 
 
 def _compiled(bench: Bench, case: Case, mode: str) -> tuple[Callable, str]:

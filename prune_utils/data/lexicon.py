@@ -1,7 +1,7 @@
-"""The lexicon of the embedded language: nouns in a hierarchy, verbs with what they select, adjectives in pairs."""
+"""The lexicon of the embedded language: a hierarchy of nouns, verbs with their arguments, pairs of adjectives."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +13,7 @@ SOURCE = Path(__file__).with_name("lexicon.yaml")
 
 @dataclass(frozen=True)
 class Noun:
-    """A countable noun; `chain` names its hypernyms from the nearest up: poodle -> (dog, animal)."""
+    """A countable noun; `chain` lists its hypernyms, nearest first: (dog, animal) for poodle."""
 
     singular: str
     plural: str
@@ -23,13 +23,13 @@ class Noun:
         return self.plural if plural else self.singular
 
     def is_a(self, names: frozenset[str]) -> bool:
-        """Whether the noun, or one of its hypernyms, is among `names`."""
+        """Return whether the noun or one of its hypernyms is in `names`."""
         return self.singular in names or not names.isdisjoint(self.chain)
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb and its selectional preferences; `objects` is empty for an intransitive verb."""
+    """A verb and the nouns, classes or kinds it selects; `objects` is empty if it is intransitive."""
 
     base: str
     third: str
@@ -41,17 +41,17 @@ class Verb:
 
 @dataclass(frozen=True)
 class Adjective:
-    """An adjective, its opposite, and what it describes (empty: anything)."""
+    """An adjective, its opposite, and the classes or kinds it describes (empty: any noun)."""
 
     word: str
     opposite: str
     describes: frozenset[str] = frozenset()
-    polarity: int = 0
+    polarity: int = 0  # +1 positive, -1 negative, 0 neither
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """All words by category. `members` are the nouns at the leaves, `hypernyms` those above them by name."""
+    """All words by category; `members` are the nouns at the leaves, `hypernyms` the nouns above them, by name."""
 
     members: tuple[Noun, ...]
     hypernyms: dict[str, Noun]
@@ -64,29 +64,22 @@ class Lexicon:
     prepositions: tuple[str, ...]
 
     def part(self, of: int = 3) -> "Lexicon":
-        """The lexicon with one in `of` members of every class, verbs and pairs of opposites.
+        """Keep every `of`-th member of each class, verb of each polarity and pair of adjectives.
 
-        Fine-tuning data are written with a part and dev data with the whole, so that what pre-training taught
-        about the rest is needed.
+        Fine-tuning data use a part of the lexicon and dev data all of it, so that a model needs what
+        pre-training taught it about the other words.
         """
-        kept = {
-            word
-            for chain in {n.chain for n in self.members}
-            for word in [n.singular for n in self.members if n.chain == chain][::of]
-        }
-        return Lexicon(
-            members=tuple(n for n in self.members if n.singular in kept),
-            hypernyms=self.hypernyms,
+        chains = dict.fromkeys(n.chain for n in self.members)
+        return replace(
+            self,
+            members=tuple(n for chain in chains for n in [n for n in self.members if n.chain == chain][::of]),
             verbs=tuple(v for sign in (0, 1, -1) for v in [v for v in self.verbs if v.polarity == sign][::of]),
-            opinions=_one_pair_in(of, self.opinions),
-            descriptions=_one_pair_in(of, self.descriptions),
-            stances=self.stances,
-            degrees=self.degrees,
-            manners=self.manners,
-            prepositions=self.prepositions,
+            opinions=_every_pair(of, self.opinions),
+            descriptions=_every_pair(of, self.descriptions),
         )
 
     def lemmas(self) -> set[str]:
+        """Return the base form of every word."""
         return (
             {n.singular for n in self.members}
             | set(self.hypernyms)
@@ -97,20 +90,18 @@ class Lexicon:
         )
 
     def forms(self) -> set[str]:
-        """Every inflected form that the lexicon can produce."""
-        nouns = (*self.members, *self.hypernyms.values())
-        return (
-            self.lemmas() | {n.plural for n in nouns} | {form for v in self.verbs for form in (v.base, v.third, v.past)}
-        )
+        """Return every word form, inflected or not."""
+        plurals = {n.plural for n in (*self.members, *self.hypernyms.values())}
+        return self.lemmas() | plurals | {form for v in self.verbs for form in (v.third, v.past)}
 
 
-def _one_pair_in(of: int, adjectives: tuple[Adjective, ...]) -> tuple[Adjective, ...]:
-    pairs = [adjectives[i : i + 2] for i in range(0, len(adjectives), 2)]
-    return tuple(adjective for pair in pairs[::of] for adjective in pair)
+def _every_pair(of: int, adjectives: tuple[Adjective, ...]) -> tuple[Adjective, ...]:
+    """Keep every `of`-th pair of neighbouring adjectives."""
+    return tuple(a for i, a in enumerate(adjectives) if i // 2 % of == 0)
 
 
 def _add_s(word: str) -> str:
-    """The regular plural of a noun, and the regular third person of a verb."""
+    """Form the regular plural of a noun or the regular third person of a verb."""
     word = re.sub(r"(?<=[^aeiou])y$", "ie", word)
     return word + ("es" if re.search(r"(s|x|z|ch|sh)$", word) else "s")
 
@@ -135,7 +126,7 @@ def _pair(one: str, other: str, describes: str = "", polarity: int = 0) -> tuple
 
 @cache
 def load() -> Lexicon:
-    """The whole lexicon, from lexicon.yaml."""
+    """Load the whole lexicon from lexicon.yaml."""
     text = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
     members, hypernyms = [], {}
     for kind, classes in text["nouns"].items():
@@ -145,19 +136,14 @@ def load() -> Lexicon:
             middle = _noun(name, (top.singular,))
             hypernyms[middle.singular] = middle
             members += [_noun(word, (middle.singular, top.singular)) for word in words.split()]
-    verbs = []
-    for entry in text["verbs"]:
-        ((forms, selects),) = entry.items()
-        subjects, objects = selects.split("->")
-        verbs.append(_verb(forms, subjects, objects))
+    entries = [item for entry in text["verbs"] for item in entry.items()]
+    verbs = [_verb(forms, *selects.split("->")) for forms, selects in entries]
+    anything = " ".join(kind.split("/")[0] for kind in text["nouns"])
     for sign, name in SIGNS.items():
-        anything = " ".join(kind.split("/")[0] for kind in text["nouns"])
         verbs += [_verb(word, "person", anything, sign) for word in text["liking"][name].split()]
     opinions = [a for good, bad in text["opinions"].items() for a in _pair(good, bad, polarity=1)]
-    descriptions = []
-    for entry in text["descriptions"]:
-        ((words, scope),) = entry.items()
-        descriptions += _pair(*words.split(), scope)
+    entries = [item for entry in text["descriptions"] for item in entry.items()]
+    descriptions = [a for words, scope in entries for a in _pair(*words.split(), scope)]
     stances = {sign: tuple(text["stances"][name].split()) for sign, name in SIGNS.items()}
     return Lexicon(
         tuple(members),

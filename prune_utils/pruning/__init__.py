@@ -1,1 +1,7 @@
-"""Which weights are pruned and when: masks, schedules, callbacks, and their files."""
+"""Which weights are pruned and when: masks, criteria, schedules, Trainer callbacks, and checkpoint files.
+
+`masks.magnitude_mask` prunes the smallest weights of one matrix; `criteria.CRITERIA` prunes a whole model by method.
+`callbacks.FixedMask` and `callbacks.GradualPruning` keep a model pruned while it trains.
+`checkpoints.save_checkpoint` and `checkpoints.load_checkpoint` store models with masks and verify their zeros.
+`movement.movement` measures how far fine-tuning moves weights in the pruning order.
+"""

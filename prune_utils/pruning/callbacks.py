@@ -1,6 +1,7 @@
-"""Trainer callbacks that keep a model pruned while it trains, and that prune it on a schedule."""
+"""Trainer callbacks that keep a model pruned while it trains, or prune it on a schedule."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,15 +14,15 @@ from prune_utils.pruning.masks import sparsity_of
 from prune_utils.pruning.matrices import check_names, prunable_matrices
 from prune_utils.pruning.schedule import Schedule
 
-STATE = "pruning.safetensors"  # beside the Trainer's own files in each of its checkpoints
+STATE = "pruning.safetensors"  # in each checkpoint folder of the Trainer
 
 
 class FixedMask(TrainerCallback):
-    """Holds a model to `masks` ({matrix name: bool tensor of its shape, 1 keeps}) while a Trainer trains it.
+    """Keep a model pruned by `masks` ({matrix name: bool tensor of its shape, 1 keeps}) while a Trainer trains it.
 
-    Gradients of pruned weights are zeroed as they are accumulated, before clipping, so that the norm, and
-    with it the step of the kept weights, is what it would be if the pruned ones did not exist. After every
-    optimiser step one fused multiply zeroes what momentum or weight decay moved.
+    Gradients of pruned weights are zeroed as they accumulate, before clipping, so that the gradient norm and the
+    update of the kept weights are the same as if the pruned weights did not exist. After every optimiser step one
+    fused multiply zeroes the weights that momentum or weight decay moved.
     """
 
     def __init__(self, model: PreTrainedModel, masks: dict[str, Tensor]):
@@ -32,30 +33,27 @@ class FixedMask(TrainerCallback):
     def _set(self, masks: dict[str, Tensor]) -> None:
         check_names(self.matrices, masks)
         self.masks = masks
-        self._multipliers: list[Tensor] = []  # made on the first step, on the device the Trainer chose
+        self._multipliers: list[Tensor] = []  # made on first use, when the model is on its device
 
     @property
     def multipliers(self) -> list[Tensor]:
-        """The masks in their matrices' own type and place: foreach kernels fuse only over equal types."""
+        """Masks with the dtype and device of their matrices; foreach kernels fuse only equal dtypes."""
         if not self._multipliers:
             self._multipliers = [self.masks[name].to(p) for name, p in self.matrices.items()]
         return self._multipliers
 
     @torch.no_grad()
     def apply(self) -> None:
-        """Zeroes the pruned weights."""
+        """Set the pruned weights to zero."""
         torch._foreach_mul_([p.data for p in self.matrices.values()], self.multipliers)
 
     def on_train_begin(self, args, state, control, **kwargs):
-        def zeroed(index):
-            def hook(parameter):
-                parameter.grad.mul_(self.multipliers[index])
-
-            return hook
+        def zero(index: int, parameter: Tensor) -> None:
+            parameter.grad.mul_(self.multipliers[index])  # looked up at every call: the masks may change
 
         self.apply()
         self.hooks = [
-            parameter.register_post_accumulate_grad_hook(zeroed(index))
+            parameter.register_post_accumulate_grad_hook(partial(zero, index))
             for index, parameter in enumerate(self.matrices.values())
         ]
 
@@ -68,11 +66,11 @@ class FixedMask(TrainerCallback):
 
 
 class GradualPruning(FixedMask):
-    """Prunes by magnitude on a schedule (paper §3.2); `criterion`, one of criteria.py, says which weights.
+    """Prune by magnitude on a schedule (paper §3.2), choosing weights with `criterion` from criteria.py.
 
-    As in TensorFlow's model_pruning the ranking is on *underlying* magnitudes: a pruned weight keeps the
-    value it had when it was masked, out of the model and out of reach of updates. If at a renewal that value
-    ranks among the kept, because others have shrunk below it, the weight returns with it.
+    As in TensorFlow's model_pruning, weights are ranked by *underlying* magnitudes: the callback stores the value
+    that each weight had when it was pruned. If other weights shrink below this value by the next update of the
+    masks, the weight returns to the model with the stored value.
     """
 
     def __init__(self, model: PreTrainedModel, schedule: Schedule, criterion: Callable = per_matrix):
@@ -82,7 +80,7 @@ class GradualPruning(FixedMask):
 
     @torch.no_grad()
     def renew(self, sparsity: float) -> None:
-        """Makes the masks anew at `sparsity` and brings back, from their underlying values, weights that return."""
+        """Update the masks to `sparsity` and restore the underlying values of weights that return."""
         for name, parameter in self.matrices.items():
             kept = self.masks[name].to(parameter.device)
             self.underlying[name] = torch.where(kept, parameter, self.underlying[name].to(parameter.device))
@@ -99,20 +97,21 @@ class GradualPruning(FixedMask):
         if self.schedule.renews(state.global_step):
             self.renew(self.schedule.sparsity(state.global_step))
         if state.global_step >= self.schedule.end_step:
-            self.underlying = {}  # the mask stays: nothing can return, and a copy of the model is freed
+            self.underlying = {}  # the masks are final, so free the copy of the model
 
     def save(self, folder: Path) -> None:
-        """Writes masks and underlying values, so that a run interrupted on its ramp goes on as if it had not been."""
+        """Write masks and underlying values, so that a run interrupted during the ramp resumes exactly."""
         tensors = {f"mask/{n}": m for n, m in self.masks.items()}
         tensors |= {f"underlying/{n}": t.contiguous() for n, t in self.underlying.items()}
         save_file(tensors, folder / STATE)
 
     def load(self, folder: Path) -> None:
+        """Restore the state written by `save`."""
         tensors = load_file(folder / STATE)
         self._set({n: tensors[f"mask/{n}"] for n in self.matrices})
         self.underlying = {n: tensors[f"underlying/{n}"] for n in self.matrices if f"underlying/{n}" in tensors}
 
     @property
     def sparsity(self) -> float:
-        """The share of weights pruned now."""
+        """The current share of pruned weights."""
         return sparsity_of(self.masks)

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: ordinary from_pretrained folders with the zeros in place, and the masks beside them."""
+"""Checkpoints on disk: `from_pretrained` folders with the zeros in place, and the masks in a file of their own."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from prune_utils.study.files import whole_folder
 
 
 def all_kept(model: PreTrainedModel) -> dict[str, Tensor]:
-    """The masks of a dense model."""
+    """Return the masks of a dense model, all ones."""
     return {name: torch.ones(p.shape, dtype=torch.bool) for name, p in prunable_matrices(model).items()}
 
 
@@ -24,14 +24,14 @@ def save_checkpoint(
     tokenizer: PreTrainedTokenizerBase,
     method: str = "gradual",
 ) -> float:
-    """Saves a model with its masks; returns the realised sparsity, measured on what was read back.
+    """Save a model with its masks and return the realised sparsity, measured on the files read back.
 
-    Raises SparsityMismatch, and leaves no folder, where the zeros on disk are not those of the masks, or the
-    masks not those that `method` promises at the `target` sparsity.
+    Raises SparsityMismatch, and leaves no folder, if the zeros on disk differ from the masks, or the masks from
+    what `method` prunes at the `target` sparsity.
     """
     masks = {name: mask.cpu() for name, mask in masks.items()}
     with torch.no_grad():
-        # a negative weight times its mask is -0.0; what is pruned has no sign, and on disk it is +0.0
+        # a negative weight times its mask is -0.0; adding 0.0 turns that into +0.0
         torch._foreach_add_([p.data for p in prunable_matrices(model).values()], 0.0)
     with whole_folder(folder) as unfinished:
         model.save_pretrained(unfinished)
@@ -43,9 +43,9 @@ def save_checkpoint(
 def load_checkpoint(
     kind: type, folder: Path, target: float, method: str = "gradual", **options
 ) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
-    """A model of class `kind`, its masks, and its realised sparsity, measured.
+    """Load a model of class `kind`, its masks and its measured sparsity.
 
-    Raises SparsityMismatch where zeros, masks and what `method` promises at the `target` sparsity do not agree.
+    Raises SparsityMismatch if the zeros, the masks and what `method` prunes at the `target` sparsity do not agree.
     """
     model = kind.from_pretrained(folder, dtype=torch.float32, **options)
     masks = load_masks(folder / MASKS)

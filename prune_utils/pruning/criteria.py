@@ -1,7 +1,7 @@
-"""Criteria: which weights of a model are pruned, and the exact count that each promises. Pure functions.
+"""Criteria: functions that choose which weights of a model to prune, and checks of the exact count. Pure functions.
 
-All take every prunable matrix, {name: tensor}, the sparsity and the number of attention heads of a layer, at which
-only `heads` looks.
+All take {matrix name: tensor} for every prunable matrix, the sparsity, and the number of attention heads per layer,
+which only the `heads` criterion uses.
 """
 
 from collections.abc import Callable
@@ -10,44 +10,46 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prune_utils.pruning.masks import magnitude_mask, pruned_count
+from prune_utils.pruning.masks import magnitude_mask, magnitude_masks, pruned_count
 from prune_utils.pruning.names import ATTENTION, OUTPUT
+from prune_utils.study.words import percent
 
 
 class SparsityMismatch(RuntimeError):
-    """A model's zeros are not those that its masks promise."""
+    """The zeros of a model, its masks and the requested sparsity do not agree."""
 
 
 def per_matrix(matrices: dict[str, Tensor], sparsity: float, heads: int) -> dict[str, Tensor]:
-    """The round(s·n) weights of smallest magnitude of each matrix on its own (paper §2.2)."""
-    return {name: magnitude_mask(matrix, sparsity) for name, matrix in matrices.items()}
+    """Prune the round(s·n) weights of smallest magnitude in each matrix separately (paper §2.2)."""
+    return magnitude_masks(matrices, sparsity)
 
 
 def over_all(matrices: dict[str, Tensor], sparsity: float, heads: int) -> dict[str, Tensor]:
-    """The round(s·N) weights of smallest magnitude of all matrices together; of equals the earlier matrix's first."""
+    """Prune the round(s·N) weights of smallest magnitude in all matrices together. Ties are broken in matrix order."""
     mask = magnitude_mask(torch.cat([m.detach().flatten() for m in matrices.values()]), sparsity)
     parts = mask.split([m.numel() for m in matrices.values()])
     return {name: part.view_as(m) for (name, m), part in zip(matrices.items(), parts, strict=True)}
 
 
 def head_magnitudes(matrices: dict[str, Tensor], heads: int) -> dict[str, Tensor]:
-    """By layer, the sum of absolute weights of each attention head, shape (heads,): its rows of query, key and value
-    and its columns of the attention output."""
+    """Return {layer: sum of absolute weights of each attention head, shape (heads,)}.
+
+    A head owns rows of the query, key and value matrices and columns of the attention output matrix.
+    """
     sums: dict[str, Tensor] = {}
     for name, matrix in matrices.items():
         if ATTENTION in name:
-            magnitude = matrix.detach().float().abs().sum(_across(name)).view(heads, -1).sum(1)
             layer = name.split(ATTENTION)[0]
-            sums[layer] = sums[layer] + magnitude if layer in sums else magnitude
+            sums[layer] = sums.get(layer, 0) + matrix.detach().float().abs().sum(_across(name)).view(heads, -1).sum(1)
     return sums
 
 
 def by_head(matrices: dict[str, Tensor], sparsity: float, heads: int) -> dict[str, Tensor]:
-    """The round(s·H) attention heads of smallest magnitude of the model's H, whole; all other weights are kept.
+    """Prune the round(s·H) of all H attention heads with the smallest magnitude; keep all other weights.
 
-    `sparsity` is the share of *heads*: that of the prunable matrices is smaller (a quarter of it in BERT-Base,
-    where heads hold 28,311,552 of 108,965,376 weights). As in the authors' code heads rank by their absolute
-    weights; its last version divides them by their layer's sum first, which is not done here.
+    `sparsity` is the share of *heads*. The share of prunable weights is smaller: a quarter of it in BERT-Base,
+    where heads hold 28,311,552 of 108,965,376 weights. Heads are ranked by their absolute weights, as in the
+    authors' code, but without the division by the layer's sum that its last version adds.
     """
     magnitudes = head_magnitudes(matrices, heads)
     keep = dict(zip(magnitudes, magnitude_mask(torch.stack(list(magnitudes.values())), sparsity), strict=True))
@@ -55,11 +57,12 @@ def by_head(matrices: dict[str, Tensor], sparsity: float, heads: int) -> dict[st
 
 
 def _across(name: str) -> int:
+    """The dimension of an attention matrix that does not index heads."""
     return 0 if OUTPUT in name else 1
 
 
 def _whole_heads(matrices: dict[str, Tensor], keep: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Masks that keep the heads marked in `keep`, {layer: bool tensor (heads,)}, and every weight of no head."""
+    """Masks that keep the heads marked in `keep`, {layer: bool tensor (heads,)}, and all weights outside heads."""
     masks = {name: torch.ones_like(matrix, dtype=torch.bool) for name, matrix in matrices.items()}
     for name, mask in masks.items():
         if ATTENTION in name:
@@ -70,41 +73,42 @@ def _whole_heads(matrices: dict[str, Tensor], keep: dict[str, Tensor]) -> dict[s
 
 
 def check_each(masks: dict[str, Tensor], sparsity: float, heads: int) -> None:
-    """Raises SparsityMismatch unless round(s·n) weights of every matrix are pruned."""
+    """Raise SparsityMismatch unless round(s·n) weights of every matrix are pruned."""
     for name, mask in masks.items():
-        _check(f"{name} has", "weights", int((~mask).sum()), mask.numel(), sparsity)
+        _check(f"{name} has", "weights", mask, sparsity)
 
 
 def check_total(masks: dict[str, Tensor], sparsity: float, heads: int) -> None:
-    """Raises SparsityMismatch unless round(s·N) weights of all matrices together are pruned."""
-    pruned = sum(int((~mask).sum()) for mask in masks.values())
-    _check("the matrices have", "weights", pruned, sum(mask.numel() for mask in masks.values()), sparsity)
+    """Raise SparsityMismatch unless round(s·N) weights of all matrices together are pruned."""
+    _check("the matrices have", "weights", torch.cat([mask.flatten() for mask in masks.values()]), sparsity)
 
 
 def check_heads(masks: dict[str, Tensor], sparsity: float, heads: int) -> None:
-    """Raises SparsityMismatch unless round(s·H) heads are pruned, all their weights and no others."""
+    """Raise SparsityMismatch unless round(s·H) heads are pruned entirely, and no other weights."""
     keep = {layer: alive > 0 for layer, alive in head_magnitudes(masks, heads).items()}
     for name, whole in _whole_heads(masks, keep).items():
         if not torch.equal(masks[name], whole):
-            raise SparsityMismatch(f"{name} has weights pruned that make no whole attention head")
-    alive = torch.stack(list(keep.values()))
-    _check("the model has", "attention heads", int((~alive).sum()), alive.numel(), sparsity)
+            raise SparsityMismatch(f"{name} has pruned weights outside of entirely pruned attention heads")
+    _check("the model has", "attention heads", torch.stack(list(keep.values())), sparsity)
 
 
-def _check(what: str, units: str, pruned: int, size: int, sparsity: float) -> None:
-    if pruned != pruned_count(size, sparsity):
-        raise SparsityMismatch(f"{what} {pruned} of {size} {units} pruned, which is not {sparsity:.0%}")
+def _check(what: str, units: str, mask: Tensor, sparsity: float) -> None:
+    pruned, expected = int((~mask).sum()), pruned_count(mask.numel(), sparsity)
+    if pruned != expected:
+        raise SparsityMismatch(
+            f"{what} {pruned} of {mask.numel()} {units} pruned; a sparsity of {percent(sparsity)} requires {expected}"
+        )
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """`masks` chooses, `check` holds masks to what was promised."""
+    """A pruning criterion: `masks` chooses the weights (None: not by magnitude), `check` verifies their number."""
 
     masks: Callable[[dict[str, Tensor], float, int], dict[str, Tensor]] | None
     check: Callable[[dict[str, Tensor], float, int], None]
 
 
-# by the method that a checkpoint was made with; no `masks` where magnitude does not choose
+# by the pruning method of a checkpoint
 CRITERIA = {
     "dense": Criterion(None, check_each),
     "gradual": Criterion(per_matrix, check_each),

@@ -1,4 +1,4 @@
-"""How far fine-tuning moves weights in the order by which they are pruned (paper §5). Pure functions on tensors."""
+"""How far fine-tuning moves weights in the pruning order, and how much masks differ (paper §5). Pure functions."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,11 @@ BINS = 10  # deciles
 
 @dataclass(frozen=True)
 class Movement:
-    """Sort-order movement of all weights of a model together, in fractions of the size of each one's matrix.
+    """Sort-order movement of all weights of a model, each as a fraction of the size of its matrix.
 
-    `mean` and `std` (population) are paper Table 2; `by_starting_rank` is the mean by decile, smallest first.
+    `mean` and (population) `std` are those of paper Table 2. `by_starting_rank` is the mean in each bin of
+    starting rank, smallest magnitudes first, NaN in an empty bin; the axis of paper Fig. 6 (the authors' code
+    bins by the rank after fine-tuning).
     """
 
     mean: float
@@ -23,36 +25,28 @@ class Movement:
 
 
 def ranks(weight: Tensor) -> Tensor:
-    """The rank of every weight by magnitude in its matrix: shape (n,), 0 is the smallest, of equals the earlier index.
+    """Return the rank by magnitude of every weight in its matrix: shape (n,), 0 is the smallest.
 
-    In this order `magnitude_mask` prunes. O(n log n). Raises ValueError where a weight is not finite.
+    This is the order in which `magnitude_mask` prunes; ties are broken by index. O(n log n).
+    Raises ValueError if a weight is not finite.
     """
     order = magnitudes(weight).argsort(stable=True)
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
 
 
 def sort_order_movement(before: Tensor, after: Tensor) -> Tensor:
-    """|Δrank| / n of every weight of one matrix, between its values `before` and `after` (paper §5, Table 2).
+    """Return |Δrank| / n of every weight of a matrix between its values `before` and `after` (paper §5, Table 2).
 
-    Two tensors of one shape; returns a float64 tensor of that shape, in [0, 1). Raises ValueError where the
-    shapes differ or a weight is not finite.
+    Both tensors have the same shape; returns a float64 tensor of that shape with values in [0, 1).
+    Raises ValueError if the shapes differ or a weight is not finite.
     """
     return _moved(before, after)[1].view_as(before)
 
 
-def by_starting_rank(before: Tensor, after: Tensor, bins: int = BINS) -> Tensor:
-    """Mean movement in one matrix by starting rank: shape (bins,), smallest magnitudes first; NaN in an empty bin.
-
-    Paper Fig. 6 has this on its axis; the authors' code bins by the rank a weight ends at.
-    """
-    sums, counts = _binned(*_moved(before, after), bins)
-    return sums / counts
-
-
 def movement(before: dict[str, Tensor], after: dict[str, Tensor], bins: int = BINS) -> Movement:
-    """The movement of all weights of a model, {name: matrix} before and after: every weight counts once.
+    """Measure the movement of all weights of a model, {name: matrix} before and after; weights count equally.
 
-    Raises ValueError where names or shapes differ.
+    Raises ValueError if names or shapes differ.
     """
     _check_names(before, after)
     size, total, squares = 0, 0.0, 0.0
@@ -60,16 +54,18 @@ def movement(before: dict[str, Tensor], after: dict[str, Tensor], bins: int = BI
     for name, weight in before.items():
         start, moved = _moved(weight, after[name])
         size, total, squares = size + len(moved), total + moved.sum().item(), squares + moved.square().sum().item()
-        binned += torch.stack(_binned(start, moved, bins)).cpu()
+        bin_of = start * bins // len(start)
+        sums, counts = torch.bincount(bin_of, moved, bins), torch.bincount(bin_of, minlength=bins).double()
+        binned += torch.stack((sums, counts)).cpu()
     mean = total / size
     return Movement(mean, max(0.0, squares / size - mean**2) ** 0.5, tuple((binned[0] / binned[1]).tolist()))
 
 
 def mask_difference(masks: dict[str, Tensor], others: dict[str, Tensor]) -> float:
-    """The share of entries that differ, over all masks together (paper Fig. 3 left).
+    """Return the share of entries that differ, over all masks together (paper Fig. 3 left).
 
-    Two masks of one sparsity s differ by 0 to 2 min(s, 1 - s); two random ones by 2 s (1 - s).
-    Raises ValueError where names or shapes differ.
+    Two masks of sparsity s differ by 0 to 2 min(s, 1 - s); two random masks by 2 s (1 - s) on average.
+    Raises ValueError if names or shapes differ.
     """
     _check_names(masks, others)
     different = sum(int((mask != others[name]).sum()) for name, mask in masks.items())
@@ -79,10 +75,10 @@ def mask_difference(masks: dict[str, Tensor], others: dict[str, Tensor]) -> floa
 def mask_differences(
     pruned: dict[str, Tensor], before: dict[str, Tensor], after: dict[str, Tensor], sparsity: float
 ) -> dict[str, float]:
-    """How the one-shot masks of a fine-tuned model (matrices `after`) differ at a sparsity, as shares of entries.
+    """Compare the one-shot masks of a fine-tuned model (matrices `after`) at a sparsity, as shares of entries.
 
-    `difference`: from the masks `pruned` in pre-training (paper Fig. 3). `difference_fine_tuning_alone`: from the
-    one-shot masks of the model as it was `before`, in which only fine-tuning has a part.
+    `difference` is the distance to the masks `pruned` during pre-training (paper Fig. 3).
+    `difference_fine_tuning_alone` is the distance to the one-shot masks of the matrices `before` fine-tuning.
     """
     masks = magnitude_masks(after, sparsity)
     return {
@@ -94,19 +90,14 @@ def mask_differences(
 def _moved(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
     """Starting ranks and movement, each of shape (n,)."""
     if before.shape != after.shape:
-        raise ValueError(f"shapes are {tuple(before.shape)} and {tuple(after.shape)}; allowed is one shape")
+        raise ValueError(
+            f"before and after must have the same shape, got {tuple(before.shape)} and {tuple(after.shape)}"
+        )
     start = ranks(before)
     return start, (ranks(after) - start).abs().double() / before.numel()
 
 
-def _binned(start: Tensor, moved: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Sums of movement and counts of weights by bin of starting rank, each of shape (bins,)."""
-    bin_of = start * bins // len(start)
-    return torch.bincount(bin_of, weights=moved, minlength=bins), torch.bincount(bin_of, minlength=bins).double()
-
-
 def _check_names(before: dict[str, Tensor], after: dict[str, Tensor]) -> None:
-    wrong = sorted(n for n in before.keys() | after.keys() if n not in before or n not in after)
-    wrong = wrong or [n for n in before if before[n].shape != after[n].shape]
-    if wrong:
-        raise ValueError(f"the two models differ in {', '.join(wrong)}; allowed are the same matrices in both")
+    shapes, others = ({name: tensor.shape for name, tensor in part.items()} for part in (before, after))
+    if wrong := {name for name, _ in shapes.items() ^ others.items()}:
+        raise ValueError(f"both models must have the same matrices; they differ in {', '.join(sorted(wrong))}")

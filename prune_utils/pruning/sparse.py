@@ -1,6 +1,7 @@
-"""A checkpoint's weights stored sparse, read back bit for bit, and how much disk that saves."""
+"""A sparse file format for a checkpoint's weights that restores every bit."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from prune_utils.pruning.names import ENCODER
-from prune_utils.pruning.stored import MASKS, load_masks, packed, packed_bytes, unpacked
+from prune_utils.pruning.stored import MASKS, load_masks, packed, unpacked
 from prune_utils.study.files import whole_file
 from prune_utils.study.paths import WEIGHTS
 from prune_utils.study.section import ParamsError
@@ -18,11 +19,11 @@ FORMAT = "bit mask and kept values"
 
 
 def save_sparse(folder: Path, path: Path) -> None:
-    """Writes the weights of a checkpoint folder sparse, in one safetensors file, whole or not at all.
+    """Write the weights of a checkpoint folder to one sparse safetensors file, completely or not at all.
 
-    A pruned matrix `w` becomes `w#mask`, a bit a weight, and `w#kept`, the values under it in their order; its
-    shape is in the metadata. All else stays as it is, and so does a matrix that would be no smaller.
-    Raises ParamsError where the folder has no weights or masks that can be read.
+    A pruned matrix `w` becomes `w#mask`, one bit per weight, and `w#kept`, the kept values in order; its shape is
+    in the metadata. Matrices that would not become smaller, and all other tensors, are stored unchanged.
+    Raises ParamsError if the weights or masks of the folder cannot be read.
     """
     weights, masks = _opened(load_file, folder / WEIGHTS), _opened(load_masks, folder / MASKS)
     with whole_file(path) as unfinished:
@@ -30,9 +31,9 @@ def save_sparse(folder: Path, path: Path) -> None:
 
 
 def write_sparse(weights: dict[str, Tensor], masks: dict[str, Tensor], path: Path) -> None:
-    """The same for tensors and the masks of some of them, by the same names; a mask without its tensor is not used.
+    """Write tensors to a sparse file; see `save_sparse`. `masks` covers some of them; other masks are ignored.
 
-    A weight under the mask that is anything but +0.0, be it -0.0, is kept too: what is read back is the same bits.
+    A pruned weight with any value but +0.0 (such as -0.0) is kept as well, so that every bit can be restored.
     """
     tensors, shapes = {}, {}
     for name, weight in weights.items():
@@ -52,30 +53,26 @@ def _parts(weight: Tensor, mask: Tensor) -> dict[str, Tensor]:
 
 
 def load_sparse(path: Path) -> dict[str, Tensor]:
-    """The tensors that were stored, by name, bit for bit. Raises ParamsError for a file that is not of this format."""
+    """Read the tensors of a sparse file by name, bit for bit. Raises ParamsError if the file has another format."""
     metadata, tensors = _opened(_whole, path)
     if metadata.get("format") != FORMAT:
-        raise ParamsError(f"{path}: its format is {metadata.get('format')!r}; allowed is {FORMAT!r}")
+        raise ParamsError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}")
     if "shapes" not in metadata:
-        raise ParamsError(f"{path}: its metadata has no 'shapes', the shape of each matrix that is stored sparse")
+        raise ParamsError(f"{path} has no 'shapes' in its metadata, so sparse matrices cannot be restored")
     for name, shape in json.loads(metadata["shapes"]).items():
-        bits, kept = (_part(path, tensors, f"{name}#{part}") for part in ("mask", "kept"))
-        if len(bits) != packed_bytes(shape):
-            raise ParamsError(
-                f"{path}: the mask of {name} has {len(bits)} bytes, and its shape {shape} takes {packed_bytes(shape)}"
-            )
-        mask = unpacked(bits, shape)
+        parts = [f"{name}#{part}" for part in ("mask", "kept")]
+        if missing := [part for part in parts if part not in tensors]:
+            raise ParamsError(f"{path} has no tensor {missing[0]}")
+        bits, kept = map(tensors.pop, parts)
+        try:
+            mask = unpacked(bits, shape)
+        except ValueError as error:
+            raise ParamsError(f"{path}: the mask of {name} does not match its shape: {error}") from None
         if int(mask.sum()) != len(kept):
-            raise ParamsError(f"{path}: the mask of {name} keeps {int(mask.sum())} weights and {len(kept)} are stored")
+            raise ParamsError(f"{path}: the mask of {name} keeps {int(mask.sum())} weights, but {len(kept)} are stored")
         tensors[name] = torch.zeros(shape, dtype=kept.dtype)
         tensors[name][mask] = kept
     return tensors
-
-
-def _part(path: Path, tensors: dict[str, Tensor], name: str) -> Tensor:
-    if name not in tensors:
-        raise ParamsError(f"{path}: {name} is not in it")
-    return tensors.pop(name)
 
 
 def _whole(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -83,15 +80,15 @@ def _whole(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def _opened(read, path: Path):
+def _opened(read: Callable, path: Path):
     try:
         return read(path)
     except (OSError, SafetensorError) as error:
-        raise ParamsError(f"{path} cannot be read ({error}); it must be a whole safetensors file") from None
+        raise ParamsError(f"{path} cannot be read as a complete safetensors file: {error}") from None
 
 
 def identical(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
-    """Whether two models have the same tensors: names, types, shapes, and every bit."""
+    """Return whether two models have the same tensors: names, dtypes, shapes, and every bit."""
     return ours.keys() == theirs.keys() and all(_same_bits(ours[name], theirs[name]) for name in ours)
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -52,6 +53,15 @@ def _trained(study: Study, cell: Delayed) -> dict:
     pretrained, _, _ = starting_model(study, cell.dense(), labels=len(training.unique("labels")))
     model, seconds = _fine_tuned(study, cell, training, folder / SCRATCH[0], tokenizer)
     before, after = prunable_matrices(pretrained), prunable_matrices(model)
+    coordinates = {
+        "task": cell.task,
+        "seed": cell.seed,
+        "learning_rate": cell.learning_rate,
+        "epochs": cell.epochs,
+        "target_sparsity": cell.sparsity,
+    }
+    if not all(torch.isfinite(matrix).all() for matrix in after.values()):  # diverged: its weights have no rank
+        return coordinates | {"dev_accuracy": None, "seconds": seconds, **provenance(study.machine)}
     moved = movement(before, after)
     differences = mask_differences(gradual_masks(study, cell.sparsity, cell.seed), before, after, cell.sparsity)
     masks = magnitude_masks(after, cell.sparsity)
@@ -60,13 +70,8 @@ def _trained(study: Study, cell: Delayed) -> dict:
     more = study.finetuning.epochs.of("downstream", cell.sparsity)
     seconds += fit(model, training, study, cell, more, folder / SCRATCH[1], tokenizer, FixedMask(model, masks))
     check_zeros(model, masks, cell.sparsity)
-    return {
-        "task": cell.task,
-        "seed": cell.seed,
-        "learning_rate": cell.learning_rate,
-        "epochs": cell.epochs,
+    return coordinates | {
         "epochs_after": more,
-        "target_sparsity": cell.sparsity,
         "realised_sparsity": realised,
         "final_sparsity": sparsities(model)["prunable"],
         "movement_mean": moved.mean,

@@ -194,9 +194,17 @@ def test_text_of_another_encoding_is_refused_and_a_mark_of_order_is_not(tmp_path
     "train, dev, said",
     [
         ("text\tlabel\na\t1\n", "text\tlabel\na\t1\n", "has no column sentence, it has text, label"),
-        ("sentence\tlabel\na\t1\nb\tc\t0\n", "sentence\tlabel\na\t1\n", "train.tsv cannot be read .*line 3"),
-        ("sentence\tlabel\na\t1\nb\t0\n", "sentence\tlabel\na\t2\n", r"has \['2'\] besides"),
-        ("sentence\tlabel\na\t1\nb\t\n", "sentence\tlabel\na\t1\n", "1 rows with an empty text or label"),
+        (
+            "sentence\tlabel\na\t1\nb\tc\t0\n",
+            "sentence\tlabel\na\t1\n",
+            "train.tsv is not tab-separated UTF-8 text: .*line 3",
+        ),
+        ("sentence\tlabel\na\t1\nb\t0\n", "sentence\tlabel\na\t2\n", r"dev.tsv has unseen labels \['2'\]"),
+        (
+            "sentence\tlabel\na\t1\nb\t\n",
+            "sentence\tlabel\na\t1\n",
+            "1 row with an empty text or label; the first is row 2",
+        ),
     ],
 )
 def test_a_task_that_cannot_be_read_says_why(tmp_path, train, dev, said):

@@ -87,7 +87,7 @@ def test_half_precision_ranks_like_its_own_values():
 
 @pytest.mark.parametrize("sparsity", [-0.1, 1.2, float("nan")])
 def test_a_sparsity_that_is_no_fraction_is_refused(sparsity):
-    with pytest.raises(ValueError, match="allowed is a fraction"):
+    with pytest.raises(ValueError, match="sparsity must be between 0 and 1, got"):
         magnitude_mask(torch.ones(2, 2), sparsity)
 
 

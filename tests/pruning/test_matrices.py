@@ -120,7 +120,9 @@ def test_a_mask_of_another_sparsity_than_asked_for_is_found(tiny_bert, tmp_path,
     assert check_zeros(tiny_bert, masks, 0.5) == pytest.approx(0.5, abs=1e-3)
     name = "pooler.dense.weight"
     masks[name] = magnitude_mask(tiny_bert.bert.pooler.dense.weight, 127 / 256)  # one weight less
-    with pytest.raises(SparsityMismatch, match=f"{name} has 127 of 256 weights pruned, which is not 50%"):
+    with pytest.raises(
+        SparsityMismatch, match=f"{name} has 127 of 256 weights pruned; a sparsity of 50 % requires 128"
+    ):
         check_zeros(tiny_bert, masks, 0.5)
     with pytest.raises(SparsityMismatch):
         save_checkpoint(tiny_bert, masks, 0.5, tmp_path / "model", words)

@@ -166,7 +166,7 @@ def test_faults_are_said(checkpoint, tmp_path, path):
     folder = checkpoint(0.9)
     with pytest.raises(ParamsError, match="cannot be read"):
         load_sparse(tmp_path / "none.safetensors")
-    with pytest.raises(ParamsError, match="its format is 'pt'; allowed is 'bit mask and kept values'"):
+    with pytest.raises(ParamsError, match="has format 'pt', expected 'bit mask and kept values'"):
         load_sparse(folder / WEIGHTS)
     save_sparse(folder, path)
     whole = path.read_bytes()
@@ -178,7 +178,7 @@ def test_faults_are_said(checkpoint, tmp_path, path):
     stored = load_file(path)
     stored[f"{name}#kept"] = stored[f"{name}#kept"][1:].clone()
     save_file(stored, path, metadata={"format": FORMAT, "shapes": f'{{"{name}": [16, 16]}}'})
-    with pytest.raises(ParamsError, match=f"mask of {name} keeps 26 weights and 25 are stored"):
+    with pytest.raises(ParamsError, match=f"mask of {name} keeps 26 weights, but 25 are stored"):
         load_sparse(path)
     (folder / MASKS).unlink()
     with pytest.raises(ParamsError, match=MASKS):
@@ -188,11 +188,17 @@ def test_faults_are_said(checkpoint, tmp_path, path):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (lambda parts, metadata: parts.pop("w#mask"), "w#mask is not in it"),
-        (lambda parts, metadata: parts.pop("w#kept"), "w#kept is not in it"),
+        (lambda parts, metadata: parts.pop("w#mask"), "has no tensor w#mask"),
+        (lambda parts, metadata: parts.pop("w#kept"), "has no tensor w#kept"),
         (lambda parts, metadata: metadata.pop("shapes"), "has no 'shapes'"),
-        (lambda parts, metadata: parts.update({"w#mask": parts["w#mask"][:-1]}), "has 31 bytes, and .* takes 32"),
-        (lambda parts, metadata: metadata.update(shapes='{"w": [8, 16]}'), "has 32 bytes, and .* takes 16"),
+        (
+            lambda parts, metadata: parts.update({"w#mask": parts["w#mask"][:-1]}),
+            "mask of w does not match its shape: .* takes 32 bytes, got 31",
+        ),
+        (
+            lambda parts, metadata: metadata.update(shapes='{"w": [8, 16]}'),
+            "mask of w does not match its shape: .* takes 16 bytes, got 32",
+        ),
     ],
 )
 def test_a_part_that_is_missing_or_too_short_is_said(path, fault, said):
