@@ -10,43 +10,43 @@ RUN := $(ENV)/bin/python
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
 
-demo: $(ENV)/ready ## run the whole study on its embedded language, about 9 minutes on two cores, and print its report
+demo: $(ENV)/ready ## run the whole study on the embedded language (about 9 minutes on 2 cores) and print the path of its report
 	@$(RUN) -m prune_utils study params/demo.yaml
 
-study: $(ENV)/ready ## run any study: make study PARAMS=params/x.yaml
+study: $(ENV)/ready ## run or resume a study: make study PARAMS=params/x.yaml
 	@$(RUN) -m prune_utils study "$(PARAMS)"
 
 dry-run: $(ENV)/ready ## list what a study would run: make dry-run PARAMS=params/paper.yaml
 	@$(RUN) -m prune_utils study "$(PARAMS)" --dry-run
 
-status: $(ENV)/ready ## say how far a study is that runs elsewhere: make status PARAMS=params/x.yaml
+status: $(ENV)/ready ## print the progress of a study, wherever it runs: make status PARAMS=params/x.yaml
 	@$(RUN) -m prune_utils status "$(PARAMS)"
 
-plan: $(ENV)/ready ## say what a study will cost, here and on a GPU: make plan PARAMS=params/paper.yaml
+plan: $(ENV)/ready ## estimate the cost of a study, here and on a GPU: make plan PARAMS=params/paper.yaml
 	@$(RUN) -m prune_utils plan "$(PARAMS)"
 
-report: $(ENV)/ready ## make the report anew from what is finished: make report PARAMS=params/x.yaml
+report: $(ENV)/ready ## rebuild the report from what is finished: make report PARAMS=params/x.yaml
 	@$(RUN) -m prune_utils report "$(PARAMS)"
 
-compare: $(ENV)/ready ## a page of studies side by side: make compare STUDIES="demo published"
+compare: $(ENV)/ready ## make a page that compares studies: make compare STUDIES="demo published"
 	@$(RUN) -m prune_utils compare $(STUDIES)
 
-lab: $(ENV)/ready ## open the notebooks in JupyterLab, results beside them
+lab: $(ENV)/ready ## open the notebooks and results in JupyterLab
 	$(RUN) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks
 
-app: $(ENV)/ready ## explore the study finished last in the browser, without JupyterLab and without a network
+app: $(ENV)/ready ## explore the latest finished study in the browser, without JupyterLab or a network
 	$(RUN) -m voila notebooks/6_explorer.ipynb --Voila.config_file_paths=notebooks
 
-test: $(ENV)/ready ## all tests: units and properties, a tiny study end to end, notebooks, report and explorer in a browser
+test: $(ENV)/ready ## run all tests: units, properties, a tiny study end to end, notebooks, report and explorer in a browser
 	$(RUN) -m pytest -q
 
-check: $(ENV)/ready ## lint, formatting, import layers and unit tests
+check: $(ENV)/ready ## check lint, formatting, import layers and unit tests (under a minute)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
 	$(RUN) -m pytest -q -m unit
 
-bench: $(ENV)/ready ## what the speed measures are worth here, as ratios measured side by side
+bench: $(ENV)/ready ## measure the speed-ups on this computer, as ratios measured side by side
 	@$(RUN) benchmarks/cpu.py
 
 clean: ## remove the environment (results and reports stay)

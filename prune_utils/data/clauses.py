@@ -25,6 +25,7 @@ class Phrase:
     place: tuple[str, Noun] | None = None
 
     def words(self) -> list[str]:
+        """Return the words in order."""
         place = [self.place[0], "the", self.place[1].singular] if self.place else []
         named = [*self.adjectives, self.noun.form(self.plural), *place]
         return ["the" if self.definite else "some" if self.plural else article(named[0]), *named]
@@ -49,6 +50,7 @@ class Clause:
     agrees: bool = True
 
     def words(self) -> list[str]:
+        """Return the words in order."""
         return [word for word in (self.stance, *self.subject.words(), *self._predicate()) if word]
 
     def _predicate(self) -> list[str]:
@@ -66,4 +68,5 @@ class Clause:
         return [self.negation, self.modifier, form, *target]
 
     def text(self) -> str:
+        """Return the words as a sentence, separated by blanks and ending in a full stop."""
         return " ".join([*self.words(), "."])

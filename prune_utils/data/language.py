@@ -43,9 +43,9 @@ class Grammar:
         """Adjectives that can describe `noun`."""
         return [a for a in self.lexicon.descriptions if noun.is_a(a.describes)]
 
-    def _roles(self, noun: Noun, polarity: int) -> list[tuple[Verb, bool]]:
+    def _roles(self, noun: Noun) -> list[tuple[Verb, bool]]:
         """Verbs that take `noun`, each with True if as the subject and False if as the object."""
-        verbs = self.verbs[polarity]
+        verbs = self.verbs[0]
         return [(v, True) for v in verbs if noun.is_a(v.subjects)] + [(v, False) for v in verbs if noun.is_a(v.objects)]
 
     def draw(self, items: Sequence[T]) -> T:
@@ -53,6 +53,7 @@ class Grammar:
         return items[int(len(items) * self.random.random() ** self.skew)]
 
     def chance(self, probability: float) -> bool:
+        """Return True with this probability."""
         return self.random.random() < probability
 
     def phrase(self, noun: Noun, plural: bool | None = None, detail: float = 0.2) -> Phrase:
@@ -66,36 +67,28 @@ class Grammar:
             place=(self.draw(self.lexicon.prepositions), self.draw(self._places)) if self.chance(detail) else None,
         )
 
-    def action(
-        self, noun: Noun | None = None, plural: bool | None = None, polarity: int = 0, detail: float = 0.2
-    ) -> Clause:
-        """Generate a clause with a verb; if `noun` is given, it is the subject or the object."""
-        verb, as_subject = self.draw(self.roles(noun, polarity)) if noun else (self.draw(self.verbs[polarity]), None)
+    def action(self, noun: Noun | None = None, detail: float = 0.2) -> Clause:
+        """Generate a clause with a neutral verb; if `noun` is given, it is the subject or the object."""
+        verb, as_subject = self.draw(self.roles(noun)) if noun else (self.draw(self.verbs[0]), None)
         subject = noun if as_subject else self.draw(self.nouns(verb.subjects))
         target = None
         if verb.objects:
             target = noun if as_subject is False else self.draw(self.nouns(verb.objects))
         return Clause(
-            self.phrase(subject, plural if as_subject else None, detail),
+            self.phrase(subject, detail=detail),
             verb,
-            target and self.phrase(target, plural if as_subject is False else None, detail / 2),
+            target and self.phrase(target, detail=detail / 2),
             modifier=self.draw(self.lexicon.manners) if self.chance(detail / 2) else "",
             past=self.chance(0.4),
         )
 
-    def description(self, noun: Noun, plural: bool | None = None) -> Clause | None:
+    def description(self, noun: Noun) -> Clause | None:
         """Generate a clause that describes `noun`; None if no adjective of the lexicon fits."""
         fitting = self.fitting(noun)
-        return self._said_of(noun, self.draw(fitting), plural) if fitting else None
+        return self._said_of(noun, self.draw(fitting)) if fitting else None
 
     def opinion(
-        self,
-        noun: Noun,
-        mood: int,
-        plural: bool | None = None,
-        negated: float = 0.15,
-        joined: float = 0.5,
-        announced: float = 0.75,
+        self, noun: Noun, mood: int, negated: float = 0.15, joined: float = 0.5, announced: float = 0.75
     ) -> Clause:
         """Generate a clause with adjectives or a verb of liking whose sentiment, after negation, is `mood` (+1 or -1).
 
@@ -107,23 +100,19 @@ class Grammar:
         polarity = -mood if negation else mood
         if self.chance(0.7):
             first, second = self.draw(self.opinions[polarity]), self.draw(self.opinions[polarity])
-            clause = self._said_of(noun, first, plural)
+            clause = self._said_of(noun, first)
             if self.chance(joined) and second != first:
                 clause = replace(clause, second=second)
         else:
             verb = self.draw(self.verbs[polarity])
-            clause = Clause(
-                self.phrase(self.draw(self.nouns(verb.subjects)), detail=0.1),
-                verb,
-                self.phrase(noun, plural, 0.1),
-                past=self.chance(0.4),
-            )
+            subject = self.phrase(self.draw(self.nouns(verb.subjects)), detail=0.1)
+            clause = Clause(subject, verb, self.phrase(noun, detail=0.1), past=self.chance(0.4))
         stance = self.draw(self.lexicon.stances[mood]) if self.chance(announced) else ""
         return replace(clause, negation=negation, stance=stance)
 
-    def _said_of(self, noun: Noun, adjective: Adjective, plural: bool | None) -> Clause:
+    def _said_of(self, noun: Noun, adjective: Adjective) -> Clause:
         modifier = self.draw(self.lexicon.degrees) if self.chance(0.15) else ""
-        subject = replace(self.phrase(noun, plural, 0.1), adjectives=())
+        subject = replace(self.phrase(noun, detail=0.1), adjectives=())
         return Clause(subject, adjective=adjective, modifier=modifier, past=self.chance(0.4))
 
     def fact(self, noun: Noun) -> str:
@@ -147,16 +136,15 @@ class Grammar:
             named = self.lexicon.hypernyms[noun.chain[0]] if self.chance(0.2) else noun
             kind = self.random.random()
             if kind < 0.45:
-                clause = self.opinion(named, mood)
+                text = self.opinion(named, mood).text()
             elif kind < 0.87:
                 # the verb is drawn for the noun itself, so that its hypernym occurs with the same verbs
-                clause = _renamed(self.action(noun, detail=0.12), noun, named)
+                text = _renamed(self.action(noun, detail=0.12), noun, named).text()
             elif kind < 0.93:
-                clause = self.description(noun) or self.opinion(named, mood)
+                text = (self.description(noun) or self.opinion(named, mood)).text()
             else:
-                written.append(self.fact(noun))
-                continue
-            written.append(clause.text())
+                text = self.fact(noun)
+            written.append(text)
         return written
 
 

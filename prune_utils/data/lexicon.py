@@ -20,6 +20,7 @@ class Noun:
     chain: tuple[str, ...] = ()
 
     def form(self, plural: bool) -> str:
+        """Return the plural or the singular."""
         return self.plural if plural else self.singular
 
     def is_a(self, names: frozenset[str]) -> bool:
@@ -41,10 +42,9 @@ class Verb:
 
 @dataclass(frozen=True)
 class Adjective:
-    """An adjective, its opposite, and the classes or kinds it describes (empty: any noun)."""
+    """An adjective and the classes or kinds it describes (empty: any noun)."""
 
     word: str
-    opposite: str
     describes: frozenset[str] = frozenset()
     polarity: int = 0  # +1 positive, -1 negative, 0 neither
 
@@ -56,8 +56,8 @@ class Lexicon:
     members: tuple[Noun, ...]
     hypernyms: dict[str, Noun]
     verbs: tuple[Verb, ...]
-    opinions: tuple[Adjective, ...]
-    descriptions: tuple[Adjective, ...]
+    opinions: tuple[Adjective, ...]  # neighbours are opposites
+    descriptions: tuple[Adjective, ...]  # neighbours are opposites
     stances: dict[int, tuple[str, ...]]  # sentence adverbs by polarity
     degrees: tuple[str, ...]
     manners: tuple[str, ...]
@@ -121,7 +121,7 @@ def _verb(entry: str, subjects: str, objects: str = "", polarity: int = 0) -> Ve
 
 def _pair(one: str, other: str, describes: str = "", polarity: int = 0) -> tuple[Adjective, Adjective]:
     scope = frozenset(describes.split())
-    return Adjective(one, other, scope, polarity), Adjective(other, one, scope, -polarity)
+    return Adjective(one, scope, polarity), Adjective(other, scope, -polarity)
 
 
 @cache

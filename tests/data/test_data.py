@@ -7,14 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prune_utils.data import language, language_tasks, lexicon, tasks
+from prune_utils.data import language, language_tasks, lexicon
 from prune_utils.data.batches import padded, training_order
 from prune_utils.data.pairs import IGNORED, IS_NEXT, IS_RANDOM, examples, sentence_pairs
 from prune_utils.data.text import local_documents, tokenizer
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS
-from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import LocalTask
 
 SMOKE = load_study(PARAMS / "smoke.yaml")
 
@@ -150,63 +148,3 @@ def test_local_text_has_a_document_between_empty_lines(tmp_path):
     path = tmp_path / "text.txt.xz"
     path.write_bytes(lzma.compress(b' = A heading = \n\nOne @-@ two . Three ?\nFour .\n \nFive !" Six .\n'))
     assert list(local_documents(path, {" @-@ ": "-"})) == [["One-two .", "Three ?", "Four ."], ['Five !"', "Six ."]]
-
-
-def tsv(tmp_path, name, train, dev):
-    (tmp_path / "train.tsv").write_text(train)
-    (tmp_path / "dev.tsv").write_text(dev)
-    return LocalTask(source="local", name=name, folder=str(tmp_path))
-
-
-def test_cola_has_no_header_and_a_quotation_mark_is_text(tmp_path):
-    rows = 'gj04\t1\t\tHe said "hello.\nks08\t0\t*\tNA the\'s "dog\n'
-    train, dev = tasks.examples(tsv(tmp_path, "CoLA", rows, rows))
-    assert train.to_dict("list") == {"first": ['He said "hello.', "NA the's \"dog"], "label": [1, 0]}
-
-
-def test_mnli_reads_its_own_columns_and_matched_dev(tmp_path):
-    head = "\t".join(["index", "promptID", "sentence2", "sentence1", "gold_label"]) + "\n"
-    rows = head + "0\t1\tb\ta\tneutral\n1\t2\td\tc\tentailment\n"
-    task = tsv(tmp_path, "MNLI", rows, "wrong")
-    (tmp_path / "dev_matched.tsv").write_text(rows)
-    train, dev = tasks.examples(task)
-    assert train.to_dict("list") == {"first": ["a", "c"], "second": ["b", "d"], "label": [1, 0]}
-    assert dev.equals(train)
-
-
-def test_any_other_folder_needs_a_sentence_and_a_label(tmp_path):
-    train, _ = tasks.examples(tsv(tmp_path, "mine", "label\tsentence\nyes\ta\nno\tb\n", "label\tsentence\nno\tc\n"))
-    assert train.to_dict("list") == {"first": ["a", "b"], "label": [1, 0]}
-
-
-def test_text_of_another_encoding_is_refused_and_a_mark_of_order_is_not(tmp_path):
-    task = tsv(tmp_path, "mine", "sentence\tlabel\nété\t1\nb\t0\n", "sentence\tlabel\na\t1\n")
-    train = tmp_path / "train.tsv"
-    text = train.read_text(encoding="utf-8")
-    train.write_text(text, encoding="utf-8-sig")
-    assert list(tasks.examples(task)[0]["first"]) == ["été", "b"]
-    train.write_text(text, encoding="latin-1")
-    with pytest.raises(ParamsError, match="train.tsv"):
-        tasks.examples(task)
-
-
-@pytest.mark.parametrize(
-    "train, dev, said",
-    [
-        ("text\tlabel\na\t1\n", "text\tlabel\na\t1\n", "has no column sentence, it has text, label"),
-        (
-            "sentence\tlabel\na\t1\nb\tc\t0\n",
-            "sentence\tlabel\na\t1\n",
-            "train.tsv is not tab-separated UTF-8 text: .*line 3",
-        ),
-        ("sentence\tlabel\na\t1\nb\t0\n", "sentence\tlabel\na\t2\n", r"dev.tsv has unseen labels \['2'\]"),
-        (
-            "sentence\tlabel\na\t1\nb\t\n",
-            "sentence\tlabel\na\t1\n",
-            "1 row with an empty text or label; the first is row 2",
-        ),
-    ],
-)
-def test_a_task_that_cannot_be_read_says_why(tmp_path, train, dev, said):
-    with pytest.raises(ParamsError, match=said):
-        tasks.examples(tsv(tmp_path, "mine", train, dev))

@@ -99,8 +99,8 @@ def test_stored_matrices_are_the_models_in_its_order(here):
 
 def test_layers_are_in_the_order_of_their_numbers():
     shape = {"hidden_size": 4, "num_attention_heads": 1, "intermediate_size": 4, "vocab_size": 9}
-    names = list(prunable_matrices(BertForPreTraining(BertConfig(num_hidden_layers=12, **shape))))
-    assert names.in_order(sorted(names)) == names and len(names) == 74
+    every = list(prunable_matrices(BertForPreTraining(BertConfig(num_hidden_layers=12, **shape))))
+    assert names.in_order(sorted(every)) == every and len(every) == 74
 
 
 def test_the_slider_of_weights_shows_the_counts_of_the_file(here, finished):

@@ -39,8 +39,5 @@ def test_it_never_falls_and_never_overshoots(step, target):
     "wrong", [{"target_sparsity": 1.2}, {"initial_sparsity": -1.0}, {"begin_step": 30}, {"frequency": 0}]
 )
 def test_an_invalid_schedule_is_refused(wrong):
-    with pytest.raises(
-        ValueError,
-        match="|".join(rf"{name} must be between 0 and 1, got|{name}={value}" for name, value in wrong.items()),
-    ):
+    with pytest.raises(ValueError, match="must be between 0 and 1, got|must have 0 <= begin_step <= end_step and"):
         Schedule(**{"target_sparsity": 0.5, "end_step": 20} | wrong)

@@ -14,9 +14,8 @@ from prune_utils.pruning.checkpoints import load_checkpoint, save_checkpoint
 from prune_utils.pruning.masks import magnitude_masks
 from prune_utils.pruning.matrices import apply_masks, prunable_matrices
 from prune_utils.pruning.sparse import FORMAT, identical, load_sparse, save_sparse, write_sparse
-from prune_utils.pruning.stored import MASKS, packed, save_masks, unpacked
+from prune_utils.pruning.stored import MASKS
 from prune_utils.study import paths
-from prune_utils.study.files import whole_file
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import WEIGHTS
 from prune_utils.study.section import ParamsError
@@ -133,15 +132,8 @@ def test_sizes_are_those_of_the_files(checkpoint, tmp_path, monkeypatch):
     for sparsity in SMOKE.grid.sparsities:
         checkpoint(sparsity, paths.pretraining("smoke", "gradual", sparsity, 0) / paths.CHECKPOINT)
     frame = sizes_frame(SMOKE)
-    assert list(frame.columns) == [
-        "seed",
-        "sparsity",
-        "dense_bytes",
-        "sparse_bytes",
-        "format",
-        "dense_file",
-        "sparse_file",
-    ]
+    columns = ["seed", "sparsity", "dense_bytes", "sparse_bytes", "format", "dense_file", "sparse_file"]
+    assert list(frame.columns) == columns
     assert list(frame.sparsity) == [0.0, 0.6, 0.9] and set(frame.seed) == {0} and set(frame.format) == {FORMAT}
     for row in frame.itertuples():
         assert row.dense_bytes == (paths.results("smoke") / row.dense_file).stat().st_size
@@ -210,21 +202,6 @@ def test_a_part_that_is_missing_or_too_short_is_said(path, fault, said):
     save_file(parts, path, metadata=metadata)
     with pytest.raises(ParamsError, match=said):
         load_sparse(path)
-
-
-@given(st.lists(st.integers(0, 9), max_size=3), st.integers(-3, 3).filter(bool))
-def test_a_packed_mask_has_the_bytes_of_its_shape(shape, other):
-    bits = packed(torch.ones(shape, dtype=torch.bool))
-    assert unpacked(bits, shape).shape == torch.Size(shape) and unpacked(bits, shape).all()
-    with pytest.raises(ValueError, match="takes"):
-        unpacked(torch.zeros(max(len(bits) + other, 0) or len(bits) + 1, dtype=torch.uint8), shape)
-
-
-def test_a_file_is_whole_or_absent(tmp_path):
-    with pytest.raises(RuntimeError), whole_file(tmp_path / "a" / "file") as unfinished:
-        save_masks({}, unfinished)
-        raise RuntimeError
-    assert not list((tmp_path / "a").iterdir())
 
 
 def test_reading_sparse_weights_needs_no_transformers():
