@@ -75,7 +75,7 @@ def borders(studies: dict[str, Compared]) -> pd.DataFrame:
         cells = one.evidence.cells
         rows[name] = {
             "tasks": cells.task.nunique(),
-            "cells": len(cells) if isinstance(one.study, Replay) else _finished(len(cells), len(missing(one.study))),
+            "cells": _finished(len(cells), len(missing(one.study))),
             "seeds": cells[cells.arm != "dense"].seed.nunique(),
             "margin (points)": one.study.analysis.accuracy_margin,
             "low until": _border(one.regimes.low),

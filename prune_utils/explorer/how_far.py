@@ -52,7 +52,7 @@ def sizes(study: Study | Replay) -> pd.DataFrame | None:
     """Bytes of the gradual checkpoints: columns dense_bytes and sparse_bytes, means over seeds, a row a sparsity; None
     where they were not measured."""
     path = paths.inside(study.study) / "sizes.csv"
-    if isinstance(study, Replay) or not path.exists():
+    if not path.exists():
         return None
     return pd.read_csv(path).groupby("sparsity")[[f"{kind}_bytes" for kind in KINDS]].mean()
 

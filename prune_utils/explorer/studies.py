@@ -1,4 +1,4 @@
-"""What the explorer opens: a finished study, and what of it is there."""
+"""Studies that can be opened, and what each of them has."""
 
 import os
 import re
@@ -16,14 +16,14 @@ from prune_utils.analysis import results
 from prune_utils.analysis.evidence import Evidence, evidence_of
 from prune_utils.report.escaping import in_html
 from prune_utils.study import paths
-from prune_utils.study.grid import all_cells
+from prune_utils.study.grid import Run, all_cells
 from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow.nodes import nodes
 from prune_utils.workflow.notebook import quiet
 
-ANALYSED = "regimes.json"  # what a study's analysis writes last
+ANALYSED = paths.REGIMES
 NAME = re.compile(r"[\w-]+")
 NOTHING = (
     "There is no finished study yet: run <code>make demo</code> (minutes), or any other with "
@@ -32,18 +32,18 @@ NOTHING = (
 
 
 class Absent(Exception):
-    """What a view would show is not there; its text is the sentence that is shown in its place."""
+    """Something that a view would show does not exist; the message is shown in its place."""
 
 
-@dataclass(frozen=True, eq=False)  # each is itself, by which what is made of it is cached
+@dataclass(frozen=True, eq=False)  # compared by identity, the key of caches
 class Opened:
-    """A study with its evidence, read when it is first asked for and once; that of some tasks alone likewise."""
+    """A study and its evidence, which is loaded lazily and cached, for all tasks or a subset."""
 
     study: Study | Replay
 
     @cached_property
     def evidence(self) -> Evidence:
-        """Raises Absent where no cell is finished."""
+        """Raises Absent if no cell is finished."""
         try:
             return evidence_of(self.study)
         except ParamsError as error:
@@ -53,34 +53,34 @@ class Opened:
     def tasks(self) -> list[str]:
         return sorted(self.evidence.cells.task.unique())
 
-    @cache  # noqa: B019 one study is open in a notebook, and as long as that is
+    @cache  # noqa: B019 one study is open per notebook, for as long as the notebook
     def over(self, tasks: frozenset[str]) -> Evidence:
-        """The evidence of some of the tasks."""
+        """The evidence of a subset of the tasks."""
         return self.evidence if tasks == set(self.tasks) else self.evidence.over(tasks)
 
     def trained(self) -> Study:
-        """The study where it was trained. Raises Absent for the results of a table."""
-        if isinstance(self.study, Replay):
+        """The study. Raises Absent if it trains nothing."""
+        if not self.study.tasks:
             raise Absent("This study is a table of results: nothing was trained, and there are no models to look into.")
         return self.study
 
     def checkpoint(self, sparsity: float, seed: int) -> Path:
-        """The folder of a gradual run's model. Raises Absent where it is not on disk."""
-        folder = paths.pretraining(self.trained().study, "gradual", sparsity, seed) / paths.CHECKPOINT
+        """The checkpoint of a gradual run. Raises Absent if it does not exist."""
+        folder = Run("gradual", sparsity, seed).checkpoint(self.trained().study)
         if not (folder / paths.WEIGHTS).exists():
             raise Absent(f"The model of the {percent(sparsity)} run, seed {seed}, is not in {paths.shown(folder)}.")
         return folder
 
     def inside(self, name: str) -> pd.DataFrame:
-        """A frame that was measured inside the models. Raises Absent where it was not."""
+        """A frame of the notebook on the encoder. Raises Absent if it does not exist."""
         if (path := paths.inside(self.trained().study) / f"{name}.csv").exists():
             return pd.read_csv(path)
-        raise Absent(f"Not measured: {paths.shown(path)} is not there; notebooks/5_inside_the_encoder.ipynb writes it.")
+        raise Absent(f"Not measured: {paths.shown(path)} is not there; notebooks/2_inside_the_encoder.ipynb writes it.")
 
 
 def finished() -> list[str]:
-    """The studies whose analysis is made and that lack no cell, the one made last first; trained ones before tables."""
-    studies = [(isinstance(study, Replay), -made.stat().st_mtime, made.parent.name) for study, made in _analysed()]
+    """Names of the studies that are complete and analysed: trained ones before tables, the latest analysis first."""
+    studies = [(not study.tasks, -made.stat().st_mtime, made.parent.name) for study, made in _analysed()]
     return [name for *_, name in sorted(studies)]
 
 
@@ -89,15 +89,17 @@ def _analysed() -> Iterable[tuple[Study | Replay, Path]]:
         try:
             study = validated(read_yaml(made.with_name("params.yaml")))
         except (ParamsError, yaml.YAMLError):
-            continue  # of another version, or not ours: it can be named, and then says what is wrong with it
-        ours = study.study == made.parent.name  # else a copy, whose files would be read where the other's lie
-        if ours and (isinstance(study, Replay) or not results.missing(study)):
+            continue  # of another version; if it is opened by name, the error is shown
+        ours = study.study == made.parent.name  # otherwise a copy, whose files would be read from the original's folder
+        if ours and not results.missing(study):
             yield study, made
 
 
 def opened(study: str = "") -> Opened | None:
-    """A study by name, where empty the one that the page's address names (?study=x) or the one finished last; None
-    where none is finished. Raises ParamsError for a name that has no results."""
+    """Open a study by name. Without one, opens the study in the address of the page (?study=x), or the latest.
+
+    None if no study is finished. Raises ParamsError for a name without results.
+    """
     quiet()
     there = finished()
     asked = [name for name in parse_qs(os.environ.get("QUERY_STRING", "")).get("study", []) if name in there]
@@ -114,17 +116,17 @@ def opened(study: str = "") -> Opened | None:
 
 
 def opening(opened: Opened | None) -> HTML:
-    """A sentence on the study that is open, and how to open another; where there is none, what to run."""
+    """A sentence on the open study and on how to open another one; without a study, on what to run."""
     if opened is None:
         return HTML(f"<p>{NOTHING}</p>")
     return HTML(f"<p>{_has(opened.study)} {_others(opened.study.study)}</p>")
 
 
 def _has(study: Study | Replay) -> str:
-    """What there is of a study, from its params and the files that are there."""
+    """What a study consists of, from its params and its files."""
     said = f"Study <b>{in_html(study.study)}</b>: "
-    if isinstance(study, Replay):
-        return f"{said}results of a table, {in_html(study.table.origin)}; there are no models of it to look into."
+    if not study.tasks:
+        return f"{said}{in_html(study.origin)} There are no models to look into."
     tasks, grid, holes = ", ".join(task.name for task in study.tasks), study.grid, len(results.missing(study))
     said += (
         f"tasks {in_html(tasks)}; sparsities {', '.join(f'{100 * s:.0f}' for s in grid.sparsities)} %; "
@@ -143,7 +145,7 @@ def _others(name: str) -> str:
 
 
 def served() -> bool:
-    """Whether this kernel was started by Voilà, which shows one notebook and none of the project's files."""
+    """Whether Voilà started this kernel; it serves one notebook and no other files."""
     return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
 
 
@@ -152,9 +154,7 @@ def percent(sparsity: float) -> str:
 
 
 def notebooks_of(study: Study | Replay, task: str, sparsity: float) -> dict[int, Path]:
-    """By seed, the executed notebook that fine-tuned its cells, where it is kept; a study run by hand keeps none."""
-    if isinstance(study, Replay):
-        return {}
+    """The executed notebook that fine-tuned the cells of each seed, as far as it exists."""
     wanted = [node for node in nodes(study) if node.parameters.get("task") == task]
     kept = {}
     for node in (node for node in wanted if sparsity in node.parameters["sparsities"]):

@@ -34,12 +34,12 @@ def _shares(opened: Opened, sparsity: float) -> pd.DataFrame:
 def _heads(opened: Opened, sparsity: float):
     shares = _shares(opened, sparsity)
     least, mean, most = (100 * getattr(shares.pruned_share, of)() for of in ("min", "mean", "max"))
-    return plots_inside.head_map(shares, sparsity), f"{least:.1f} to {most:.1f} %, mean {mean:.1f} %"
+    return plots_inside.head_map(shares, sparsity).figure, f"{least:.1f} to {most:.1f} %, mean {mean:.1f} %"
 
 
 def _words(opened: Opened, sparsity: float):
     frame = magnitudes(opened, sparsity)
-    figure = plots_inside.word_map(frame, float(np.percentile(magnitudes(opened, 0.0), 99)))
+    figure = plots_inside.word_map(frame, float(np.percentile(magnitudes(opened, 0.0), 99))).figure
     return figure, f"{100 * (frame == 0).mean(axis=None):.1f} % of them are zero"
 
 
@@ -47,7 +47,7 @@ def _features(opened: Opened, sparsity: float):
     frame = opened.inside("similarity")
     gradual = frame[(frame.method == "gradual") & (frame.sparsity == sparsity)]
     by_layer = gradual.groupby("layer").cosine.mean()
-    drawn = marked(plots_inside.similarity(frame), sparsity)
+    drawn = marked(plots_inside.similarity(frame).figure, sparsity)
     return drawn, f"{by_layer.min():.3f} to {by_layer.max():.3f} by layer, mean {by_layer.mean():.3f}"
 
 
@@ -69,7 +69,7 @@ def heads(opened: Opened):
     at = middle(opened)
     figure, said = _heads(opened, at)
     words = f"Share pruned of each head at {percent(at)}: {said}."
-    return style.show(figure, "explorer_heads", words, _shares(opened, at))
+    return style.show(style.Drawn(figure, "explorer_heads", words, _shares(opened, at)))
 
 
 @view

@@ -59,7 +59,7 @@ def numbers(some: Evidence) -> pd.DataFrame:
 
 
 def _drawn(some: Evidence, borders: regimes.Regimes):
-    return plots_regimes.by_sparsity(some.cells, "dev_accuracy", "mean dev accuracy (%)", 100, borders, some.accuracy)
+    return plots_regimes.accuracy(some.cells, borders, some.accuracy).figure
 
 
 def _words(tasks: list[str], borders: regimes.Regimes) -> str:
@@ -75,7 +75,9 @@ def _words(tasks: list[str], borders: regimes.Regimes) -> str:
 def figure(opened: Opened):
     """All arms, mean over all tasks."""
     some, borders = chosen(opened, opened.tasks, arms_of(opened))
-    return style.show(_drawn(some, borders), "explorer_regimes", _words(opened.tasks, borders), numbers(some))
+    return style.show(
+        style.Drawn(_drawn(some, borders), "explorer_regimes", _words(opened.tasks, borders), numbers(some))
+    )
 
 
 @view

@@ -51,7 +51,7 @@ def figure(opened: Opened):
     cuts = cuts_of(opened)
     name = _first(cuts)
     made = ways(cuts, name, FIRST)
-    return style.show(cut(cuts, name, made), "explorer_weights", _words(name, FIRST), numbers(made))
+    return style.show(style.Drawn(cut(cuts, name, made), "explorer_weights", _words(name, FIRST), numbers(made)))
 
 
 def _first(cuts: Cuts) -> str:

@@ -1,4 +1,4 @@
-"""What is said beside figures and tables."""
+"""Text beside figures and tables: what is missing, captions, the table of claims."""
 
 import json
 from dataclasses import fields
@@ -12,14 +12,15 @@ from prune_utils.report.escaping import markdown
 from prune_utils.study import paths
 from prune_utils.study.grid import Cell, all_runs
 from prune_utils.study.schema import Replay, Study
+from prune_utils.study.words import many, percents
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.UNDECIDED: "?"}
 
 
 def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """What there is and what there is not, as Markdown; what is missing task by task, arm by arm."""
-    if isinstance(study, Replay):
-        return f"{len(cells)} rows of {markdown(study.table.cells)}, on {_many(cells.task.nunique(), 'task')}."
+    """What is finished, and what is missing by task and arm, in Markdown."""
+    if study.tables:
+        return f"{len(cells)} rows of {markdown(study.tables[0])}, on {many(cells.task.nunique(), 'task')}."
     holes = pd.DataFrame(missing(study), columns=[f.name for f in fields(Cell)])
     wanted = len(all_runs(study))
     text = (
@@ -30,38 +31,15 @@ def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> 
         return text
     lines = [f"- {wanted - len(runs)} pre-training runs"] if len(runs) < wanted else []
     lines += [
-        f"- {markdown(task)}, {arm.replace('_', ' ')}: {_percents(group.sparsity)}, seeds {_joined(group.seed)}"
+        f"- {markdown(task)}, {arm.replace('_', ' ')}: {percents(sorted(set(group.sparsity)))}, "
+        f"seeds {', '.join(map(str, sorted(set(group.seed))))}"
         for (task, arm), group in holes.groupby(["task", "arm"], sort=False)
     ]
     return f"**This study is not finished.** {text} Missing:\n\n" + "\n".join(lines)
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _joined(values: pd.Series) -> str:
-    return ", ".join(map(str, sorted(set(values))))
-
-
-def _percents(sparsities: pd.Series) -> str:
-    return ", ".join(f"{100 * s:.0f}" for s in sorted(set(sparsities))) + " %"
-
-
-def origin(study: Study | Replay) -> str:
-    """What may be concluded from the text that a study was made with."""
-    if isinstance(study, Replay):
-        return f"Nothing was trained for this: the numbers are those of {markdown(study.table.origin)}."
-    if study.corpus.source == "embedded":
-        return (
-            "The text is the package's own small English, **built to show the effect**: its tasks need what pre-training "
-            "on it teaches. What is found here shows how the analysis works; real text is what tests the claim."
-        )
-    return "The text and the tasks are real."
-
-
 def caption(cells: pd.DataFrame, draws: Draws | None = None) -> str:
-    """What a figure over all cells is made of: tasks, seeds, spread."""
+    """Caption of a figure over all cells: tasks, seeds, intervals."""
     if "dev_examples" in cells:
         sizes = cells.groupby("task").dev_examples.first()
         tasks = ", ".join(f"{markdown(task)} ({count:,} dev examples)" for task, count in sizes.items())
@@ -72,19 +50,19 @@ def caption(cells: pd.DataFrame, draws: Draws | None = None) -> str:
 
 
 def seeds(frame: pd.DataFrame) -> str:
-    """What dots and lines are, where a frame has several seeds."""
+    """The seeds of a frame, and what dots and lines are if there are several."""
     every = sorted(frame.seed.unique())
     if len(every) < 2:
-        return "one run of each"
-    return f"seeds {', '.join(map(str, every))}: each small dot is one seed, a line joins their means"
+        return "one run each"
+    return f"seeds {', '.join(map(str, every))}: each small dot is one seed, lines join their means"
 
 
 PRUNABILITY = "prunability/seed-{}.html#"
 
 
-FIGURES = {  # where each is in the report
+FIGURES = {  # place of each figure of the paper in the report
     "Fig. 1": "#Accuracy-by-sparsity-(Fig.-1,-left)",
-    "Fig. 2 left": "#A-bit-of-BERT-(Fig.-2,-left)",
+    "Fig. 2 left": "details.html#A-bit-of-BERT-(Fig.-2,-left)",
     "Fig. 3 left": f"{PRUNABILITY}Mask-difference-(Fig.-3,-left)",
     "Fig. 3 right": f"{PRUNABILITY}Fine-tuning-first-(Fig.-3,-right)",
     "Fig. 4": f"{PRUNABILITY}Movement-by-epochs-(Fig.-4)",
@@ -95,8 +73,8 @@ FIGURES = {  # where each is in the report
 
 
 def _figure(names: str, study: Study | Replay) -> str:
-    """The names of figures, each a link to where it is in the report where its notebook has been executed."""
-    seed = None if isinstance(study, Replay) else study.grid.seeds[0]
+    """The names of figures, as links if their notebook is part of the report."""
+    seed = next(iter(study.grid.seeds), 0)
     linked = []
     for name in names.split(", "):
         place = FIGURES[name].format(seed)
@@ -106,8 +84,7 @@ def _figure(names: str, study: Study | Replay) -> str:
 
 
 def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
-    """The claims as a table in Markdown: the claim with a link to the figure that shows it and why it got its
-    verdict; what was measured, its interval, and the same in the paper; the verdict."""
+    """The table of claims in Markdown: claim, figure and reason; estimate, interval and the paper's value; verdict."""
     lines = ["| claim | measured | verdict |", "|---|---|---|"]
     for row in claims.itertuples():
         ends = json.loads(row.interval) if isinstance(row.interval, str) else None

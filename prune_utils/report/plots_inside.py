@@ -1,20 +1,22 @@
-"""Figures of the encoder itself: its features, heads and weights."""
+"""Figures of the encoder: features, attention heads, weights."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.figure import Figure
 
 from prune_utils.pruning.names import KINDS, kind_and_layer, label
-from prune_utils.report.style import GREY, INK, PERCENT, STYLE, panel, panels, shades
+from prune_utils.report.style import GREY, INK, PERCENT, STYLE, Drawn, lines, panel, panels, shades
+from prune_utils.study.words import percent
 
-SEQUENTIAL = sns.light_palette(STYLE["gradual"][0], as_cmap=True)  # zero, as of a pruned weight, is no colour
+SEQUENTIAL = sns.light_palette(STYLE["gradual"][0], as_cmap=True)  # zero, the value of a pruned weight, has no colour
 
 
-def similarity(frame: pd.DataFrame) -> Figure:
-    """Mean cosine with the 0 % run by sparsity: thin, a line a layer; thick, the mean over layers (paper Fig. 2,
-    right), dashed for the controls, which start from the same 0 % run."""
+def similarity(frame: pd.DataFrame) -> Drawn:
+    """Mean cosine with the 0 % run by sparsity (paper Fig. 2, right).
+
+    Thin lines are layers; thick lines are means over layers, dashed for the controls, which start from the same run.
+    """
     figure, axes = panel(width=7.4)
     gradual = frame[frame.method == "gradual"]
     layers = gradual.pivot_table(index="sparsity", columns="layer", values="cosine")
@@ -30,16 +32,20 @@ def similarity(frame: pd.DataFrame) -> Figure:
         axes.scatter(100 * seeds.index.get_level_values("sparsity"), seeds, color=colour, s=10, alpha=0.5, linewidths=0)
     axes.set(xlabel=PERCENT, ylabel="mean cosine with the 0 % run")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
+    means = frame.groupby(["sparsity", "method"]).cosine.mean().unstack()
+    alt = lines("Mean cosine with the features of the 0 % run", means, "{:.2f}")
+    return Drawn(figure, "similarity", alt, frame, f"*{seeds(frame).capitalize()}.*")
 
 
 def _layer_label(layer: int) -> str:
     return f"layer {layer}" if layer else "embeddings"
 
 
-def head_spread(frame: pd.DataFrame) -> Figure:
-    """The share pruned of the attention heads by sparsity: their mean, and a band from the least pruned head to
-    the most pruned one, of all layers and seeds; dashed, the whole (paper Fig. 5). Right: the same, less the whole."""
+def head_spread(frame: pd.DataFrame) -> Drawn:
+    """Pruned share of the attention heads by sparsity, and the same minus the overall sparsity (paper Fig. 5).
+
+    The band reaches from the least to the most pruned head over all layers and seeds; dashed: the overall sparsity.
+    """
     figure, (left, right) = panels(1, 2, width=10.4, height=4)
     shares = 100 * spread(frame)
     at, (colour, marker, _) = 100 * shares.index, STYLE["gradual"]
@@ -47,20 +53,20 @@ def head_spread(frame: pd.DataFrame) -> Figure:
         axes.fill_between(at, part["min"], part["max"], color=colour, alpha=0.25, linewidth=0, label="min to max")
         axes.plot(at, part["mean"], color=colour, marker=marker, label="mean over heads")
         slope = 1 if axes is left else 0
-        axes.axline((0, 0), slope=slope, color=INK, linestyle="--", linewidth=1.2, label="the whole", zorder=1)
+        axes.axline((0, 0), slope=slope, color=INK, linestyle="--", linewidth=1.2, label="overall sparsity", zorder=1)
         axes.set(xlabel=PERCENT)
     left.set(ylabel="pruned share of a head (%)")
-    right.set(ylabel="less that of the whole (points)")
+    right.set(ylabel="difference from overall sparsity (points)")
     left.legend()
-    return figure
+    return Drawn(figure, "heads", lines("Pruned share of the attention heads, percent", shares), shares)
 
 
-def head_map(frame: pd.DataFrame, sparsity: float) -> Figure:
-    """The share pruned of every head at one sparsity, layer by head, mean over the seeds in `frame`."""
+def head_map(frame: pd.DataFrame, sparsity: float) -> Drawn:
+    """Pruned share of every head at one sparsity, layer by head, mean over the seeds in `frame`."""
     shares = 100 * frame[frame.sparsity == sparsity].pivot_table(index="layer", columns="head", values="pruned_share")
     rows, columns = shares.shape
     figure, axes = panel(width=2.4 + 0.6 * columns, height=1.4 + 0.42 * rows)
-    # the colours span ten points at least, so that a difference of tenths does not look like one that matters
+    # the colours span at least ten points, so that small differences look small
     reach = max(5, (shares - 100 * sparsity).abs().max(axis=None))
     image = axes.imshow(shares, aspect="auto", cmap="vlag", vmin=100 * sparsity - reach, vmax=100 * sparsity + reach)
     for row, column in np.ndindex(rows, columns):
@@ -69,11 +75,13 @@ def head_map(frame: pd.DataFrame, sparsity: float) -> Figure:
     axes.set_yticks(range(rows), shares.index)
     axes.set(xlabel="head", ylabel="layer", title=f"{100 * sparsity:.0f} % sparsity")
     figure.colorbar(image, ax=axes, label="pruned share (%)")
-    return figure
+    ends = f"{shares.min(axis=None):.1f} to {shares.max(axis=None):.1f} %"
+    alt = f"Pruned share of each attention head at {percent(sparsity)}: {ends}"
+    return Drawn(figure, "head_map", alt, frame[frame.sparsity == sparsity])
 
 
-def weight_histograms(frame: pd.DataFrame) -> Figure:
-    """Densities of the weights, a panel a kind of matrix, a line a layer (paper Fig. 7)."""
+def weight_histograms(frame: pd.DataFrame) -> Drawn:
+    """Densities of the weights, one panel per kind of matrix, one line per layer (paper Fig. 7)."""
     figure, grid = panels(2, 4, width=11, height=5, sharex=True)
     by_kind = dict(zip(KINDS.values(), grid, strict=True))
     names = {name: kind_and_layer(name) for name in frame.matrix.unique()}
@@ -90,35 +98,44 @@ def weight_histograms(frame: pd.DataFrame) -> Figure:
     handles = [plt.Line2D([], [], color=colours[layer]) for layer in layers]
     titles = [f"layer {layer}" for layer in layers]
     figure.legend(handles, titles, loc="outside right center")
-    return figure
+    alt = (
+        f"Densities of the weights of {frame.matrix.nunique()} matrices of the 0 % run, each with one peak around zero"
+    )
+    return Drawn(figure, "weights", alt, frame)
 
 
-def mean_and_std(frame: pd.DataFrame) -> Figure:
-    """Mean, and one standard deviation to either side, of every matrix of the 0 % run; means over seeds (Table 3)."""
-    dense = frame[frame.sparsity == 0].groupby("matrix", sort=False)[["mean", "std"]].mean()
+def mean_and_std(frame: pd.DataFrame) -> Drawn:
+    """Mean and standard deviation of every matrix of the 0 % run, means over seeds (paper Table 3)."""
+    data = frame[frame.sparsity == 0]
+    dense = data.groupby("matrix", sort=False)[["mean", "std"]].mean()
     figure, axes = panel(width=6.4, height=0.9 + 0.19 * len(dense))
     axes.errorbar(dense["mean"], range(len(dense)), xerr=dense["std"], fmt="o", color=STYLE["gradual"][0], markersize=4)
     axes.axvline(0, color=GREY, linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(dense)), [label(name) for name in dense.index], fontsize=8)
     axes.set(xlabel="weight: mean ± standard deviation", ylim=(len(dense) - 0.5, -0.5))
-    return figure
+    alt = f"Mean weight of each matrix, standard deviations {data['std'].min():.3f} to {data['std'].max():.3f}"
+    return Drawn(figure, "moments", alt, data)
 
 
-def word_map(magnitudes: pd.DataFrame, top: float | None = None) -> Figure:
-    """Magnitudes of word embeddings: a row a word, a column a dimension (paper Fig. 8). `top`: the magnitude of the
-    last colour; where not given, one that a hundredth of them pass."""
+def word_map(magnitudes: pd.DataFrame, top: float | None = None) -> Drawn:
+    """Magnitudes of word embeddings, one row per word, one column per dimension (paper Fig. 8).
+
+    `top` is the magnitude of the last colour; the default is the 99th percentile.
+    """
     figure, axes = panel(width=8, height=1.2 + 0.15 * len(magnitudes))
-    # a few outlying dimensions would leave all others one colour
+    # otherwise a few outlying dimensions leave all others in one colour
     top = np.percentile(magnitudes, 99) if top is None else top
     image = axes.imshow(magnitudes, aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, vmin=0, vmax=top or 1)
-    # words are text, not mathtext, and no font has the letters of all languages
+    # words are text, not mathtext, and no font covers all languages
     words = [word.encode("ascii", "backslashreplace").decode() for word in magnitudes.index]
     axes.set_yticks(range(len(words)), words, fontsize=7, parse_math=False)
     axes.set(xlabel="dimension of the embedding", ylabel="word, by mean magnitude")
     figure.colorbar(image, ax=axes, label="magnitude of the weight", extend="max", pad=0.01)
-    return figure
+    ends = f"from the smallest mean ({magnitudes.index[0]}) to the largest ({magnitudes.index[-1]})"
+    alt = f"Magnitudes of {len(magnitudes)} word embeddings, {ends}"
+    return Drawn(figure, "words", alt, magnitudes.rename_axis("token"))
 
 
 def spread(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean, min and max of `heads_frame`'s shares over all heads and seeds, by sparsity."""
+    """Mean, min and max of the pruned shares over all heads and seeds, by sparsity."""
     return frame.groupby("sparsity").pruned_share.agg(["mean", "min", "max"])

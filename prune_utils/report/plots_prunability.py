@@ -1,21 +1,20 @@
-"""Figures of prunability (paper §5): how far fine-tuning moves weights and masks, and what fine-tuning first is worth."""
+"""Figures of fine-tuning first (paper §5): movement of weights, mask differences, accuracy after pruning."""
 
 from itertools import cycle
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
-from matplotlib.figure import Figure
 
 from prune_utils.report.escaping import legend
-from prune_utils.report.style import INK, MARKERS, PERCENT, panel, panels
+from prune_utils.report.style import INK, MARKERS, PERCENT, Drawn, lines, panel, panels
 
 MOVED = "mean movement (% of the sort order)"
 DIFFERENT = "mask entries that differ (%)"
 
 
-def _lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: float = 1, **style) -> None:
-    """A line a task through the means, in percent, and a dot for each seed."""
+def _task_lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: float = 1, **style) -> None:
+    """One line per task through the means (percent), one dot per seed."""
     tasks = list(dict.fromkeys(frame.task))
     for task, colour, marker in zip(tasks, sns.color_palette("colorblind", len(tasks)), cycle(MARKERS), strict=False):
         one = frame[frame.task == task]
@@ -28,18 +27,18 @@ def _lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: float =
             axes.scatter(x_scale * seeds[x], 100 * seeds[y], color=colour, s=10, alpha=0.5, linewidths=0)
 
 
-def by_task(frame: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """The means that a figure draws, in percent: a row a value of `x`, a column a task."""
-    return 100 * frame.pivot_table(index=x, columns="task", values=y)
+def _alt(what: str, frame: pd.DataFrame, x: str, y: str) -> str:
+    """Alternative text from the means in percent, by `x` and task."""
+    return lines(what, 100 * frame.pivot_table(index=x, columns="task", values=y))
 
 
 def _legend(axes: plt.Axes) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def movement_by_learning_rate(movement: pd.DataFrame) -> Figure:
-    """Mean movement of each task's dense model, by learning rate (Table 2)."""
-    figure, axes = panel(width=7.4)  # the legend stands beside
+def movement_by_learning_rate(movement: pd.DataFrame) -> Drawn:
+    """Mean movement of the dense model of each task by learning rate (paper Table 2)."""
+    figure, axes = panel(width=7.4)  # room for the legend
     sns.barplot(
         movement.assign(
             mean=100 * movement["mean"],
@@ -57,51 +56,59 @@ def movement_by_learning_rate(movement: pd.DataFrame) -> Figure:
     )
     axes.set(xlabel="learning rate", ylabel=MOVED, xlim=(-0.8, movement.learning_rate.nunique() - 0.2))
     _legend(axes)
-    return figure
+    alt = _alt("Bars: mean movement, percent of the sort order", movement, "learning_rate", "mean")
+    return Drawn(figure, "by_learning_rate", alt, movement)
 
 
-def movement_by_epochs(first: pd.DataFrame) -> Figure:
-    """Mean movement by epochs of fine-tuning, each count a training of its own (Fig. 4)."""
+def movement_by_epochs(first: pd.DataFrame) -> Drawn:
+    """Mean movement by epochs of fine-tuning; each number of epochs is a separate training (paper Fig. 4)."""
     figure, axes = panel(width=7.4)
-    _lines(axes, first, "epochs", "movement_mean")
+    _task_lines(axes, first, "epochs", "movement_mean")
     axes.set(xlabel="epochs of fine-tuning", ylabel=MOVED, xticks=sorted(first.epochs.unique()))
     _legend(axes)
-    return figure
+    alt = _alt("Mean movement, percent of the sort order", first, "epochs", "movement_mean")
+    return Drawn(figure, "by_epochs", alt, first)
 
 
-def movement_by_rank(by_rank: pd.DataFrame) -> Figure:
-    """Mean movement by the rank that a weight started from, mean over learning rates (Fig. 6)."""
+def movement_by_rank(ranks: pd.DataFrame) -> Drawn:
+    """Mean movement by starting rank, mean over learning rates (paper Fig. 6)."""
     figure, axes = panel(width=7.4)
-    deciles = sorted(by_rank.decile.unique())
-    _lines(axes, by_rank, "decile", "mean")
+    deciles = sorted(ranks.decile.unique())
+    _task_lines(axes, ranks, "decile", "mean")
     axes.set(xlabel="starting rank (decile, 10: the largest weights)", ylabel=MOVED, xticks=deciles)
     axes.set_ylim(bottom=0)
     _legend(axes)
-    return figure
+    alt = _alt("Mean movement, percent of the sort order", ranks, "decile", "mean")
+    return Drawn(figure, "by_rank", alt, ranks)
 
 
-def mask_difference(differences: pd.DataFrame) -> Figure:
-    """Masks after fine-tuning against those of pre-training, and against those before fine-tuning (Fig. 3 left)."""
+def mask_difference(differences: pd.DataFrame) -> Drawn:
+    """Mask differences by sparsity: after fine-tuning against pre-training, and against before fine-tuning.
+
+    Paper Fig. 3, left.
+    """
     figure, axes = panel(width=7.4)
-    _lines(axes, differences, "sparsity", "difference", x_scale=100)
+    _task_lines(axes, differences, "sparsity", "difference", x_scale=100)
     alone = {"linestyle": ":", "label": None, "markerfacecolor": "white"}
-    _lines(axes, differences, "sparsity", "difference_fine_tuning_alone", x_scale=100, **alone)
+    _task_lines(axes, differences, "sparsity", "difference_fine_tuning_alone", x_scale=100, **alone)
     axes.plot([], [], color=INK, label="from masks of pre-training")
     axes.plot([], [], color=INK, linestyle=":", label="by fine-tuning alone")
     axes.set(xlabel=PERCENT, ylabel=DIFFERENT)
     axes.set_ylim(bottom=0)
     _legend(axes)
-    return figure
+    alt = _alt("Mask entries that differ, percent", differences, "sparsity", "difference")
+    return Drawn(figure, "mask_difference", alt, differences)
 
 
-def fine_tune_first(first: pd.DataFrame) -> Figure:
-    """Dev accuracy after pruning, and mask difference, by epochs of fine-tuning before it (Fig. 3 right)."""
+def fine_tune_first(first: pd.DataFrame) -> Drawn:
+    """Dev accuracy after pruning, and mask difference, by epochs of fine-tuning before it (paper Fig. 3, right)."""
     figure, (left, right) = panels(1, 2, 9.6, 3.6)
-    _lines(left, first, "epochs", "dev_accuracy")
-    _lines(right, first, "epochs", "difference")
+    _task_lines(left, first, "epochs", "dev_accuracy")
+    _task_lines(right, first, "epochs", "difference")
     left.set(ylabel="dev accuracy (%)")
     right.set(ylabel=DIFFERENT)
     for axes in (left, right):
         axes.set(xlabel="epochs of fine-tuning before pruning", xticks=sorted(first.epochs.unique()))
     _legend(right)
-    return figure
+    alt = _alt("Dev accuracy after pruning, percent", first, "epochs", "dev_accuracy")
+    return Drawn(figure, "fine_tune_first", alt, first)

@@ -1,4 +1,4 @@
-"""Figures of a study's findings: seeds are dots, means are lines, intervals are bars."""
+"""Figures of accuracies and regimes: dots are seeds, lines are means, bars are intervals."""
 
 from itertools import cycle
 
@@ -12,26 +12,32 @@ from prune_utils.analysis.comparison import Compared
 from prune_utils.analysis.regimes import Regimes
 from prune_utils.analysis.results import from_dense, mean_over_tasks
 from prune_utils.analysis.uncertainty import Draws
+from prune_utils.report.captions import caption
 from prune_utils.report.escaping import legend
-from prune_utils.report.style import BOUNDS, GREY, INK, MARKERS, PERCENT, REGIME_SHADES, STYLE, panel, panels
+from prune_utils.report.style import (
+    BOUNDS,
+    GREY,
+    INK,
+    MARKERS,
+    PERCENT,
+    STYLE,
+    Drawn,
+    lines,
+    mean_lines,
+    panel,
+    panels,
+    points,
+    series,
+    shade,
+)
+from prune_utils.study.words import POINTS
 
+TASK_LABELS = {"dev_accuracy": ("dev accuracy (%)", POINTS), "train_loss": ("train loss (nats)", 1)}
 COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 
 
-def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
-    """A line through each group's means over seeds, and a dot for each seed."""
-    for name, (colour, marker, label) in STYLE.items():
-        group = points[points[by] == name]
-        if group.empty:
-            continue
-        mean = group.groupby("target_sparsity")[value].mean()
-        axes.plot(100 * mean.index, scale * mean, color=colour, marker=marker, label=label, markersize=6)
-        if group.seed.nunique() > 1:
-            axes.scatter(100 * group.target_sparsity, scale * group[value], color=colour, s=10, alpha=0.5, linewidths=0)
-
-
 def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
-    """A bar for the interval of each mean that has one, in its arm's colour."""
+    """Draw the interval of each mean, in the colour of its arm."""
     for (arm, sparsity), (low, high) in draws.ends().dropna().iterrows():
         if arm in STYLE and sparsity > 0:
             mean = draws.point[arm, sparsity]
@@ -39,50 +45,22 @@ def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
             axes.errorbar(100 * sparsity, scale * mean, sides, color=STYLE[arm][0], linewidth=1, alpha=0.8)
 
 
-def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
-    """Bands of the regimes; a border lies half-way between two sparsities measured."""
-    if not sparsities:
-        return
-    borders = [100 * s for s in sparsities]
-    edges = [borders[0], *((a + b) / 2 for a, b in zip(borders, borders[1:], strict=False)), borders[-1]]
-    bands = {}
-    for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
-        first, last = bands.get(regimes.of(s), (left, right))
-        bands[regimes.of(s)] = (min(first, left), max(last, right))
-    for name, (left, right) in bands.items():
-        axes.axvspan(left, right, color=REGIME_SHADES[name], zorder=0, linewidth=0)
-        axes.annotate(
-            name,
-            ((left + right) / 2, 1.01),
-            xycoords=("data", "axes fraction"),
-            ha="center",
-            va="bottom",
-            fontsize=10,
-            color=INK,
-        )
+def accuracy(cells: pd.DataFrame, borders: Regimes | None = None, draws: Draws | None = None) -> Drawn:
+    """Mean dev accuracy over tasks by sparsity, one line per arm; with `draws`, intervals (paper Fig. 1, left)."""
+    table = points(cells, "dev_accuracy", POINTS, draws)
+    figure = _by_sparsity(cells, "dev_accuracy", "mean dev accuracy (%)", POINTS, borders, draws)
+    alt = lines("Mean dev accuracy, percent", series(table))
+    return Drawn(figure, "accuracy", alt, table, caption(cells, draws))
 
 
-def points(
-    cells: pd.DataFrame, value: str, scale: float = 1, draws: Draws | None = None, by: str = "arm"
-) -> pd.DataFrame:
-    """The numbers behind `by_sparsity`: a row an arm and sparsity (percent), columns mean, a column a seed, and with
-    `draws` the interval's low and high."""
-    means = mean_over_tasks(cells, value) if by == "arm" else cells
-    seeds = scale * means.pivot_table(index=[by, "target_sparsity"], columns="seed", values=value)
-    table = seeds.add_prefix("seed ").assign(mean=seeds.mean(axis=1))
-    if draws:
-        table = table.join(scale * draws.ends())
-    table.index = table.index.set_levels((100 * table.index.levels[1]).round(6), level=1)
-    return table.rename_axis([by, "sparsity (%)"])
+def train_loss(cells: pd.DataFrame, borders: Regimes | None = None) -> Drawn:
+    """Mean loss on the training set by sparsity, one line per arm (paper Fig. 1, right)."""
+    table = points(cells, "train_loss")
+    figure = _by_sparsity(cells, "train_loss", "mean train loss (nats)", 1, borders)
+    return Drawn(figure, "train_loss", lines("Mean train loss, nats", series(table), "{:.2f}"), table, caption(cells))
 
 
-def series(table: pd.DataFrame) -> pd.DataFrame:
-    """The means of `points`, a column a line, named as in the legend."""
-    names = {name: label for name, (_, _, label) in (STYLE | BOUNDS).items()}
-    return table["mean"].unstack(0).rename(columns=names)
-
-
-def by_sparsity(
+def _by_sparsity(
     cells: pd.DataFrame,
     value: str,
     label: str,
@@ -90,8 +68,7 @@ def by_sparsity(
     regimes: Regimes | None = None,
     draws: Draws | None = None,
 ) -> Figure:
-    """A value of the fine-tuned cells, mean over tasks, by sparsity: one line an arm, dense and scratch as bounds;
-    with `draws` of that value a bar for the interval of each mean."""
+    """A value of the selected cells, mean over tasks; dense and scratch as horizontal lines, intervals as bars."""
     figure, axes = panel()
     means = mean_over_tasks(cells, value)
     mean_lines(axes, from_dense(means), "arm", value, scale)
@@ -108,8 +85,9 @@ def by_sparsity(
     return figure
 
 
-def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Figure:
-    """The same for every task on its own, three in a row."""
+def by_task(cells: pd.DataFrame, value: str = "dev_accuracy") -> Drawn:
+    """A value ("dev_accuracy" or "train_loss") by sparsity, one panel per task, three per row."""
+    label, scale = TASK_LABELS[value]
     tasks = sorted(cells.task.unique())
     across, down = min(len(tasks), 3), -(-len(tasks) // 3)
     figure, every = panels(down, across, max(5.6, 3.4 * across + 0.6), 3.2 * down + 0.4)
@@ -126,19 +104,17 @@ def by_task(cells: pd.DataFrame, value: str, label: str, scale: float = 1) -> Fi
         axes.set_axis_off()
     handles, labels = every[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2 if across == 1 else 3)
-    return figure
+    alt = f"{label} by sparsity, one panel per task: {', '.join(tasks)}"
+    best = cells[cells.selected][[*COORDINATES, value]]
+    return Drawn(figure, "by_task" if value == "dev_accuracy" else value, alt, best, caption(cells))
 
 
-def bits(cells: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
-    """The cells behind `bit_of_bert`: COORDINATES, pretrain_loss (nats), dev_accuracy (share)."""
-    chosen = cells[cells.selected & cells.arm.isin(["dense", "information_deletion"]) & cells.task.isin(fits.task)]
-    return chosen.dropna(subset="pretrain_loss")[[*COORDINATES, "pretrain_loss", "dev_accuracy"]]
-
-
-def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
-    """Information-deletion accuracy over pre-training loss, a straight line through each task's points."""
+def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
+    """Information-deletion accuracy over pre-training loss, one least-squares line per task (paper Fig. 2, left)."""
+    arms = cells.arm.isin(["dense", "information_deletion"])
+    chosen = cells[cells.selected & arms & cells.task.isin(fits.task)].dropna(subset="pretrain_loss")
+    chosen = chosen[[*COORDINATES, "pretrain_loss", "dev_accuracy"]]
     figure, axes = panel()
-    chosen = bits(cells, fits)
     colours = sns.color_palette("colorblind", len(fits))
     for colour, marker, fit in zip(colours, cycle(MARKERS), fits.itertuples(), strict=False):
         points = chosen[chosen.task == fit.task]
@@ -147,14 +123,16 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Figure:
         middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
         ends = np.array([loss.min(), loss.max()])
         line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)
-        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{legend(fit.task)}: {fit.slope:+.1f} points a nat")
+        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{legend(fit.task)}: {fit.slope:+.1f} points per nat")
     axes.set(xlabel="held-out pre-training loss (nats)", ylabel="dev accuracy, information deletion (%)")
     axes.legend()
-    return figure
+    slopes = ", ".join(f"{fit.task} {fit.slope:+.1f}" for fit in fits.itertuples())
+    text = "*Each dot is one seed at one sparsity; lines are least-squares fits.*"
+    return Drawn(figure, "bit_of_bert", f"Dev accuracy over pre-training loss, points per nat: {slopes}", chosen, text)
 
 
-def beside(both: pd.DataFrame) -> Figure:
-    """Ours over theirs: dev accuracies of the cells that a study and the paper share, and where they would agree."""
+def beside(both: pd.DataFrame) -> Drawn:
+    """Dev accuracies of a study over those of the paper, for the cells that both have; dotted: equality."""
     figure, axes = panel()
     for arm, (colour, marker, label) in {**STYLE, "dense": (INK, "D", "dense")}.items():
         group = both[both.arm == arm]
@@ -164,11 +142,12 @@ def beside(both: pd.DataFrame) -> Figure:
     axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="dev accuracy in the paper (%)", ylabel="dev accuracy here (%)")
     axes.legend()
-    return figure
+    alt = f"{len(both)} dev accuracies of this study over those of the paper, percent"
+    return Drawn(figure, "beside", alt, both)
 
 
-def costs(frame: pd.DataFrame, studies: dict[str, Compared]) -> Figure:
-    """Points lost by sparsity, a panel a study, a line an arm, bars for intervals, each over its own regimes."""
+def costs(frame: pd.DataFrame, studies: dict[str, Compared]) -> Drawn:
+    """Accuracy lost by sparsity, one panel per study, one line per arm; bars are intervals, bands are regimes."""
     across, down = min(len(studies), 3), -(-len(studies) // 3)
     figure, every = panels(down, across, max(5.6, 3.6 * across), 3.6 * down + 0.4, sharey=True)
     for axes, (name, one) in zip(every, studies.items(), strict=False):
@@ -188,4 +167,10 @@ def costs(frame: pd.DataFrame, studies: dict[str, Compared]) -> Figure:
     for axes in every:
         named |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3)
-    return figure
+    first = frame[frame.arm == "pretrain"].pivot_table(index="sparsity", columns="study", values="cost")
+    alt = lines("Points of accuracy lost by the model pruned in pre-training", first)
+    text = (
+        "*Mean dev accuracy over each study's own tasks, minus that of its dense model; bars are 95 % intervals where "
+        "seeds were repeated.*"
+    )
+    return Drawn(figure, "costs", alt, frame, text)

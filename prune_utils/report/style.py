@@ -1,8 +1,9 @@
-"""One style for all figures: arms keep their colour and marker everywhere."""
+"""One style for all figures, and how a figure is shown. Each arm keeps its colour and marker everywhere."""
 
 import base64
 import html
 import io
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +12,11 @@ import seaborn as sns
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
-# Okabe & Ito's colours, told apart with any colour vision; their yellow is too pale on white, so heads are brown
+from prune_utils.analysis.regimes import Regimes
+from prune_utils.analysis.results import mean_over_tasks
+from prune_utils.analysis.uncertainty import Draws
+
+# colours of Okabe & Ito, which can be told apart with any colour vision; their yellow is too pale on white, so heads are brown
 STYLE = {
     "pretrain": ("#0072B2", "o", "pruned in pre-training"),
     "gradual": ("#0072B2", "o", "magnitude, gradual"),
@@ -26,8 +31,8 @@ INK, GREY, PAPER = "#333333", "#888888", "#ffffff"
 BOUNDS = {"dense": (INK, "--", "dense"), "scratch": (GREY, ":", "from scratch")}
 REGIME_SHADES = {"low": "#eef6ee", "medium": "#fdf6e3", "high": "#fbeaea"}
 PERCENT = "sparsity of the prunable matrices (%)"
-MARKERS = "os^XDvP"  # of tasks, with the colours of seaborn's "colorblind"
-# what is read when a figure is saved: letters stay letters, and the same figure gives the same file
+MARKERS = "os^XDvP"  # markers of tasks, with the colours of seaborn's "colorblind" palette
+# settings for saving: text stays text, and equal figures give equal files
 OUTPUT = {"svg.fonttype": "none", "svg.hashsalt": "prune_utils", "text.parse_math": False}
 DRAWN = {
     **OUTPUT,
@@ -43,42 +48,56 @@ DRAWN = {
 
 
 def panels(rows: int, columns: int, width: float, height: float, **sharing) -> tuple[Figure, list[plt.Axes]]:
-    """A figure of several axes, row by row; sizes in inches."""
+    """A figure with several axes, listed row by row; sizes in inches."""
     sns.set_theme(context="notebook", style="ticks", rc=DRAWN)
     figure, grid = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False, **sharing)
     sns.despine(figure)
-    plt.close(figure)  # a figure returned from a cell is shown once, not twice
+    plt.close(figure)  # otherwise a figure is shown twice
     return figure, list(grid.flat)
 
 
 def panel(width: float = 5.6, height: float = 3.8) -> tuple[Figure, plt.Axes]:
-    """A figure of one."""
+    """A figure with one axes."""
     figure, axes = panels(1, 1, width, height)
     return figure, axes[0]
 
 
 def shades(count: int) -> list:
-    """Colours of things in an order, from light to dark; neither end is lost on white or on black."""
+    """Colours of an ordered series, from light to dark; visible on white and on black."""
     middle = sns.color_palette("crest", as_cmap=True)(np.linspace(0.05, 0.75, count))
     return list(middle) if count > 1 else [STYLE["gradual"][0]]
 
 
-def show(figure: Figure, name: str, alt: str, data: pd.DataFrame, caption: str = "") -> None:
-    """Displays a figure in a notebook: SVG, PNG (for notebooks that are not trusted), its alternative text, the frame
-    behind it as CSV, and under it a caption in Markdown. `name` is that of its files in the report."""
+@dataclass(frozen=True)
+class Drawn:
+    """A figure with what belongs to it: the name of its files, alternative text, data and a caption in Markdown."""
+
+    figure: Figure
+    name: str
+    alt: str
+    data: pd.DataFrame
+    caption: str = ""
+
+
+def show(drawn: Drawn) -> None:
+    """Display a figure in a notebook: SVG, PNG (for notebooks that are not trusted), data as CSV, alternative text.
+
+    The caption follows below.
+    """
+    data = drawn.data
     bundle = {
-        "image/svg+xml": svg(figure),
-        "image/png": base64.b64encode(_saved(figure, "png")).decode(),
+        "image/svg+xml": svg(drawn.figure),
+        "image/png": base64.b64encode(_saved(drawn.figure, "png")).decode(),
         "text/csv": data.to_csv(index=not isinstance(data.index, pd.RangeIndex)),
-        "text/plain": alt,
+        "text/plain": drawn.alt,
     }
-    display(bundle, raw=True, metadata={"figure": {"name": name, "alt": alt}})
-    if caption:
-        display(Markdown(caption))
+    display(bundle, raw=True, metadata={"figure": {"name": drawn.name, "alt": drawn.alt}})
+    if drawn.caption:
+        display(Markdown(drawn.caption))
 
 
 def lines(what: str, table: pd.DataFrame, form: str = "{:.1f}") -> str:
-    """Alternative text of a chart of lines, from its numbers: where each column begins and where it ends."""
+    """Alternative text of a line chart: the first and the last value of each column."""
     said = []
     for name, column in table.items():
         known = column.dropna()
@@ -89,12 +108,12 @@ def lines(what: str, table: pd.DataFrame, form: str = "{:.1f}") -> str:
 
 
 def svg(figure: Figure) -> str:
-    """The figure as SVG text, the same for the same figure."""
+    """The figure as SVG text; equal figures give equal text."""
     return _saved(figure, "svg").decode()
 
 
 def image(figure: Figure, alt: str) -> str:
-    """The figure as an HTML image with its alternative text, for a widget: no string of it can act on the page."""
+    """The figure as an HTML image with alternative text, for a widget. Its strings cannot act on the page."""
     return f'<img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{base64.b64encode(_saved(figure, "svg")).decode()}">'
 
 
@@ -103,3 +122,58 @@ def _saved(figure: Figure, kind: str) -> bytes:
     with plt.rc_context(OUTPUT):
         figure.savefig(buffer, format=kind, **({"metadata": {"Date": None}} if kind == "svg" else {}))
     return buffer.getvalue()
+
+
+def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
+    """One line per group through the means over seeds, one dot per seed."""
+    for name, (colour, marker, label) in STYLE.items():
+        group = points[points[by] == name]
+        if group.empty:
+            continue
+        mean = group.groupby("target_sparsity")[value].mean()
+        axes.plot(100 * mean.index, scale * mean, color=colour, marker=marker, label=label, markersize=6)
+        if group.seed.nunique() > 1:
+            axes.scatter(100 * group.target_sparsity, scale * group[value], color=colour, s=10, alpha=0.5, linewidths=0)
+
+
+def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
+    """Shade the regimes; borders are drawn half-way between two measured sparsities."""
+    if not sparsities:
+        return
+    borders = [100 * s for s in sparsities]
+    edges = [borders[0], *((a + b) / 2 for a, b in zip(borders, borders[1:], strict=False)), borders[-1]]
+    bands = {}
+    for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
+        first, last = bands.get(regimes.of(s), (left, right))
+        bands[regimes.of(s)] = (min(first, left), max(last, right))
+    for name, (left, right) in bands.items():
+        axes.axvspan(left, right, color=REGIME_SHADES[name], zorder=0, linewidth=0)
+        axes.annotate(
+            name,
+            ((left + right) / 2, 1.01),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            va="bottom",
+            fontsize=10,
+            color=INK,
+        )
+
+
+def points(
+    cells: pd.DataFrame, value: str, scale: float = 1, draws: Draws | None = None, by: str = "arm"
+) -> pd.DataFrame:
+    """The data of a figure by sparsity: one row per arm and sparsity (percent), columns `mean` and one per seed, and
+    with `draws` the ends of the interval, `low` and `high`."""
+    means = mean_over_tasks(cells, value) if by == "arm" else cells
+    seeds = scale * means.pivot_table(index=[by, "target_sparsity"], columns="seed", values=value)
+    table = seeds.add_prefix("seed ").assign(mean=seeds.mean(axis=1))
+    if draws:
+        table = table.join(scale * draws.ends())
+    table.index = table.index.set_levels((100 * table.index.levels[1]).round(6), level=1)
+    return table.rename_axis([by, "sparsity (%)"])
+
+
+def series(table: pd.DataFrame) -> pd.DataFrame:
+    """The means of `points`, one column per line, named as in the legend."""
+    names = {name: label for name, (_, _, label) in (STYLE | BOUNDS).items()}
+    return table["mean"].unstack(0).rename(columns=names)

@@ -1,4 +1,4 @@
-"""Tables and captions of the report."""
+"""Tables of the report."""
 
 import pandas as pd
 
@@ -8,10 +8,11 @@ from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import HOUR, TRAINED
 from prune_utils.study.schema import ARMS, Replay, Study
+from prune_utils.study.words import percent
 
 
 def table_one(cells: pd.DataFrame) -> pd.DataFrame:
-    """Dev accuracy in percent | train loss in nats, means over seeds: rows arm and sparsity, a column a task."""
+    """Dev accuracy (percent) | train loss (nats), means over seeds: one row per arm and sparsity, one column per task."""
     chosen = cells[cells.selected]
     means = chosen.groupby(["arm", "target_sparsity", "task"])[["dev_accuracy", "train_loss"]].mean()
     means.loc[:, "dev_accuracy"] *= 100
@@ -26,17 +27,17 @@ def table_one(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def pretraining_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Held-out losses (nats) and accuracies, means over seeds: rows method and sparsity."""
+    """Held-out losses (nats) and accuracies, means over seeds: one row per method and sparsity."""
     columns = ["pretrain_loss", "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "realised_sparsity"]
     known = [name for name in columns if name in runs]
     return runs.groupby(["method", "target_sparsity"])[known].mean().round(3)
 
 
 def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Versions, hardware and commits behind the numbers, and when the last of them was made."""
+    """Versions, hardware and commits of the results, and when the last one was computed."""
     everything = pd.concat([cells, runs])
     if "commit" not in everything:
-        return pd.DataFrame({"": {"made elsewhere": "a table of results says nothing of versions and hardware"}})
+        return pd.DataFrame({"": {"computed elsewhere": "a table of results does not record versions and hardware"}})
     facts = ["device", "precision", "python", "torch", "transformers", "datasets", "commit"]
     rows = {fact: ", ".join(sorted(set(everything[fact]))) for fact in facts}
     return pd.DataFrame({"": rows | {"finished": everything.finished.max()}})
@@ -45,9 +46,8 @@ def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 def stages(
     study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame, first: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """By stage: trainings finished (and planned), the seconds they took one after another, their cost in hours of
-    the processor's threads or of the device, and the seconds that `make plan` estimated where it was asked before.
-    `first`: fine-tuning before pruning, where it was done."""
+    """Trainings and their time by stage: planned and finished, estimated and measured seconds, and hours of a core or
+    of the device. Estimates are those of `make plan`, if it was run. `first`: the frame of fine-tuning first."""
     table = estimate_against_truth(study, cells, runs).dropna(axis=1, how="all")
     if table.empty:
         return table
@@ -57,36 +57,34 @@ def stages(
     on_processor = everything.device.str.startswith("cpu").all()
     unit, threads = ("core-hours", study.machine.threads) if on_processor else ("device-hours", 1)
     table[unit] = table["measured seconds"] * threads / HOUR
-    table.loc["together"] = table.sum()
+    table.loc["total"] = table.sum()
     return table.round(2)
 
 
 def borders(regimes: Regimes) -> pd.DataFrame:
-    """The probability of each sparsity to be the border: rows the two borders, columns sparsities (percent)."""
+    """Share of draws in which each sparsity is the border: one row per border, one column per sparsity."""
     named = {"low until": regimes.low.probability or {}, "high from": regimes.high.probability or {}}
     table = pd.DataFrame(named).T
-    table.columns = ["none" if pd.isna(s) else f"{100 * s:.0f} %" for s in table.columns]
+    table.columns = ["none" if pd.isna(s) else percent(s) for s in table.columns]
     return table.round(3).fillna("")
 
 
 def selection(study: Study | Replay, cells: pd.DataFrame) -> pd.DataFrame:
-    """By arm, mean accuracy (percent) as selected and scored on dev, as scored on what it was not selected on, and
-    the difference, in points."""
-    if isinstance(study, Replay):
+    """Optimism of selecting on the dev set, by arm: see `results.selected_on_half`; percent and points."""
+    if (correct := dev_correct(study, cells)) is None:
         return pd.DataFrame({"": {"not known": "a table of results keeps no predictions"}})
-    halves = selected_on_half(cells, dev_correct(study, cells))
+    halves = selected_on_half(cells, correct)
     means = 100 * halves.groupby("arm")[["dev_accuracy", "held_out_accuracy"]].mean()
     means["optimism"] = means.dev_accuracy - means.held_out_accuracy
     return means.assign(learning_rates=cells.groupby("arm").learning_rate.nunique()).round(2)
 
 
 def estimate_against_truth(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Rows burn-in, pre-training, fine-tuning; columns runs planned and finished, estimated and measured seconds.
+    """One row per stage: planned and finished trainings, estimated and measured seconds of one job after another.
 
-    Seconds of training, one job after another; the estimates are missing (NaN) where no plan was made before. No
-    rows of a replay.
+    Estimates are missing (NaN) without a plan. No rows if the frames record no times, as those of a table.
     """
-    if isinstance(study, Replay):
+    if "seconds" not in cells:
         return pd.DataFrame(columns=["planned", "finished", "estimated seconds", "measured seconds"])
     burn_in = runs.method == "dense"
     measured = [runs[burn_in].seconds, runs[~burn_in].seconds, cells.seconds]

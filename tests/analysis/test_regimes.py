@@ -8,7 +8,7 @@ from prune_utils.analysis.evidence import Evidence, unlearnt
 from prune_utils.analysis.regimes import Regimes, curves, find
 from prune_utils.analysis.results import mean_over_tasks
 from prune_utils.analysis.uncertainty import accuracy_draws, loss_draws
-from prune_utils.report import plots_pretraining, plots_regimes, tables
+from prune_utils.report import plots_pretraining, plots_regimes, style, tables
 from prune_utils.report.sentences import sentences
 from prune_utils.study.schema import Analysis
 
@@ -116,12 +116,12 @@ def test_what_an_unfinished_study_lacks_is_not_said():
 def test_points_are_means_and_seeds_in_percent():
     cells, _ = study()
     draws = accuracy_draws(cells)
-    table = plots_regimes.points(cells, "dev_accuracy", 100, draws)
+    table = style.points(cells, "dev_accuracy", 100, draws)
     row = table.loc[("pretrain", 30.0)]
     assert list(row[["seed 0", "seed 1", "mean"]]) == pytest.approx([90.8, 91.0, 90.9])  # 89.8, and tasks 2 apart
     assert row.low <= row["mean"] <= row.high
     fine = cells.assign(target_sparsity=cells.target_sparsity.replace({0.3: 0.124, 0.5: 0.126}))
-    assert {12.4, 12.6} <= set(plots_regimes.points(fine, "dev_accuracy").index.get_level_values(1))
+    assert {12.4, 12.6} <= set(style.points(fine, "dev_accuracy").index.get_level_values(1))
 
 
 def test_a_task_that_was_not_learnt_decides_nothing():
@@ -161,13 +161,13 @@ def test_sentences_carry_the_runs_own_numbers():
 def test_every_figure_and_table_is_drawn_from_few_or_many_cells(tasks, seeds):
     cells, runs = study(tasks, seeds)
     found = regimes(cells, runs)
-    figure = plots_regimes.by_sparsity(cells, "dev_accuracy", "accuracy (%)", 100, found)
+    figure = plots_regimes.accuracy(cells, found).figure
     line = {text.get_label(): text for text in figure.axes[0].lines}["pruned in pre-training"]
     expected = [a + (len(tasks) - 1) + 0.1 * (len(seeds) - 1) for a in PRETRAIN]
     assert list(line.get_xdata()) == pytest.approx([0, 30, 50, 70, 90])
     assert list(line.get_ydata()) == pytest.approx(expected)
-    assert len(plots_regimes.by_task(cells, "train_loss", "loss").axes) == len(tasks)
-    assert plots_pretraining.pretraining_loss(runs, found).axes[0].lines
+    assert len(plots_regimes.by_task(cells, "train_loss").figure.axes) == len(tasks)
+    assert plots_pretraining.pretraining_loss(runs, found).figure.axes[0].lines
     table = tables.table_one(cells)
     assert table.loc[("dense", 0.0), "a"].startswith("90.0" if len(seeds) == 1 else "90.1")
     assert list(table.index.levels[0]) and "average" in table.columns

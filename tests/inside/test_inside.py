@@ -229,7 +229,7 @@ def similarities(methods=("gradual", "random"), sparsities=(0.0, 0.5, 0.9), seed
 
 
 def test_the_figure_of_similarity_shows_layers_and_their_mean():
-    axes = plots_inside.similarity(similarities()).axes[0]
+    axes = plots_inside.similarity(similarities()).figure.axes[0]
     lines = {handle.get_label(): handle for handle in axes.lines}
     assert list(lines["layer 2"].get_xdata()) == pytest.approx([0, 50, 90])
     assert list(lines["layer 2"].get_ydata()) == pytest.approx([1, 1 - 0.35 - 0.01, 1 - 0.63 - 0.01])
@@ -238,7 +238,7 @@ def test_the_figure_of_similarity_shows_layers_and_their_mean():
         assert list(lines[name].get_ydata()) == pytest.approx([1, 1 - 0.3 - 0.01, 1 - 0.54 - 0.01])
     assert lines["random masks, mean"].get_linestyle() == "--"
     alone = plots_inside.similarity(similarities(methods=("gradual",), sparsities=(0.0,), seeds=(0,)))
-    assert len(alone.axes[0].lines) == 4
+    assert len(alone.figure.axes[0].lines) == 4
 
 
 def test_the_figures_of_heads_show_their_spread():
@@ -250,17 +250,17 @@ def test_the_figures_of_heads_show_their_spread():
         ]
     )
     assert spread(frame).loc[0.375].tolist() == [0.375, 0, 0.75]
-    left, right = plots_inside.head_spread(frame).axes
+    left, right = plots_inside.head_spread(frame).figure.axes
     assert list(left.lines[0].get_ydata()) == [0, 37.5] and list(right.lines[0].get_ydata()) == [0, 0]
     band = right.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (-37.5, 37.5)
     shown = plots_inside.head_map(frame, 0.375)
-    assert [text.get_text() for text in shown.axes[0].texts] == ["75.0", "0.0"]
+    assert [text.get_text() for text in shown.figure.axes[0].texts] == ["75.0", "0.0"]
 
 
 def test_the_figures_of_weights_show_every_matrix(tiny_bert):
     matrices = {name: p.detach() for name, p in prunable_matrices(tiny_bert).items()}
-    panels = plots_inside.weight_histograms(histograms(matrices)).axes
+    panels = plots_inside.weight_histograms(histograms(matrices)).figure.axes
     assert {axes.get_title(): len(axes.lines) for axes in panels} == {
         **dict.fromkeys(("query", "key", "value", "attention output", "intermediate", "output"), 2),
         "pooler": 1,
@@ -269,14 +269,14 @@ def test_the_figures_of_weights_show_every_matrix(tiny_bert):
     for axes in panels:  # no peak is cut off
         assert axes.get_ylim()[0] == 0 and axes.get_ylim()[1] > max(line.get_ydata().max() for line in axes.lines)
     masks = {name: torch.ones(p.shape, dtype=torch.bool) for name, p in matrices.items()}
-    axes = plots_inside.mean_and_std(statistics(matrices, masks).assign(sparsity=0.0, seed=0)).axes[0]
+    axes = plots_inside.mean_and_std(statistics(matrices, masks).assign(sparsity=0.0, seed=0)).figure.axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert len(labels) == 14 and labels[:2] == ["word embeddings", "layer 1 query"] and labels[-1] == "pooler"
 
 
 def test_words_are_labels_and_not_mathtext(tmp_path):
     words = ["$x", "a$b$", "_", "\\", "中", "<unk>", "&"]
-    figure = plots_inside.word_map(pd.DataFrame(np.zeros((7, 3)), index=words))
+    figure = plots_inside.word_map(pd.DataFrame(np.zeros((7, 3)), index=words)).figure
     figure.savefig(tmp_path / "words.svg")
     written = (tmp_path / "words.svg").read_text()
     for label in ("$x", "a$b$", "\\u4e2d", "&lt;unk&gt;", "&amp;"):

@@ -68,7 +68,7 @@ def displayed(monkeypatch):
 
 def test_a_figure_carries_its_words_and_its_numbers(displayed):
     numbers = pd.DataFrame({"y": [2, 3]}, index=pd.Index([0, 1], name="x"))
-    style.show(drawn(), "some", "Two points.", numbers, "*Made up.*")
+    style.show(style.Drawn(drawn(), "some", "Two points.", numbers, "*Made up.*"))
     figure, caption = displayed
     assert figure.metadata["figure"] == {"name": "some", "alt": "Two points."}
     assert figure.data["text/plain"] == "Two points." and caption.data["text/markdown"] == "*Made up.*"
@@ -77,7 +77,7 @@ def test_a_figure_carries_its_words_and_its_numbers(displayed):
 
 
 def test_a_page_has_each_figure_as_a_drawing_and_as_files(displayed, tmp_path):
-    style.show(drawn(), "some", f"Words with {HOSTILE}", pd.DataFrame({"y": [2, 3]}))
+    style.show(style.Drawn(drawn(), "some", f"Words with {HOSTILE}", pd.DataFrame({"y": [2, 3]})))
     text, files = page(executed(tmp_path, *displayed), "title")
     assert set(files) == {"some.files/some.svg", "some.files/some.csv"} and files["some.files/some.csv"] == "y\n2\n3\n"
     soup = bs4.BeautifulSoup(text, "html.parser")

@@ -145,7 +145,7 @@ def test_words_and_labels_that_look_like_markup_are_text(tmp_path):
     ids = range(len(words) - 3, len(words))
     assert text.tokenizer(corpus).convert_ids_to_tokens(ids) == words[-3:]
     frame = weights.word_magnitudes(torch.rand(len(words), 4), words, most=len(words))
-    figure = plots_inside.word_map(frame.loc[words[-3:]])
+    figure = plots_inside.word_map(frame.loc[words[-3:]]).figure
     figure.savefig(tmp_path / "words.svg")
     elements = list(ElementTree.parse(tmp_path / "words.svg").iter())
     assert not any(element.tag.endswith(("}b", "}script")) for element in elements)

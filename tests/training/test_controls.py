@@ -147,7 +147,7 @@ def test_the_figure_of_losses_draws_every_method_from_the_run_at_zero():
             if s or m == "gradual"
         ]
     )
-    lines = plots_pretraining.pretraining_loss(runs).axes[0].lines
+    lines = plots_pretraining.pretraining_loss(runs).figure.axes[0].lines
     assert len(lines) == 5 and all(list(line.get_xdata()) == [0, 50] for line in lines)
     assert {line.get_ydata()[0] for line in lines} == {2.0}
 
@@ -159,5 +159,5 @@ def test_features_are_compared_under_every_method():
         pretrain(study, run)
     frame = similarity_frame(study, [0])
     assert set(frame.method) == {"gradual", *CONTROLS} and frame.cosine.between(0, 1 + 1e-6).all()
-    labels = [line.get_label() for line in plots_inside.similarity(frame).axes[0].lines]
+    labels = [line.get_label() for line in plots_inside.similarity(frame).figure.axes[0].lines]
     assert all(f"{style.STYLE[method][2]}, mean" in labels for method in frame.method)
