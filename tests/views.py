@@ -5,7 +5,9 @@ import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
 
+from prune_utils.analysis.results import collect
 from prune_utils.report import escaping
+from prune_utils.study.params import load_study
 
 HARM = "<script>alert(1)</script>"
 
@@ -19,6 +21,7 @@ def table_study(out, rows, name="table", origin="made by hand"):
     margins = {"accuracy_margin": 1.0, "loss_margin": 0.1}
     content = {"study": name, "table": {"cells": str(cells), "origin": origin}, "analysis": margins}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    collect(load_study(folder / "params.yaml"))
     (folder / "regimes.json").write_text("{}")
     return folder
 

@@ -6,6 +6,7 @@ import pandas as pd
 import seaborn as sns
 
 from prune_utils.pruning.names import KINDS, kind_and_layer, label
+from prune_utils.report.captions import seeds
 from prune_utils.report.style import GREY, INK, PERCENT, STYLE, Drawn, lines, panel, panels, shades
 from prune_utils.study.words import percent
 
@@ -25,11 +26,11 @@ def similarity(frame: pd.DataFrame) -> Drawn:
     for method in (name for name in STYLE if (frame.method == name).any()):
         line = "-" if method == "gradual" else "--"
         points = pd.concat([gradual[gradual.sparsity == 0], frame[frame.method == method]])
-        seeds = points.groupby(["seed", "sparsity"]).cosine.mean()
+        each = points.groupby(["seed", "sparsity"]).cosine.mean()
         colour, marker, label = STYLE[method]
-        means = seeds.groupby("sparsity").mean()
+        means = each.groupby("sparsity").mean()
         axes.plot(100 * means.index, means, line, color=colour, marker=marker, linewidth=2.2, label=f"{label}, mean")
-        axes.scatter(100 * seeds.index.get_level_values("sparsity"), seeds, color=colour, s=10, alpha=0.5, linewidths=0)
+        axes.scatter(100 * each.index.get_level_values("sparsity"), each, color=colour, s=10, alpha=0.5, linewidths=0)
     axes.set(xlabel=PERCENT, ylabel="mean cosine with the 0 % run")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     means = frame.groupby(["sparsity", "method"]).cosine.mean().unstack()

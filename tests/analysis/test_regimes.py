@@ -48,7 +48,7 @@ def study(tasks=("a", "b"), seeds=(0, 1)):
                 }
                 for s, v in zip(SPARSITIES[1:], values[1:], strict=True)
             ]
-    cells = pd.DataFrame(rows).assign(selected=True, dev_examples=100)
+    cells = pd.DataFrame(rows).assign(selected=True, dev_examples=100, learning_rate=1e-3)
     runs = pd.DataFrame(
         [
             {"method": "gradual", "target_sparsity": s, "pretrain_loss": loss, "seed": seed}

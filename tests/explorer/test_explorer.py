@@ -127,7 +127,7 @@ def test_strings_that_mean_harm_are_shown_as_text(empty):
 def test_the_first_sections_need_no_transformers(finished):
     """Which takes seconds to import: they are shown before it is."""
     code = [c.source for c in nbformat.read(paths.EXPLORER_NOTEBOOK, 4).cells if c.cell_type == "code"]
-    before = code[: next(i for i, source in enumerate(code) if "widgets_blanks" in source)]
+    before = code[: next(i for i, source in enumerate(code) if "view_blanks" in source)]
     assert len(before) >= 10
     script = "\n".join([*before, "import sys", "assert not {'transformers', 'sklearn'} & set(sys.modules)"])
     done = subprocess.run(
@@ -192,7 +192,7 @@ def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
     }.items():
         assert found[ours] == row[theirs]
     assert (found.seed, found.seconds, found["realised sparsity"]) == (row.seed, row.seconds, row.realised_sparsity)
-    assert found.notebook.is_relative_to(finished / "results/small/finetune" / paths.folder_name(NAME) / "seed-0")
+    assert found.notebook.is_relative_to(finished / "results/small/finetune" / NAME / "seed-0")
     injected = next(
         c for c in nbformat.read(found.notebook, 4).cells if "injected-parameters" in c.metadata.get("tags", [])
     )

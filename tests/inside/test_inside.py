@@ -290,7 +290,7 @@ def test_the_analysis_comes_between_pre_training_and_the_regimes_and_costs_no_es
     study = load_study(PARAMS / "smoke.yaml")
     every = nodes(study)
     inside = next(node for node in every if node.name == "inside the encoder")
-    trained = [node.notebook for node in every if node.template == nodes(study)[0].template]
+    trained = [path for node in every if node.template == nodes(study)[0].template for path in node.frames]
     assert list(inside.after) == trained and inside.examples == 0
-    assert every[-1].name == "regimes" and inside.notebook in every[-1].after
+    assert [node.name for node in every[-2:]] == ["regimes", "details"] and set(inside.frames) <= set(every[-2].after)
     assert line(study).endswith("?")
