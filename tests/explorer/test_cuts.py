@@ -148,8 +148,8 @@ def test_pruned_words_go_and_the_others_stay_where_they_were(here):
 
 
 def test_what_was_not_measured_inside_is_a_sentence_and_the_rest_is_shown(finished, empty):
-    shutil.copytree(finished / "results/small", empty / "results/small")
-    (empty / "results/small/inside/heads.csv").unlink()
+    shutil.copytree(finished / "results/smoke", empty / "results/smoke")
+    (empty / "results/smoke/inside/heads.csv").unlink()
     opened = studies.opened()
     assert "Not measured" in texts(view_inside.heads(opened))
     view = view_inside.slider(opened)

@@ -11,7 +11,6 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from hostile import NAME
 from views import HARM, by_hand, control, rows_of, table_study, texts
 
 from prune_utils.analysis import regimes
@@ -46,7 +45,7 @@ def test_without_a_study_one_sentence_says_what_to_run_and_all_else_is_silent(em
 def test_the_study_made_last_is_opened_and_tables_only_where_nothing_was_trained(finished, empty):
     older, newer = (empty / "results" / name for name in ("older", "newer"))
     for folder in (older, newer):
-        shutil.copytree(finished / "results/small", folder)
+        shutil.copytree(finished / "results/smoke", folder)
         content = yaml.safe_load((folder / "params.yaml").read_text()) | {"study": folder.name}
         (folder / "params.yaml").write_text(yaml.safe_dump(content))
     table_study(empty, by_hand({"a": (1, 2, 3)}))
@@ -73,10 +72,10 @@ def test_a_copied_folder_is_not_the_study_twice(empty):
         studies.opened("copy")
 
 
-@pytest.mark.parametrize("name", ["nosuch", "../results/small", HARM])
+@pytest.mark.parametrize("name", ["nosuch", "../results/smoke", HARM])
 def test_a_name_without_results_is_refused(finished, monkeypatch, name):
     monkeypatch.setattr(paths, "OUT", finished)
-    with pytest.raises(ParamsError, match="allowed, for they have results: small"):
+    with pytest.raises(ParamsError, match="they have results: smoke"):
         studies.opened(name)
 
 
@@ -101,10 +100,10 @@ def test_a_table_shows_its_regimes_and_costs_and_says_that_it_has_no_models(empt
 
 
 def test_a_study_without_cells_says_so(finished, empty):
-    (empty / "results/small").mkdir(parents=True)
-    shutil.copy(finished / "results/small/params.yaml", empty / "results/small/params.yaml")
-    opened = studies.opened("small")
-    assert "not finished: 6 cells" in studies.opening(opened).data
+    (empty / "results/smoke").mkdir(parents=True)
+    shutil.copy(finished / "results/smoke/params.yaml", empty / "results/smoke/params.yaml")
+    opened = studies.opened("smoke")
+    assert "not finished: 40 cells" in studies.opening(opened).data
     assert "no finished cell yet" in texts(view_regimes.figure(opened))
     assert "is not in" in texts(view_weights.slider(opened))
     assert "No pre-trained model" in texts(view_blanks.asked(opened))
@@ -183,8 +182,9 @@ def test_a_task_that_is_called_like_an_arm_is_none(empty):
 
 
 def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
-    row = pd.read_csv(finished / "results/small/cells.csv").set_index(["arm", "target_sparsity"]).loc[("random", 0.9)]
-    found = view_regimes.behind(here, "random", 0.9, NAME).iloc[0]
+    cells = pd.read_csv(finished / "results/smoke/cells.csv").set_index(["task", "arm", "target_sparsity"]).sort_index()
+    row = cells.loc[("sentiment", "random", 0.9)].sort_values("learning_rate").iloc[0]
+    found = view_regimes.behind(here, "random", 0.9, "sentiment").iloc[0]
     for ours, theirs in {
         "accuracy": "dev_accuracy",
         "train loss": "train_loss",
@@ -192,22 +192,23 @@ def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
     }.items():
         assert found[ours] == row[theirs]
     assert (found.seed, found.seconds, found["realised sparsity"]) == (row.seed, row.seconds, row.realised_sparsity)
-    assert found.notebook.is_relative_to(finished / "results/small/finetune" / NAME / "seed-0")
+    assert found.notebook.is_relative_to(finished / "results/smoke/finetune/sentiment/seed-0")
     injected = next(
         c for c in nbformat.read(found.notebook, 4).cells if "injected-parameters" in c.metadata.get("tags", [])
     )
     given = {}
     exec(injected.source, given)
-    assert given["task"] == NAME and 0.9 in given["sparsities"] and given["seeds"] == [found.seed]
+    assert given["task"] == "sentiment" and 0.9 in given["sparsities"] and given["seeds"] == [found.seed]
     with pytest.raises(studies.Absent, match="no cell"):
-        view_regimes.behind(here, "random", 0.5, NAME)
+        view_regimes.behind(here, "random", 0.5, "sentiment")
 
 
 def test_the_choice_of_a_point_shows_its_numbers(here):
     view = view_regimes.cells(here)
     control(view, "Arm").value = "dense"
     assert control(view, "Sparsity").options == (("0 %", 0.0),)
-    dense = here.evidence.cells.set_index("arm").loc["dense"]
+    cells = here.evidence.cells
+    dense = cells[(cells.arm == "dense") & (cells.task == here.tasks[0])].iloc[0]
     assert f"{100 * dense.dev_accuracy:.2f} %" in texts(view) and "sparsity-00-to-90.ipynb" in texts(view)
 
 

@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from hostile import NAME
 from safetensors import safe_open
 from servers import LAB, TOKEN, serving
 from transformers import AutoTokenizer, BertForPreTraining
@@ -34,7 +33,7 @@ def _strange(url):
 
 
 def checkpoint(out, percent):
-    return out / f"results/small/pretrain/gradual/sparsity-{percent}/seed-0/checkpoint"
+    return out / f"results/smoke/pretrain/gradual/sparsity-{percent}/seed-0/checkpoint"
 
 
 def counted(out, percent):
@@ -77,7 +76,7 @@ def use(page, out):
     answers = page.locator("table", has=page.get_by_text(f"“{SENTENCE}”"))
     answers.wait_for()
     first = answers.locator("tbody tr").first.locator("td").all_inner_texts()
-    assert first == [filled(out, "00"), filled(out, "90")]
+    assert first == [filled(out, percent) for percent in ("00", "60", "90")]
     assert page.strangers == []
 
 
@@ -96,9 +95,7 @@ def test_in_jupyterlab(page, finished, tmp_path):
         use(page, finished)
         page.screenshot(path=tmp_path / "lab.png")
         # the notebook that a cell came from opens beside the explorer
-        page.get_by_role(
-            "link", name=f"results/small/finetune/{paths.folder_name(NAME)}/seed-0/sparsity-00-to-90.ipynb"
-        ).click()
+        page.get_by_role("link", name="results/smoke/finetune/sentiment/seed-0/sparsity-00-to-90.ipynb").click()
         page.get_by_role("tab", name="sparsity-00-to-90.ipynb").wait_for()
 
 

@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from hostile import NAME
 from hypothesis import given
 from hypothesis import strategies as st
 from views import by_hand, control, rows_of, table_study, texts
@@ -97,18 +96,20 @@ def test_intervals_of_costs_are_quantiles_of_the_tasks_own_draws(empty):
 
 
 def test_one_seed_tells_no_interval_and_bytes_are_told_where_they_were_measured(finished, empty):
-    shutil.copytree(finished / "results/small", empty / "results/small")
+    shutil.copytree(finished / "results/smoke", empty / "results/smoke")
     sizes = pd.DataFrame(
-        {"seed": 0, "sparsity": [0.0, 0.9], "dense_bytes": 4_000_000, "sparse_bytes": [4_000_000, 1e6]}
+        {"seed": 0, "sparsity": [0.0, 0.6, 0.9], "dense_bytes": 4_000_000, "sparse_bytes": [4_000_000, 2e6, 1e6]}
     )
-    sizes.to_csv(empty / "results/small/inside/sizes.csv", index=False)
+    sizes.to_csv(empty / "results/smoke/inside/sizes.csv", index=False)
     opened = studies.opened()
-    assert "One seed tells no interval" in view_how_far.answer(opened, "pretrain", {NAME: 20.0})
-    assert "4.00 MB as safetensors, and stored sparse 1.00 MB (25%)" in view_how_far.answer(
-        opened, "pretrain", {NAME: 100.0}
+    assert "One seed tells no interval" in view_how_far.answer(
+        opened, "pretrain", dict.fromkeys(["acceptability", "sentiment"], 20.0)
     )
-    assert rows_of(view_how_far.costs_table(opened).data)["sparse, MB"].to_dict() == {"90 %": "1.00"}
-    other = view_how_far.answer(opened, "random", {NAME: 100.0})
+    assert "4.00 MB as safetensors, and stored sparse 1.00 MB (25%)" in view_how_far.answer(
+        opened, "pretrain", dict.fromkeys(["acceptability", "sentiment"], 100.0)
+    )
+    assert rows_of(view_how_far.costs_table(opened).data)["sparse, MB"].to_dict() == {"60 %": "2.00", "90 %": "1.00"}
+    other = view_how_far.answer(opened, "random", dict.fromkeys(["acceptability", "sentiment"], 100.0))
     assert "not measured" in other and "regime of the model pruned in pre-training" in other
 
 

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 import yaml
 from commands import run
-from hostile import NAME
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from prune_utils.analysis import comparison
@@ -184,38 +183,43 @@ def report_of(out, *arguments):
     return (out / done.stdout.split("report: ")[1].strip()).resolve()
 
 
-def test_the_report_leads_with_findings_and_ends_with_how_it_was_made(finished):
-    soup = bs4.BeautifulSoup((finished / "reports/small/index.html").read_text(), "html.parser")
+def test_the_report_leads_with_findings_and_the_details_end_with_how_they_were_made(finished):
+    soup = bs4.BeautifulSoup((finished / "reports/smoke/index.html").read_text(), "html.parser")
     headings = [h.text.removesuffix("¶") for h in soup.select("h2")]
     assert headings[:3] == ["The claims", "What was found", "Accuracy by sparsity (Fig. 1, left)"]
-    assert headings[-2:] == ["How it was made", "The notebooks behind it"]
+    assert headings[-1] == "The notebooks behind it"
+    soup = bs4.BeautifulSoup((finished / "reports/smoke/details.html").read_text(), "html.parser")
     made = soup.text[soup.text.index("How it was made") :]
     assert all(word in made for word in ("pretraining.steps", "transformers", "commit", "fine-tuning", "core-hours"))
 
 
-def test_an_unfinished_study_reports_what_it_has(finished, small, tmp_path):
+def test_an_unfinished_study_reports_what_it_has(finished, tmp_path):
+    smoke = paths.PARAMS / "smoke.yaml"
     shutil.copytree(finished / "results", tmp_path / "results")
     for arm in ("pretrain", "random"):
-        (cell,) = (tmp_path / "results/small/finetune" / paths.folder_name(NAME) / "seed-0" / arm).rglob("result.json")
-        cell.unlink()
+        for cell in (tmp_path / "results/smoke/finetune/sentiment/seed-0" / arm).rglob("result.json"):
+            cell.unlink()
     before = {path for path in (tmp_path / "results").rglob("*") if path.is_file()}
-    soup = bs4.BeautifulSoup(report_of(tmp_path, "report", small).read_text(), "html.parser")
-    assert "This study is not finished. 4 of 6 fine-tuned cells" in soup.text and f"{NAME}, pretrain: 90 %" in soup.text
+    soup = bs4.BeautifulSoup(report_of(tmp_path, "report", smoke).read_text(), "html.parser")
+    assert (
+        "This study is not finished. 32 of 40 fine-tuned cells" in soup.text
+        and "sentiment, pretrain: 60, 90 %" in soup.text
+    )
     assert soup.select("figure") and "nan" not in soup.text
     # nothing was trained for it
     assert {path for path in (tmp_path / "results").rglob("result.json")} <= before
     for left in ("finetune", "prunability", "inside"):
-        shutil.rmtree(tmp_path / "results/small" / left)
-    text = report_of(tmp_path, "report", small).read_text()
-    assert "0 of 6 fine-tuned cells" in text and "pre-train gradual" in text
-    shutil.rmtree(tmp_path / "results/small")
-    refused = run(tmp_path, "report", small)
-    assert refused.returncode == 2 and "nothing of study 'small' is finished" in refused.stderr
+        shutil.rmtree(tmp_path / "results/smoke" / left)
+    text = report_of(tmp_path, "report", smoke).read_text()
+    assert "0 of 40 fine-tuned cells" in text and "pre-train gradual" in text
+    shutil.rmtree(tmp_path / "results/smoke")
+    refused = run(tmp_path, "report", smoke)
+    assert refused.returncode == 2 and "nothing of study 'smoke' is finished" in refused.stderr
 
 
 def test_studies_stand_side_by_side(finished, tmp_path):
     shutil.copytree(finished / "results", tmp_path / "results")
-    shutil.copytree(tmp_path / "results/small", tmp_path / "results/other")
+    shutil.copytree(tmp_path / "results/smoke", tmp_path / "results/other")
     params = tmp_path / "results/other/params.yaml"
     content = yaml.safe_load(params.read_text()) | {
         "study": "other",
@@ -223,19 +227,19 @@ def test_studies_stand_side_by_side(finished, tmp_path):
     }
     validated(content)
     params.write_text(yaml.safe_dump(content))
-    text = report_of(tmp_path, "compare", "small", "other").read_text()
+    text = report_of(tmp_path, "compare", "smoke", "other").read_text()
     regimes, claims, parameters, *_ = map(rows_of, bs4.BeautifulSoup(text, "html.parser").select("table"))
     assert (
-        regimes["small"][:4] == ["1", "6", "1", "2.0"]
+        regimes["smoke"][:4] == ["2", "40", "1", "2.0"]
         and regimes["other"][3] == "7.0"
         and parameters["analysis.accuracy_margin"] == ["2", "7"]
     )
     assert {key for key in parameters if "." in key} == {"analysis.accuracy_margin", "analysis.loss_margin"}
     assert len(claims) == 11 and claims["C9 magnitude beats random by far"][0].startswith("undecided: ")
-    alone = run(tmp_path, "compare", "small", "small")
+    alone = run(tmp_path, "compare", "smoke", "smoke")
     assert alone.returncode == 2 and "allowed are two or more" in alone.stderr
-    refused = run(tmp_path, "compare", "small", "absent")
-    assert refused.returncode == 2 and "'absent'" in refused.stderr and "other, small" in refused.stderr
+    refused = run(tmp_path, "compare", "smoke", "absent")
+    assert refused.returncode == 2 and "'absent'" in refused.stderr and "other, smoke" in refused.stderr
 
 
 @pytest.fixture(scope="module")
@@ -264,13 +268,13 @@ def opened(browser, path, **options):
 
 
 def pages_of(finished):
-    folder = finished / "reports/small"
+    folder = finished / "reports/smoke"
     return [folder / "index.html", folder / "inside/inside.html"]
 
 
 def test_every_page_opens_without_a_network(browser, finished):
-    every = sorted((finished / "reports/small").rglob("*.html"))
-    assert len(every) == 7
+    every = sorted((finished / "reports/smoke").rglob("*.html"))
+    assert len(every) == 9
     for path in every:
         tab, said, asked = opened(browser, path)
         assert asked == [path.as_uri()] and said == [], path
@@ -283,7 +287,7 @@ def test_every_page_opens_without_a_network(browser, finished):
             assert target.exists(), (path, link)
             assert not anchor or f'id="{anchor}"' in target.read_text(), (path, link)
         tab.context.close()
-    assert sum(path.stat().st_size for path in (finished / "reports/small").rglob("*") if path.is_file()) < 15e6
+    assert sum(path.stat().st_size for path in (finished / "reports/smoke").rglob("*") if path.is_file()) < 15e6
 
 
 @pytest.mark.parametrize("scheme, width", [("light", 1200), ("dark", 390)])
@@ -301,7 +305,7 @@ def test_pages_are_accessible_and_fit(browser, axe, finished, scheme, width):
 
 def test_code_is_shown_on_demand_and_follows_the_theme(browser, finished):
     for scheme, bright in (("light", True), ("dark", False)):
-        tab, _, _ = opened(browser, finished / "reports/small/index.html", color_scheme=scheme)
+        tab, _, _ = opened(browser, finished / "reports/smoke/index.html", color_scheme=scheme)
         assert not tab.locator(".code").first.is_visible()
         tab.check("#show-code")
         assert tab.locator(".code").first.is_visible()
@@ -314,7 +318,7 @@ def test_code_is_shown_on_demand_and_follows_the_theme(browser, finished):
 
 
 def test_printing_gives_a_document(browser, finished):
-    tab, _, _ = opened(browser, finished / "reports/small/index.html", color_scheme="dark")
+    tab, _, _ = opened(browser, finished / "reports/smoke/index.html", color_scheme="dark")
     assert tab.pdf().startswith(b"%PDF")
     tab.emulate_media(media="print")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
