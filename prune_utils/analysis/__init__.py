@@ -1,1 +1,6 @@
-"""From results to frames, estimates, verdicts and regimes."""
+"""From results to frames, estimates, verdicts and regimes.
+
+`results.collect` writes the frames of a study, whether trained or read from a table; `evidence.evidence_of` reads them;
+`regimes.find` finds the borders, and `claims.claims_table` gives a verdict on each claim of the paper.
+May import data and study; never pruning.
+"""

@@ -1,4 +1,4 @@
-"""The table of the paper's claims: what was measured, an interval, what the paper has, and a verdict."""
+"""The table of the paper's claims: estimate, interval, the paper's value, verdict."""
 
 import json
 from collections.abc import Callable
@@ -23,21 +23,19 @@ CLAIMS: dict[str, tuple[str, str, Callable[[Evidence], Finding]]] = {
     "C9": ("magnitude beats random by far", "Fig. 1", findings.magnitude_beats_random),
     "C10": ("no head is pruned much more than the whole", "Fig. 5", findings.no_head_is_spared_or_lost),
 }
-OF_ACCURACY = ("C1", "C2", "C3", "C4", "C5", "C8", "C9")  # the others measure weights
+OF_ACCURACY = ("C1", "C2", "C3", "C4", "C5", "C8", "C9")  # the others concern weights
 
 
 def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.DataFrame:
-    """A row a claim: claim, statement, measured, interval (JSON, low and high), unit, published, verdict, why, figure.
+    """One row per claim: claim, statement, measured, interval (JSON, low and high), unit, published, verdict, why, figure.
 
-    `published` is the same measurement on the paper's own tables.
+    `published` is the estimate on the paper's own tables. If no task was learnt, claims on accuracy are undecided.
     """
     rows, nothing_learnt = [], set(unlearnt(evidence.cells)) == set(evidence.cells.task)
     for name, (statement, figure, find) in CLAIMS.items():
         found = find(evidence)
         if nothing_learnt and name in OF_ACCURACY and found.estimate:
-            found = replace(
-                found, verdict=Verdict.UNDECIDED, why=f"no task was learnt, so it tells nothing; {found.why}"
-            )
+            found = replace(found, verdict=Verdict.UNDECIDED, why=f"no task was learnt; {found.why}")
         theirs = find(published).estimate if published else None
         rows.append(
             {

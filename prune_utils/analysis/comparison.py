@@ -1,4 +1,4 @@
-"""Studies side by side: their claims, their regimes, what pruning cost in each."""
+"""Compare studies: claims, regimes, cost of pruning; and the paper's own tables."""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from prune_utils.study.section import ParamsError
 
 @dataclass(frozen=True)
 class Compared:
-    """One of the studies: its params, its evidence, its regimes."""
+    """A study with its evidence and regimes."""
 
     study: Study | Replay
     evidence: Evidence
@@ -26,21 +26,21 @@ class Compared:
 
 
 def analysed() -> list[str]:
-    """The studies that have an analysis (claims.csv) under results/, in the order of the alphabet."""
+    """Names of the studies with an analysis (claims.csv) under results/, sorted."""
     return sorted(path.parent.name for path in (paths.OUT / "results").glob("*/claims.csv"))
 
 
 def check(names: list[str]) -> None:
-    """Raises ParamsError for a name without an analysis."""
+    """Raise ParamsError for a name without an analysis."""
     if strange := [name for name in names if name not in analysed()]:
         raise ParamsError(
-            f"studies are {names}; {', '.join(map(repr, strange))} of them has no analysis under results/. Those that "
-            f"have: {', '.join(analysed()) or 'none'}"
+            f"studies are {names}, but {', '.join(map(repr, strange))} has no analysis under results/; available: "
+            f"{', '.join(analysed()) or 'none'}"
         )
 
 
 def compared(names: list[str]) -> dict[str, Compared]:
-    """Studies by name, read from their results. Raises ParamsError for one that has no analysis."""
+    """Read studies from their results. Raises ParamsError for a study without an analysis."""
     check(names)
     studies = {name: validated(read_yaml(paths.results(name) / "params.yaml")) for name in names}
     found = {name: evidence_of(study) for name, study in studies.items()}
@@ -51,7 +51,7 @@ def compared(names: list[str]) -> dict[str, Compared]:
 
 
 def claims(studies: dict[str, Compared]) -> pd.DataFrame:
-    """A row a claim, a column a study: verdict, what was measured, its interval."""
+    """Verdict, estimate and interval: one row per claim, one column per study."""
     columns = {}
     for name, one in studies.items():
         table = claims_table(one.evidence)
@@ -68,8 +68,7 @@ def _cell(row) -> str:
 
 
 def borders(studies: dict[str, Compared]) -> pd.DataFrame:
-    """A row a study: tasks, cells finished of all, seeds, the margin that counts as no loss (points), the borders with
-    their intervals."""
+    """One row per study: tasks, finished cells, seeds, margin (points), and the borders with their intervals."""
     rows = {}
     for name, one in studies.items():
         cells = one.evidence.cells
@@ -98,8 +97,10 @@ def _percent(sparsity: float | None) -> str:
 
 
 def costs(studies: dict[str, Compared]) -> pd.DataFrame:
-    """What pruning costs: columns study, arm, sparsity (share), cost (points of mean dev accuracy below the dense
-    model), and low and high, its interval, where seeds were repeated."""
+    """Accuracy lost by pruning: columns study, arm, sparsity (fraction), cost (points below the dense model), low, high.
+
+    The interval is missing for a single seed.
+    """
     rows = []
     for name, one in studies.items():
         accuracy = one.evidence.accuracy
@@ -123,10 +124,10 @@ def the_paper() -> Evidence:
 
 
 def beside(cells: pd.DataFrame) -> pd.DataFrame:
-    """Ours beside theirs: dev accuracies (percent) of a study and of the paper, where task, arm and sparsity meet.
+    """Dev accuracies (percent) of a study and of the paper for the cells that both have.
 
-    Columns arm, target_sparsity, task, ours, theirs, difference, and noise: the standard deviation of the paper's
-    own 0 % rows of that task. Empty where no task is the same.
+    Columns arm, target_sparsity, task, ours, theirs, difference, and noise, the standard deviation of the paper's 0 %
+    rows of that task. Empty if they share no task.
     """
     theirs = the_paper().cells
     noise = theirs[theirs.arm == "dense"].groupby("task").dev_accuracy.std() * 100

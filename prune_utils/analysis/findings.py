@@ -1,7 +1,7 @@
-"""What each of the paper's claims C1 to C10 comes to on a study: an estimate, a verdict and what it rests on.
+"""Evaluate the paper's claims C1–C10 on a study: estimate, verdict, evidence.
 
-A verdict tests its claim at a stated limit, one side at a time (estimates.RISK). What lacks its cells, or was run
-with a single seed, is undecided and says so.
+A verdict is a one-sided test at a stated limit, at level estimates.RISK. A claim is undecided if its cells are missing
+or if there is only one seed.
 """
 
 from dataclasses import dataclass
@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from prune_utils.analysis.estimates import RISK, Estimate, Verdict, all_of
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.linearity import bent, line_fits, mean_slope
+from prune_utils.study.words import percents
 
-LOW, MEDIUM, HIGH = (0.3, 0.4), (0.4, 0.6), (0.7, 0.99)  # the sparsities the paper's claims speak of
-FROM = 0.4  # C5 and C9 speak of 40 % and above
+LOW, MEDIUM, HIGH = (0.3, 0.4), (0.4, 0.6), (0.7, 0.99)  # sparsity ranges of the claims
+FROM = 0.4  # C5 and C9 concern 40 % and above
 MASK_LIMIT, MOVEMENT_LIMIT = 6.0, 4.0  # percent: C6, C7
-HEAD_LIMIT = 10.0  # percentage points that "much more than the whole" is taken to mean (C10); ours, not the paper's
+HEAD_LIMIT = 10.0  # percentage points that count as "much more than the whole" in C10 (our choice)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`estimate` in `unit`; `why` says in words what the verdict rests on, or what is missing for one."""
+    """An estimate in `unit` and a verdict; `why` states the evidence, or what is missing."""
 
     verdict: Verdict
     why: str
@@ -27,15 +28,12 @@ class Finding:
 
 
 def missing(what: str) -> Finding:
+    """The finding for a claim whose cells are missing."""
     return Finding(Verdict.UNDECIDED, f"not measured: {what}")
 
 
 def _points(estimate: Estimate, scale: float = 100) -> Estimate:
     return Estimate(scale * estimate.value, scale * estimate.draws)
-
-
-def _percents(sparsities: list[float]) -> str:
-    return ", ".join(f"{100 * s:.0f}" for s in sparsities) + " %"
 
 
 def _loss_rise(evidence: Evidence, sparsity: float) -> Estimate | None:
@@ -44,17 +42,19 @@ def _loss_rise(evidence: Evidence, sparsity: float) -> Estimate | None:
 
 
 def low_costs_nothing(evidence: Evidence) -> Finding:
-    """C1: no loss of accuracy, nor of pre-training loss, beyond the margins: shown at the first sparsity of 30 to
-    40 %, and not refuted at the last."""
+    """C1: accuracy and pre-training loss change by no more than the margins.
+
+    Must be shown at the first sparsity from 30 to 40 %, and not be refuted at the last.
+    """
     at = evidence.within(LOW, "pretrain")
     if not at or not evidence.accuracy.has(("dense", 0.0)):
         return missing("the pretrain arm at 30 to 40 %, and the dense model")
     changes = [_points(evidence.accuracy.difference(("pretrain", s), ("dense", 0.0))) for s in (at[0], at[-1])]
     shown, refuted = (change.at_least(-evidence.margins.accuracy_margin) for change in changes)
     parts = [shown, *([refuted] if refuted is Verdict.NOT_SUPPORTED else [])]
-    said = f"accuracy at {_percents(at[:1])} from dense"
+    said = f"accuracy at {percents(at[:1])} minus dense"
     if len(at) > 1:
-        said += f"; at {_percents(at[-1:])} {changes[1].value:+.1f}"
+        said += f"; at {percents(at[-1:])} {changes[1].value:+.1f}"
     if rise := _loss_rise(evidence, at[0]):
         within = Verdict.SUPPORTED if rise.value <= evidence.margins.loss_margin else Verdict.NOT_SUPPORTED
         parts.append(rise.at_most(evidence.margins.loss_margin) if len(rise.draws) else within)
@@ -63,7 +63,7 @@ def low_costs_nothing(evidence: Evidence) -> Finding:
 
 
 def medium_is_deletion(evidence: Evidence) -> Finding:
-    """C2: at 40 to 60 % accuracy falls, and information deletion falls with it to within the margin, on average."""
+    """C2: at 40 to 60 % accuracy falls, and information deletion equals `pretrain` to within the margin, on average."""
     at = evidence.within(MEDIUM, "pretrain", "information_deletion")
     if not at or not evidence.accuracy.has(("dense", 0.0)):
         return missing("pretrain and information_deletion at 40 to 60 %, and the dense model")
@@ -71,49 +71,51 @@ def medium_is_deletion(evidence: Evidence) -> Finding:
     fall = _points(evidence.accuracy.difference(("pretrain", at[-1]), ("dense", 0.0)))
     margin = evidence.margins.accuracy_margin
     parts = [gain.at_most(margin), gain.at_least(-margin), fall.at_most(0.0)]
-    said = f"information deletion from pretrain, mean of {_percents(at)}; pretrain falls {fall.value:+.1f} points"
+    said = f"information deletion minus pretrain, mean of {percents(at)}; pretrain minus dense {fall.value:+.1f} points"
     if rise := _loss_rise(evidence, at[-1]):
-        said += f", loss rises {rise.value:+.2f} nats"
+        said += f", pre-training loss {rise.value:+.2f} nats"
         parts += [rise.at_least(0.0)] if len(rise.draws) else []
     return Finding(all_of(*parts), said, gain)
 
 
 def high_is_also_complexity(evidence: Evidence) -> Finding:
-    """C3: at the highest sparsity, from 70 % up, information deletion recovers accuracy."""
+    """C3: at the highest sparsity of at least 70 %, information deletion recovers accuracy."""
     at = evidence.within(HIGH, "pretrain", "information_deletion")
     if not at:
         return missing("pretrain and information_deletion at 70 % or above")
     gain = _points(evidence.accuracy.difference(("information_deletion", at[-1]), ("pretrain", at[-1])))
-    return Finding(gain.at_least(0.0), f"information deletion from pretrain at {_percents(at[-1:])}", gain)
+    return Finding(gain.at_least(0.0), f"information deletion minus pretrain at {percents(at[-1:])}", gain)
 
 
 def a_bit_of_bert(evidence: Evidence) -> Finding:
-    """C4: information-deletion accuracy falls in a straight line over pre-training loss, steeper in some tasks."""
+    """C4: information-deletion accuracy falls linearly with pre-training loss, with a slope per task."""
     fits = line_fits(evidence.cells)
     if fits.empty:
         return missing("information_deletion with pre-training losses at four sparsities")
     curved, falling = bent(fits, RISK), bool((fits.high < 0).all())
-    said = f"mean slope over tasks; {'not straight on ' + ', '.join(curved) if curved else 'no line is bent'}"
+    said = (
+        f"mean slope over tasks; {'not linear on ' + ', '.join(curved) if curved else 'no task deviates from a line'}"
+    )
     verdict = Verdict.UNDECIDED
     if "seeds" in evidence.accuracy.covers:
         verdict = Verdict.NOT_SUPPORTED if curved else Verdict.SUPPORTED if falling else Verdict.UNDECIDED
-    return Finding(verdict, said, mean_slope(fits), "points a nat")
+    return Finding(verdict, said, mean_slope(fits), "points per nat")
 
 
 def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
-    """C5: downstream pruning is not ahead of pruning in pre-training, on average from 40 % up."""
+    """C5: pruning after fine-tuning is not better than pruning in pre-training, on average from 40 % up."""
     at = evidence.within((FROM, 1.0), "pretrain", "downstream")
     if not at:
         return missing("pretrain and downstream at 40 % or above")
     lead = _points(evidence.accuracy.mean_difference("downstream", "pretrain", at))
     leads = {s: 100 * evidence.accuracy.difference(("downstream", s), ("pretrain", s)).value for s in at}
     best = max(leads, key=leads.get)
-    said = f"downstream from pretrain, mean of {_percents(at)}; its best {leads[best]:+.1f} at {_percents([best])}"
+    said = f"downstream minus pretrain, mean of {percents(at)}; at best {leads[best]:+.1f} at {percents([best])}"
     return Finding(lead.at_most(evidence.margins.accuracy_margin), said, lead)
 
 
 def masks_hardly_change(evidence: Evidence) -> Finding:
-    """C6: pruned in pre-training or after fine-tuning, less than 6 % of the mask differs, on every task."""
+    """C6: masks made in pre-training and after fine-tuning differ in less than 6 % of their entries, on every task."""
     frame = evidence.analyses.get("mask_difference")
     if frame is None:
         return missing("masks before and after fine-tuning")
@@ -124,22 +126,22 @@ def masks_hardly_change(evidence: Evidence) -> Finding:
 
 
 def order_hardly_moves(evidence: Evidence) -> Finding:
-    """C7: weights move at most 4 % of the sort order on average, and the large less than the small."""
+    """C7: weights move by at most 4 % of the sort order on average, and large weights less than small ones."""
     frame, ranks = evidence.analyses.get("movement"), evidence.analyses.get("movement_by_rank")
     if frame is None:
         return missing("ranks of weights before and after fine-tuning")
     worst = Estimate.over_seeds(100 * frame.groupby("seed")["mean"].max())
     said = "largest mean movement over tasks and learning rates"
     if ranks is None:
-        return Finding(Verdict.UNDECIDED, f"{said}; of ranks of their own nothing is known", worst, "% of the order")
+        return Finding(Verdict.UNDECIDED, f"{said}; movement by rank was not measured", worst, "% of the order")
     by_seed = ranks.pivot_table(index="seed", columns="decile", values="mean")
     calmer = Estimate.over_seeds(100 * (by_seed.iloc[:, 0] - by_seed.iloc[:, -1]))
-    said += f"; the smallest tenth moves {calmer.value:+.1f} % more than the largest"
+    said += f"; difference of the smallest and the largest tenth {calmer.value:+.1f} %"
     return Finding(all_of(worst.at_most(MOVEMENT_LIMIT), calmer.at_least(0.0)), said, worst, "% of the order")
 
 
 def longer_is_no_help(evidence: Evidence) -> Finding:
-    """C8: pruned after the longest fine-tuning a model is no better than after the shortest, to the margin."""
+    """C8: pruning after the longest fine-tuning is no better than after the shortest, to within the margin."""
     frame = evidence.analyses.get("fine_tune_first")
     if frame is None or frame[frame.epochs > 0].epochs.nunique() < 2:
         return missing("two lengths of fine-tuning before pruning (prunability.epochs, 0 aside)")
@@ -148,27 +150,27 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     gain = Estimate.over_seeds(100 * (tuned["dev_accuracy"].iloc[:, -1] - tuned["dev_accuracy"].iloc[:, 0]))
     first, last = tuned["movement_mean"].columns[[0, -1]]
     share = (tuned["movement_mean"][first] / tuned["movement_mean"][last]).mean()
-    said = f"accuracy after {last} epochs, pruned, from after {first}, which moves the order {share:.0%} as far"
+    said = f"accuracy when pruned after {last} epochs minus after {first}, which moves the order {share:.0%} as far"
     return Finding(gain.at_most(evidence.margins.accuracy_margin), said, gain)
 
 
 def magnitude_beats_random(evidence: Evidence) -> Finding:
-    """C9: at the first sparsity from 40 % up, magnitude is ahead of random by more than the margin."""
+    """C9: at the first sparsity from 40 % up, magnitude beats random by more than the margin."""
     at = evidence.within((FROM, 1.0), "pretrain", "random")
     if not at:
         return missing("pretrain and random at 40 % or above")
     lead = _points(evidence.accuracy.difference(("pretrain", at[0]), ("random", at[0])))
     return Finding(
-        lead.at_least(evidence.margins.accuracy_margin), f"pretrain from random at {_percents(at[:1])}", lead
+        lead.at_least(evidence.margins.accuracy_margin), f"pretrain minus random at {percents(at[:1])}", lead
     )
 
 
 def no_head_is_spared_or_lost(evidence: Evidence) -> Finding:
-    """C10: the share pruned of no attention head is above the whole's by more than HEAD_LIMIT."""
+    """C10: no attention head is pruned more than the whole by over HEAD_LIMIT."""
     frame = evidence.analyses.get("heads")
     if frame is None:
         return missing("the share pruned of each attention head")
     excess = 100 * (frame.pruned_share - frame.sparsity)
     worst = Estimate.over_seeds(excess.groupby(frame.seed).max())
-    said = f"largest excess of a head over the whole; {HEAD_LIMIT:g} is taken as much"
+    said = f"largest excess of a head over the whole; {HEAD_LIMIT:g} counts as much"
     return Finding(worst.at_most(HEAD_LIMIT), said, worst, "percentage points")

@@ -1,4 +1,4 @@
-"""Whether accuracy is linear in pre-training loss (paper Fig. 2 left, "a bit of BERT")."""
+"""Test whether accuracy is linear in pre-training loss (paper Fig. 2 left, "a bit of BERT")."""
 
 import numpy as np
 import pandas as pd
@@ -6,15 +6,15 @@ from scipy import stats
 
 from prune_utils.analysis.estimates import LEVEL, Estimate
 
-LEAST = 4  # points: a line takes two, and bending must have something left to be seen against
+LEAST = 4  # least number of points: a line takes two, a bend one more, and one is left for the residual
 
 
 def line_fits(cells: pd.DataFrame) -> pd.DataFrame:
-    """A straight line through each task's information-deletion accuracies (points) over pre-training loss (nats).
+    """Fit a line per task to information-deletion accuracy (points) over pre-training loss (nats).
 
-    The dense model is its 0 % point. Columns task, points, slope (points a nat), error (its standard error) and interval low, high,
-    r_squared, and bend_p: the probability of so good a quadratic term if the truth is a straight line (F test).
-    Tasks with fewer than LEAST distinct losses have no row.
+    The dense model is the 0 % point. Columns task, points, slope (points per nat), error (standard error), low and
+    high (interval), r_squared, and bend_p, the p-value of a quadratic term (F test). Tasks with fewer than LEAST
+    distinct losses have no row.
     """
     chosen = cells[cells.selected & cells.arm.isin(["dense", "information_deletion"])]
     rows = []
@@ -42,7 +42,9 @@ def _fit(loss: np.ndarray, accuracy: np.ndarray) -> dict:
 def _bend_p(loss: np.ndarray, accuracy: np.ndarray) -> float:
     straight, bent = (_squares(loss, accuracy, degree) for degree in (1, 2))
     freedom = len(loss) - 3
-    scale = max(bent, 1e-12 * max(1.0, np.square(accuracy - accuracy.mean()).sum()))  # exact fits leave only rounding
+    scale = max(
+        bent, 1e-12 * max(1.0, np.square(accuracy - accuracy.mean()).sum())
+    )  # the residual of an exact fit is rounding error
     return float(stats.f.sf(max(straight - bent, 0.0) / (scale / freedom), 1, freedom))
 
 
@@ -52,13 +54,13 @@ def _squares(x: np.ndarray, y: np.ndarray, degree: int) -> float:
 
 
 def mean_slope(fits: pd.DataFrame) -> Estimate:
-    """The mean of the tasks' slopes, its spread from their errors, taken as independent."""
+    """The mean slope over tasks; the errors of the tasks are treated as independent."""
     error = float(np.sqrt(np.square(fits.error).sum()) / len(fits))
     return Estimate.student(float(fits.slope.mean()), error, fits.points.sum() - 2 * len(fits))
 
 
 def bent(fits: pd.DataFrame, risk: float) -> list[str]:
-    """The tasks whose line is bent, after Holm's correction for asking so many."""
+    """Tasks with a significant quadratic term, with Holm's correction for several tasks."""
     ordered = fits.sort_values("bend_p").reset_index(drop=True)
     rejected = ordered.bend_p <= risk / (len(ordered) - ordered.index)
     return sorted(ordered.task[rejected.cummin()])

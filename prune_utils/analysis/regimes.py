@@ -1,4 +1,4 @@
-"""Where the low, medium and high regimes of pruning begin, with intervals."""
+"""Borders of the low, medium and high regimes of pruning, with intervals."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from prune_utils.analysis.estimates import LEVEL
 from prune_utils.analysis.results import from_dense, mean_over_tasks
 from prune_utils.analysis.uncertainty import Draws
 from prune_utils.study.schema import Analysis
+from prune_utils.study.words import POINTS
 
-POINTS = 100  # points of accuracy in one
-EQUAL = 1e-9  # a fall of exactly the margin is within it, whatever floats make of it
+EQUAL = 1e-9  # tolerance: a fall of exactly the margin is within it
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """A border among the sparsities measured: its estimate, an interval, and the probability of each, over draws.
+    """A border among the measured sparsities: estimate, interval, and the share of draws for each sparsity.
 
-    None stands for no sparsity at all: where an interval ends in None, it reaches past the last one measured.
+    None stands for no sparsity; an interval that ends in None reaches past the last measured one.
     """
 
     estimate: float | None
@@ -32,8 +32,10 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Regimes:
-    """`low`: the last sparsity without loss; `high`: the first at which information deletion wins. `covers`: what
-    their intervals are drawn over."""
+    """`low`: the last sparsity without loss; `high`: the first at which information deletion wins.
+
+    `covers`: the sources of noise in the intervals.
+    """
 
     low: Boundary
     high: Boundary
@@ -57,8 +59,10 @@ class Regimes:
 
 
 def curves(cells: pd.DataFrame, pretraining: pd.DataFrame) -> pd.DataFrame:
-    """By sparsity, means over seeds: `accuracy` and `train_loss` (over tasks too) of each arm, `pretrain_loss` of
-    each method's runs. One row a sparsity, columns (quantity, arm)."""
+    """Means over seeds, one row per sparsity; columns (quantity, arm or method).
+
+    Quantities are dev_accuracy and train_loss (means over tasks) per arm, and pretrain_loss per method.
+    """
     parts = {}
     for value in ("dev_accuracy", "train_loss"):
         means = from_dense(mean_over_tasks(cells, value))
@@ -69,12 +73,12 @@ def curves(cells: pd.DataFrame, pretraining: pd.DataFrame) -> pd.DataFrame:
 
 
 def find(accuracy: Draws, loss: Draws | None, margins: Analysis) -> Regimes:
-    """The regimes of a study's mean accuracies and pre-training losses, by its definitions.
+    """Find the regimes in mean accuracies and pre-training losses.
 
-    Low: the sparsities from 0 up at which mean dev accuracy is at most `accuracy_margin` points below the
-    un-pruned model's, and pre-training loss, where there is one, at most `loss_margin` above. High: from the
-    smallest sparsity at and above which information deletion beats the pruned arm by more than `accuracy_margin`
-    points. The intervals are of the borders found in every draw anew.
+    Low: the sparsities from 0 up at which mean dev accuracy is at most `accuracy_margin` points below the un-pruned
+    model's and pre-training loss, if known, at most `loss_margin` nats above. High: from the smallest sparsity at and
+    above which information deletion beats the pruned arm by more than `accuracy_margin` points. Intervals come from
+    the borders found in each draw.
     """
     return Regimes(_low(accuracy, loss, margins), _high(accuracy, margins), accuracy.covers)
 
@@ -89,9 +93,7 @@ def _low(accuracy: Draws, loss: Draws | None, margins: Analysis) -> Boundary:
         fine = margins.accuracy_margin / POINTS + EQUAL >= fall
         if losses is not None:
             start, pruned = losses["gradual", 0.0].to_numpy()[:, None], losses["gradual"].reindex(columns=sparsities)
-            fine &= ~(
-                pruned.to_numpy() - start > margins.loss_margin + EQUAL
-            )  # where there is none it rules nothing out
+            fine &= ~(pruned.to_numpy() - start > margins.loss_margin + EQUAL)  # a missing loss excludes nothing
         return fine
 
     loss = loss if loss and loss.has(("gradual", 0.0)) else None
@@ -121,17 +123,17 @@ def _measured(accuracy: Draws, arm: str) -> list[float]:
 
 
 def _one(draws: Draws) -> pd.DataFrame:
-    """The point estimates as a frame of one row, to be read like the draws."""
+    """The point estimates as a frame with one row, like a single draw."""
     return draws.point.to_frame().T
 
 
 def _leading(flags: np.ndarray) -> np.ndarray:
-    """In each row of a bool array, how many are True before the first that is not."""
+    """Per row of a bool array, the number of leading True values."""
     return np.logical_and.accumulate(flags, axis=1).sum(axis=1)
 
 
 def _boundary(names: list[float | None], estimate: np.ndarray, drawn: np.ndarray, known: bool) -> Boundary:
-    """`estimate` and `drawn` are places in `names`."""
+    """The border from indices into `names`."""
     if not known:
         return Boundary(names[estimate[0]])
     ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")

@@ -1,9 +1,8 @@
-"""What a study's means could have been with other seeds and other dev examples.
+"""Uncertainty of a study's means over seeds and over dev examples.
 
-Two seeds of a cell differ in the order of the data, the drawn head, the masked tokens' dropout and, where a model is
-made from nothing or masks are random, in starting weights and masks: all that `seed` seeds. All arms of a seed share
-its pre-trained model, so what is drawn here is what is left after the seed's own shift: of differences between arms
-and sparsities the shift is no part.
+A seed determines the order of the data, the weights of the new head, dropout and, for new models and random masks, the
+starting weights and masks. All arms of a seed share its pre-trained model. The draws hold the noise that remains after
+the seed's common shift, which cancels in differences between arms or sparsities.
 """
 
 from dataclasses import dataclass
@@ -14,13 +13,15 @@ import pandas as pd
 from prune_utils.analysis.estimates import COUNT, LEVEL, Estimate
 from prune_utils.analysis.results import mean_over_tasks
 
-COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # the arms whose spread is pooled
+COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms whose spread is pooled
 
 
 @dataclass(frozen=True)
 class Draws:
-    """`point`: a mean for every condition (arm or method, sparsity); `drawn`: a row a draw, a column a condition;
-    `covers`: what varies between draws, of "seeds" and "dev examples"."""
+    """Means by condition (arm or method, sparsity) and draws of them, one row per draw, one column per condition.
+
+    `covers`: the sources of noise in the draws, "seeds" and "dev examples".
+    """
 
     point: pd.Series
     drawn: pd.DataFrame
@@ -30,17 +31,17 @@ class Draws:
         return all(condition in self.point.index for condition in conditions)
 
     def ends(self) -> pd.DataFrame:
-        """The interval of each mean, columns low and high, a row a condition; NaN where nothing varies."""
+        """The interval of each mean: columns low and high, one row per condition; NaN without noise."""
         ends = self.drawn.quantile([(1 - LEVEL) / 2, (1 + LEVEL) / 2]).T.set_axis(["low", "high"], axis=1)
         return ends if self.covers else ends * np.nan
 
     def difference(self, one: tuple[str, float], other: tuple[str, float]) -> Estimate:
-        """Of two conditions, paired. Without several seeds it has no draws: one seed is no ground for a verdict."""
+        """The paired difference of two conditions; without draws for a single seed, which must not give a verdict."""
         drawn = self.drawn[one] - self.drawn[other] if "seeds" in self.covers else np.empty(0)
         return Estimate(float(self.point[one] - self.point[other]), np.asarray(drawn))
 
     def mean_difference(self, one: str, other: str, sparsities: list[float]) -> Estimate:
-        """The mean over some sparsities of the difference of two arms."""
+        """The difference of two arms, averaged over sparsities."""
         parts = [self.difference((one, s), (other, s)) for s in sparsities]
         return Estimate(float(np.mean([p.value for p in parts])), np.mean([p.draws for p in parts], axis=0))
 
@@ -48,10 +49,9 @@ class Draws:
 def accuracy_draws(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None = None, seed: int = 0) -> Draws:
     """Draws of mean dev accuracy over tasks.
 
-    `correct`, where predictions were kept: by task, a row a selected cell (indexed by arm, target_sparsity, seed) and
-    a column a dev example, True where it was answered right. Seeds: normal noise of the spread pooled over the
-    compared arms and sparsities, itself drawn with its degrees of freedom. Dev examples: the paired bootstrap, the
-    same examples redrawn for all cells of a task.
+    Seeds: normal noise with the spread pooled over the compared arms and sparsities; the spread itself is drawn from
+    its chi-square distribution. Dev examples: paired bootstrap, with the same examples for all cells of a task.
+    `correct`: see `results.dev_correct`; None omits the bootstrap.
     """
     random = np.random.default_rng(seed)
     means = mean_over_tasks(cells)
@@ -68,7 +68,7 @@ def accuracy_draws(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None 
 
 
 def loss_draws(runs: pd.DataFrame, seed: int = 1) -> Draws:
-    """Draws of held-out pre-training loss by (method, sparsity), with the spread over seeds of the gradual runs."""
+    """Draws of held-out pre-training loss by (method, sparsity), with the spread of the gradual runs over seeds."""
     runs = runs[runs.method != "dense"].dropna(subset="pretrain_loss")
     grouped = runs.groupby(["method", "target_sparsity"]).pretrain_loss.agg(["mean", "size"])
     gradual = runs[runs.method == "gradual"]
@@ -80,10 +80,10 @@ def loss_draws(runs: pd.DataFrame, seed: int = 1) -> Draws:
 
 
 def seed_spread(cells: pd.DataFrame) -> tuple[float, float] | None:
-    """The standard deviation of one seed's mean over tasks, and its degrees of freedom; None from a single seed.
+    """Standard deviation of one seed's mean over tasks, and its degrees of freedom; None for a single seed.
 
-    Where every arm has the same seeds, what is left after seed and condition are taken out. Where only the dense
-    model was repeated (the paper's 0 % rows), its repetitions task by task, tasks taken as independent.
+    If every arm has the same seeds: of the residuals after subtracting seed and condition means. If only the dense
+    model was repeated, as in the paper's 0 % rows: from its repetitions per task, with tasks treated as independent.
     """
     means = mean_over_tasks(cells)
     means = means[means.arm.isin(COMPARED)]
@@ -94,12 +94,14 @@ def seed_spread(cells: pd.DataFrame) -> tuple[float, float] | None:
     if len(repeated) < 2:
         return None
     variances, tasks = repeated.var(ddof=1), repeated.shape[1]
-    freedom = variances.sum() ** 2 / (variances**2 / (len(repeated) - 1)).sum()  # Satterthwaite: tasks differ in noise
+    freedom = (
+        variances.sum() ** 2 / (variances**2 / (len(repeated) - 1)).sum()
+    )  # Satterthwaite: the noise differs between tasks
     return float(np.sqrt(variances.sum()) / tasks), float(freedom)
 
 
 def _two_way(table: pd.DataFrame) -> tuple[float, float] | None:
-    """Spread and degrees of freedom of a table of seeds by conditions after both means are taken out."""
+    """Spread and degrees of freedom of the residuals of a table of seeds by conditions (two-way, no interaction)."""
     table = table.dropna(axis=1)
     seeds, conditions = table.shape
     if seeds < 2 or conditions < 2:
@@ -110,13 +112,13 @@ def _two_way(table: pd.DataFrame) -> tuple[float, float] | None:
 
 
 def _seed_noise(spread: float, freedom: float, sizes: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Shape (COUNT, conditions); `sizes` are the seeds that each condition is a mean of."""
+    """Noise of shape (COUNT, conditions); `sizes` is the number of seeds of each condition."""
     drawn_spread = spread * np.sqrt(freedom / random.chisquare(freedom, (COUNT, 1)))
     return drawn_spread * random.standard_normal((COUNT, len(sizes))) / np.sqrt(sizes)
 
 
 def _example_noise(correct: pd.DataFrame, conditions: pd.MultiIndex, random: np.random.Generator) -> np.ndarray:
-    """How far each condition's accuracy on one task moves when its dev examples are redrawn: (COUNT, conditions)."""
+    """Change of each condition's accuracy on one task under the bootstrap: shape (COUNT, conditions)."""
     by_condition = correct.groupby(level=["arm", "target_sparsity"]).mean().reindex(conditions).to_numpy(float)
     examples = by_condition.shape[1]
     times = random.multinomial(examples, np.full(examples, 1 / examples), COUNT)

@@ -1,4 +1,4 @@
-"""How much of each attention head is pruned (paper Fig. 5)."""
+"""Pruned share of each attention head (paper Fig. 5)."""
 
 import pandas as pd
 from torch import Tensor
@@ -11,8 +11,10 @@ from prune_utils.study.schema import Study
 
 
 def matrix_shares(name: str, mask: Tensor, heads: int) -> pd.Series | None:
-    """The share pruned of each head's part of one attention matrix, heads counted from 1: its rows of query, key and
-    value, its columns of the attention output. None for a matrix without heads."""
+    """Pruned share of each head's part of an attention matrix, with heads numbered from 1.
+
+    A head owns rows of query, key and value and columns of the attention output. None for other matrices.
+    """
     if ATTENTION not in name:
         return None
     owned = mask.T if OUTPUT in name else mask
@@ -21,13 +23,12 @@ def matrix_shares(name: str, mask: Tensor, heads: int) -> pd.Series | None:
 
 
 def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
-    """The share pruned of every attention head: columns layer, head (both counted from 1), pruned_share.
+    """Pruned share of every attention head: columns layer, head (both numbered from 1), pruned_share.
 
-    `masks`: of all matrices, by name, 1 keeps; `heads`: of each layer. To a head of size d belong d rows of query,
-    key and value, which make its vectors, and d columns of the attention output, which read what it says;
-    the share is over these 4·d·width weights together.
+    `masks`: {matrix name: mask, 1 keeps}; `heads`: heads per layer. A head of size d owns d rows of query, key and
+    value and d columns of the attention output; the share is over these 4·d·width weights.
     """
-    layers = sum(name.endswith("attention.self.query.weight") for name in masks)
+    layers = sum(name.endswith(f"{PARTS[0]}.weight") for name in masks)
     rows = []
     for layer in range(layers):
         names = [f"encoder.layer.{layer}.attention.{part}.weight" for part in PARTS]
@@ -37,7 +38,7 @@ def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
 
 
 def heads_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
-    """The shares in the gradual runs: columns seed, sparsity, layer, head, pruned_share."""
+    """Pruned shares in the gradual runs: columns seed, sparsity, layer, head, pruned_share."""
     parts = []
     for seed in seeds:
         for sparsity in study.grid.sparsities:

@@ -1,4 +1,4 @@
-"""Why fine-tuning first does not help: how little it moves weights and masks, in frames of one seed (paper §5)."""
+"""How far fine-tuning moves weights and masks, and what fine-tuning first gains (paper §5)."""
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -15,8 +15,7 @@ from prune_utils.training.modeling import MaskedBert
 
 
 def measure(study: Study, seeds: list[int]) -> dict[str, pd.DataFrame]:
-    """The frames of `compared` and `fine_tuned_first` over some seeds; each seed's are written as CSV under
-    results/<study>/prunability/seed-N/, one row an observation."""
+    """Make the frames of `compared` and `fine_tuned_first` for several seeds, and write them as CSV per seed."""
     found: dict[str, list[pd.DataFrame]] = {}
     for seed in seeds:
         for name, frame in {**compared(study, seed), "fine_tune_first": fine_tuned_first(study, seed)}.items():
@@ -26,16 +25,16 @@ def measure(study: Study, seeds: list[int]) -> dict[str, pd.DataFrame]:
 
 
 def compared(study: Study, seed: int) -> dict[str, pd.DataFrame]:
-    """Every dense fine-tuned model of a seed against the pre-trained one it started from; trained if it is not there.
+    """Compare every dense fine-tuned model of a seed with its pre-trained model; missing ones are trained.
 
-    `movement`: mean and std (fractions of n) by task and learning rate. `movement_by_rank`: the mean by decile of
-    starting rank, 1 the smallest magnitudes. `mask_difference`: by sparsity, see `mask_differences`.
+    `movement`: mean and std (fractions of n) by task and learning rate. `movement_by_rank`: mean by decile of
+    starting rank, where 1 has the smallest magnitudes. `mask_difference`: by sparsity, see `mask_differences`.
     """
     rows: dict[str, list[dict]] = {"movement": [], "movement_by_rank": [], "mask_difference": []}
     dense = [cell for task in study.tasks for cell in cells(study, task.name, seed, [0.0], ["dense"])]
     for cell in tqdm(dense, desc="fine-tuned models"):
         if finetune(study, cell)["dev_accuracy"] is None:
-            continue  # it diverged, and weights that are not finite have no rank
+            continue  # diverged: weights that are not finite have no rank
         key = {"task": cell.task, "seed": seed, "learning_rate": cell.learning_rate}
         before, after = _matrices(study, cell)
         moved = movement(before, after)
@@ -52,12 +51,12 @@ def compared(study: Study, seed: int) -> dict[str, pd.DataFrame]:
 
 
 def _matrices(study: Study, cell: Cell) -> tuple[dict, dict]:
-    """The prunable matrices that a dense cell started with and those it ended with."""
+    """The prunable matrices of a dense cell before and after fine-tuning."""
     start, _, _ = load_checkpoint(MaskedBert, cell.pretrained().checkpoint(study.study), 0.0)
     return prunable_matrices(start), prunable_matrices(fine_tuned(study, cell))
 
 
 def fine_tuned_first(study: Study, seed: int) -> pd.DataFrame:
-    """One row for each task and each of the study's `prunability.epochs`: see `fine_tune_first`."""
+    """One row per task and number of epochs, see `fine_tune_first`."""
     wanted = [cell for task in study.tasks for cell in delayed(study, task.name, seed)]
     return pd.DataFrame([fine_tune_first(study, cell) for cell in tqdm(wanted, desc="fine-tuned first")])

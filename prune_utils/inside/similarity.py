@@ -1,4 +1,4 @@
-"""How alike the features of pruned and un-pruned models are, layer by layer (paper Fig. 2, right)."""
+"""Similarity of the features of pruned and un-pruned models, layer by layer (paper Fig. 2, right)."""
 
 from collections.abc import Sequence
 
@@ -17,15 +17,15 @@ from prune_utils.study.grid import Run, runs
 from prune_utils.study.schema import Study
 from prune_utils.training.modeling import MaskedBert
 
-PAIRS = 512  # held-out pairs that are read at most, evenly spaced over all of them
+PAIRS = 512  # largest number of held-out pairs, evenly spaced
 BATCH_SIZE = 32
 
 
 def cosine_sums(ours: Sequence[Tensor], theirs: Sequence[Tensor], attention_mask: Tensor) -> Tensor:
-    """The cosines of two models' activations, summed over the tokens of a batch: shape (layers,), float64.
+    """Cosines of the activations of two models, summed over the tokens of a batch: shape (layers,), float64.
 
-    `ours`, `theirs`: one tensor a layer, each (batch, tokens, width); `attention_mask`: (batch, tokens), 0 where
-    there is only padding, which does not count. Raises ValueError where one has more layers than the other.
+    `ours`, `theirs`: one tensor per layer, each (batch, tokens, width); `attention_mask`: (batch, tokens), 0 at
+    padding, which is ignored. Raises ValueError if the numbers of layers differ.
     """
     tokens = attention_mask.bool()
     cosines = [cosine_similarity(a[tokens], b[tokens], dim=-1) for a, b in zip(ours, theirs, strict=True)]
@@ -34,10 +34,9 @@ def cosine_sums(ours: Sequence[Tensor], theirs: Sequence[Tensor], attention_mask
 
 @torch.no_grad()
 def mean_cosines(pruned: BertModel, dense: BertModel, batches: list[dict[str, Tensor]]) -> list[float]:
-    """The mean cosine over all tokens of `batches`, layer by layer; the first is of the embeddings' output.
+    """Mean cosine over all tokens of `batches` for each layer; the first value is for the output of the embeddings.
 
-    Both models read each batch side by side and only sums are kept: the activations of a held-out text would
-    fill a disk.
+    Only sums are kept, since the activations of a whole text would not fit in memory.
     """
     sums, tokens = 0, 0
     for batch in batches:
@@ -49,8 +48,7 @@ def mean_cosines(pruned: BertModel, dense: BertModel, batches: list[dict[str, Te
 
 
 def held_out_batches(study: Study) -> list[dict[str, Tensor]]:
-    """The pairs that are read, in batches of like lengths: the study's held-out text as the models are evaluated
-    on it, with its [MASK] and replaced tokens."""
+    """Held-out pairs in batches of similar length, with the masked and replaced tokens of the evaluation."""
     data = prepared.pretraining_data(study, held_out=True)
     data = data.select(np.linspace(0, len(data) - 1, min(len(data), PAIRS)).astype(int))
     order = np.argsort(lengths_of(data), kind="stable")

@@ -1,38 +1,39 @@
-"""One executed notebook as a page that opens from disk: no script, nothing from elsewhere, light and dark."""
+"""An executed notebook as a page that opens from disk: no script, no external resource, light and dark."""
 
 import re
 from pathlib import Path
 
-import bleach
 import nbformat
-from bleach.css_sanitizer import CSSSanitizer
+import nh3
 from nbconvert import HTMLExporter
 
 from prune_utils.report.style import GREY, INK, PAPER, REGIME_SHADES
 
 HERE = Path(__file__).parent
-# what Markdown and frames are made of; whatever else a notebook's output holds is shown as text
-TABLES = {"table", "thead", "tbody", "tr", "th", "td"}
-TAGS = bleach.ALLOWED_TAGS | TABLES | {f"h{n}" for n in range(1, 7)} | {"p", "br", "hr", "pre", "div", "span", "small"}
-ATTRIBUTES = {"*": ["class", "id"], "a": ["href"], "th": ["style", "colspan", "rowspan"], "td": ["style", "colspan"]}
-# colours that the page chooses for its reader's theme; a file of its own keeps those it was drawn in
+# what Markdown, frames and highlighted code consist of; other tags of an output are removed, and their text stays
+TAGS = {"a", "abbr", "b", "blockquote", "code", "em", "i", "li", "ol", "strong", "ul", "del", "sub", "sup"}
+TAGS |= {"table", "thead", "tbody", "tr", "th", "td", "caption", "p", "br", "hr", "pre", "div", "span", "small"}
+TAGS |= {f"h{level}" for level in range(1, 7)}
+SPANS = {"style", "colspan", "rowspan"}
+ATTRIBUTES = {"*": {"class", "id"}, "a": {"href"}, "th": SPANS, "td": SPANS}
+# colours that follow the theme of a page; a figure's own file keeps its colours
 THEMED = {
     INK: "ink",
     GREY: "grey",
     PAPER: "paper",
     **{shade: f"regime-{name}" for name, shade in REGIME_SHADES.items()},
 }
-PROGRESS = "<progress"  # a bar of transformers, of no use once it is full
-READABLE = 0.6  # of the size that a figure was drawn at
+PROGRESS = "<progress"  # a progress bar
+READABLE = 0.6  # smallest readable share of the size of a figure
 
 
 def page(notebook: Path, title: str, trail: list[tuple[str, str]] = (), appendix: str = "") -> tuple[str, dict]:
-    """A page and the files that stand beside it, {name: text}: each figure as SVG, its numbers as CSV.
+    """The HTML of a page, and the files beside it, {name: text}: each figure as SVG and its data as CSV.
 
-    `trail`: (label, link) of the pages above it; `appendix`: Markdown put at its end.
+    `trail`: (label, link) of the pages above; `appendix`: Markdown appended to the page.
     """
     content = nbformat.read(notebook, as_version=4)
-    # what papermill injected repeats the params file
+    # parameters repeat the params file
     content.cells = [
         c for c in content.cells if not {"parameters", "injected-parameters"} & set(c.metadata.get("tags", []))
     ]
@@ -40,7 +41,7 @@ def page(notebook: Path, title: str, trail: list[tuple[str, str]] = (), appendix
     for cell in content.cells:
         if cell.cell_type == "markdown" and cell.source.startswith("#"):
             heading = cell.source.splitlines()[0].lstrip("# ")
-        cell.metadata["under"] = heading  # by which those who cannot see it know a table from another
+        cell.metadata["under"] = heading  # names tables for screen readers
         cell.get("outputs", [])[:] = [o for o in cell.get("outputs", []) if PROGRESS not in str(o.get("data"))]
     if appendix:
         content.cells.append(nbformat.v4.new_markdown_cell(appendix))
@@ -56,7 +57,7 @@ def page(notebook: Path, title: str, trail: list[tuple[str, str]] = (), appendix
 
 
 def _files(content: nbformat.NotebookNode, folder: str) -> dict[str, str]:
-    """The files of a notebook's figures, under `folder`; where each lies is noted in its output's metadata."""
+    """The files of a notebook's figures below `folder`; their places are noted in the metadata of the outputs."""
     files = {}
     outputs = [o for c in content.cells for o in c.get("outputs", []) if "figure" in o.get("metadata", {})]
     for output in outputs:
@@ -70,17 +71,18 @@ def _files(content: nbformat.NotebookNode, folder: str) -> dict[str, str]:
 
 
 def harmless(text: str) -> str:
-    """HTML with nothing in it that acts: tags and attributes that the page does not need become text."""
-    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)  # pandas puts one before each frame
-    return bleach.clean(text, TAGS, ATTRIBUTES, css_sanitizer=CSSSanitizer(allowed_css_properties=["text-align"]))
+    """Remove everything that acts from HTML: scripts, event handlers, styles other than alignment, unknown tags."""
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)  # pandas writes one before each frame
+    styles = {"text-align"}
+    return nh3.clean(text, TAGS, set(), ATTRIBUTES, link_rel=None, filter_style_properties=styles)
 
 
 def themed(svg: str, name: str) -> str:
-    """A drawing to stand in a page: ink, paper and bands in the page's colours, ids of its own."""
+    """Prepare an SVG for a page: theme colours for ink, paper and bands, unique ids."""
     svg = svg[svg.index("<svg") :]
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
-    svg = re.sub("<[^>]*>", lambda tag: _themed(tag[0], name, used), svg)  # its texts stay what they are
-    # as wide as it was drawn where there is room; on a phone small, but no smaller than can be read
+    svg = re.sub("<[^>]*>", lambda tag: _themed(tag[0], name, used), svg)  # texts are not changed
+    # natural width if there is room, smaller on a phone, but readable
     wide = float(re.search(r'width="([\d.]+)pt"', svg)[1])
     size = f'style="width: {wide:g}pt; min-width: {READABLE * wide:g}pt; max-width: 100%; height: auto"'
     return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', size, svg, count=1)
