@@ -1,4 +1,4 @@
-"""What the dense and the pruned models put in the blank of a sentence."""
+"""Fill the blank of a sentence with the dense and the pruned models."""
 
 import re
 from pathlib import Path
@@ -15,12 +15,12 @@ from prune_utils.explorer.studies import Absent, Opened, percent
 from prune_utils.study import paths
 
 BLANK = re.compile(r"_{2,}|\[MASK\]")
-LETTERS = 4  # that a word has at least to be worth a blank
-HELD = 2**28  # bytes of models that are kept in memory: all of a small study's, of BERT-Base's none
+LETTERS = 4  # shortest word that may become the blank
+HELD = 2**28  # bytes of models kept in memory: all models of a small study, none of BERT-Base's size
 
 
 class Models:
-    """The gradual models of a study's seed, one by one; small ones are kept once they are loaded."""
+    """The gradual models of a seed; small ones stay in memory once they are loaded."""
 
     def __init__(self, opened: Opened, seed: int):
         self.opened, self.seed = opened, seed
@@ -41,7 +41,7 @@ class Models:
         folder = self._folder(sparsity)
         if folder in self.kept:
             return self.kept[folder]
-        # its zeros were held to its masks when it was saved; to do so for each sentence would take longer than to ask
+        # its zeros were checked when it was saved; checking again would take longer than the forward pass
         model = BertForPreTraining.from_pretrained(folder, dtype=torch.float32).eval()
         size = sum(p.nbytes for p in model.parameters())
         if size * (len(self.kept) + 1) <= HELD:
@@ -50,9 +50,10 @@ class Models:
 
     @torch.no_grad()
     def probabilities(self, sentence: str) -> pd.DataFrame:
-        """What each model puts in the blank: a row a token of the vocabulary, a column a sparsity.
+        """Probability of each token in the blank: one row per token, one column per sparsity.
 
-        Raises Absent, with a sentence to be shown, where the sentence has not one blank or is too long."""
+        Raises Absent if the sentence does not have exactly one blank, or is too long.
+        """
         encoded = self.encoded(sentence)
         at = (encoded["input_ids"][0] == self.tokenizer.mask_token_id).nonzero().item()
         columns = {}
@@ -64,7 +65,7 @@ class Models:
         return frame.set_axis(self.tokenizer.convert_ids_to_tokens(range(len(frame))), axis=0)
 
     def encoded(self, sentence: str) -> dict[str, Tensor]:
-        """A sentence with one blank as a batch of one: input_ids, attention_mask, token_type_ids."""
+        """Encode a sentence with one blank as a batch of one: input_ids, attention_mask, token_type_ids."""
         if (blanks := len(BLANK.findall(sentence))) != 1:
             raise Absent(f"The sentence has {blanks or 'no'} blank{'s' * (blanks != 1)}; write one, as ___ or [MASK].")
         encoded = self.tokenizer(BLANK.sub(f" {self.tokenizer.mask_token} ", sentence), return_tensors="pt")
@@ -74,7 +75,7 @@ class Models:
         return dict(encoded)
 
     def unknown(self, sentence: str) -> list[str]:
-        """The words of a sentence that the vocabulary does not have, in their order."""
+        """The words of a sentence that are not in the vocabulary, in order."""
         rest = BLANK.sub(" ", sentence)
         encoded = self.tokenizer(rest, return_offsets_mapping=True)
         of_words = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
@@ -83,7 +84,7 @@ class Models:
 
 
 def answers(probabilities: pd.DataFrame, most: int) -> pd.DataFrame:
-    """The likeliest words with their probabilities, a column a sparsity, the first row the likeliest; as text."""
+    """The most likely words with their probabilities as text, one column per sparsity, best first."""
     columns = {}
     for sparsity in probabilities:
         best = probabilities[sparsity].nlargest(most)
@@ -92,8 +93,11 @@ def answers(probabilities: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def suggestion(opened: Opened, tokenizer: PreTrainedTokenizerBase) -> str:
-    """A sentence to begin with, always the same: of the embedded language a fact that only pre-training teaches, else
-    one of the study's own held-out text, its longest word blank."""
+    """A sentence to start with; always the same one for a study.
+
+    In the embedded language, a fact that only pre-training teaches; otherwise a held-out sentence with its longest
+    word as the blank.
+    """
     if opened.trained().corpus.source == "embedded":
         noun = lexicon.load().members[0]
         kind = lexicon.load().hypernyms[noun.chain[0]].singular
@@ -110,8 +114,7 @@ def suggestion(opened: Opened, tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def _blanked(pair: dict, tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """The first sentence of a pair, its masks filled and its longest whole word blank; None where it is not of a
-    length that is read at a glance."""
+    """The first sentence of a pair with its masks filled and its longest word blank; None if its length is unsuitable."""
     ids = [old if new == IGNORED else new for old, new in zip(pair["input_ids"], pair["labels"], strict=True)]
     words = tokenizer.convert_ids_to_tokens(ids[1 : ids.index(tokenizer.sep_token_id)])
     following = [*words[1:], ""]

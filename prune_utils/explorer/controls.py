@@ -1,4 +1,4 @@
-"""How the explorer's views are shown: controls, pages that follow them, tables, and sentences on what is absent."""
+"""Building blocks of the views: controls, HTML that follows them, tables, and messages on missing data."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,11 +11,11 @@ from prune_utils.explorer.studies import Absent, Opened
 from prune_utils.report import escaping
 from prune_utils.report.escaping import in_html, no_formula
 
-LAB = "jp-RenderedHTMLCommon"  # JupyterLab's class for text and tables, in the colours of its theme
+LAB = "jp-RenderedHTMLCommon"  # JupyterLab's class for text and tables in the colours of its theme
 
 
 def view(show: Callable) -> Callable:
-    """A view of an opened study: nothing where none is, and a sentence in place of what is absent."""
+    """Decorate a view: it shows nothing without a study, and a message if its data are missing."""
 
     @wraps(show)
     def shown(opened: Opened | None, *arguments):
@@ -30,7 +30,7 @@ def view(show: Callable) -> Callable:
 
 
 def follows(show: Callable[..., str], *controls: ipywidgets.Widget) -> ipywidgets.HTML:
-    """HTML that is what `show` makes of the controls' values, made anew whenever one of them changes."""
+    """HTML made by `show` from the values of controls, updated whenever one of them changes."""
     page = ipywidgets.HTML(layout=ipywidgets.Layout(width="100%"))
     page.add_class(LAB)
 
@@ -47,20 +47,19 @@ def follows(show: Callable[..., str], *controls: ipywidgets.Widget) -> ipywidget
 
 
 def row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
-    """Controls side by side, and below each other where the window is narrow."""
+    """Controls side by side, wrapped in a narrow window."""
     return ipywidgets.Box(controls, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", width="100%"))
 
 
 def labelled(kind: type, *values, description: str, **options) -> ipywidgets.Widget:
-    """A control whose description is as wide as its words."""
+    """A control with a description of its natural width."""
     layout = {"margin": "2px 18px 2px 0", **options.pop("layout", {})}
     style, said = {"description_width": "initial"}, escaping.description(description)
     return kind(*values, description=said, style=style, layout=layout, **options)
 
 
 def with_slider(control: ipywidgets.Widget) -> ipywidgets.Box:
-    """A control and a slider that moves with it. A slider alone has no name that a screen reader could say: the
-    control has the description, and takes what is typed or chosen."""
+    """A control with a linked slider. The control carries the description, since a slider has no name for screen readers."""
     limits = {"options": control.options} if hasattr(control, "options") else {"min": control.min, "max": control.max}
     kind = ipywidgets.FloatSlider if isinstance(control, ipywidgets.BoundedFloatText) else ipywidgets.IntSlider
     kind = ipywidgets.SelectionSlider if "options" in limits else kind
@@ -76,7 +75,7 @@ def paragraph(text: str) -> str:
 
 
 def table(frame: pd.DataFrame, caption: str = "", index: bool = True) -> str:
-    """A frame as an HTML table that scrolls on its own where the window is narrow; all of its text is text."""
+    """A frame as an HTML table that scrolls in a narrow window; all its strings are escaped."""
     page = no_formula(frame.to_html(border=0, index=index, escape=True, na_rep="", index_names=False))
     title = f'<caption style="text-align: left; white-space: nowrap">{in_html(caption)}</caption>' if caption else ""
     page = page.replace(">", f' style="margin: 0 0 12px 0">{title}', 1).replace(

@@ -1,7 +1,7 @@
-"""Where a sparsity cuts the magnitudes of a matrix: on its own, and over all matrices together.
+"""Thresholds on the magnitudes of a matrix: ranked per matrix, and over all matrices together.
 
-The same counts as criteria.per_matrix and criteria.over_all, ties included; but magnitudes are sorted once, so that
-another sparsity is another place in them and nothing is ranked anew.
+Counts and ties are those of `criteria.per_matrix` and `criteria.over_all`. Magnitudes are sorted once, so that moving
+a slider needs no new ranking.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from prune_utils.pruning.masks import magnitudes, pruned_count
 
 @dataclass(frozen=True)
 class Cut:
-    """`threshold`: the smallest magnitudes up to this one are pruned, None where none is; `mask`: 1 keeps."""
+    """`threshold`: the largest pruned magnitude, None if nothing is pruned; `mask`: 1 keeps."""
 
     threshold: float | None
     mask: Tensor
@@ -33,15 +33,15 @@ class Cut:
 
 
 class Cuts:
-    """The cuts of some matrices, {name: tensor} in the model's order. Raises ValueError where a weight is not finite."""
+    """The cuts of {name: matrix}, in the order of the model. Raises ValueError if a weight is not finite."""
 
     def __init__(self, matrices: dict[str, Tensor]):
         self.matrices = matrices
         self.sorted = {name: np.sort(magnitudes(matrix).numpy()) for name, matrix in matrices.items()}
-        self._last: tuple[str, Tensor] | None = None  # magnitudes of the matrix cut last, which is cut again
+        self._last: tuple[str, Tensor] | None = None  # cache: magnitudes of the last matrix
 
     def own(self, name: str, sparsity: float) -> Cut:
-        """Of one matrix by its own magnitudes: round(s·n) are pruned."""
+        """Cut one matrix by its own magnitudes: round(s·n) weights are pruned."""
         ranked = self.sorted[name]
         count = pruned_count(len(ranked), sparsity)
         if count == 0:
@@ -50,13 +50,13 @@ class Cuts:
         return self._cut(name, threshold, count - int(np.searchsorted(ranked, threshold, "left")))
 
     def overall(self, name: str, sparsity: float) -> Cut:
-        """Of one matrix where all matrices are ranked together, and round(s·N) of them all pruned."""
+        """Cut one matrix when all matrices are ranked together and round(s·N) weights are pruned."""
         count = pruned_count(sum(map(len, self.sorted.values())), sparsity)
         if count == 0:
             return self._cut(name, None, 0)
         threshold = self._kth(count)
         below = sum(int(np.searchsorted(ranked, threshold, "left")) for ranked in self.sorted.values())
-        # of equals the earlier matrix's go first
+        # ties are broken in the order of the matrices
         missing = count - below - sum(self._equal(n, threshold) for n in list(self.sorted)[: self._place(name)])
         return self._cut(name, threshold, max(missing, 0))
 
@@ -68,8 +68,7 @@ class Cuts:
         return int(right - left)
 
     def _kth(self, count: int) -> np.float32:
-        """The count-th smallest magnitude of all. Floats from zero up are in the order of their bits, so it is found
-        by halving those, and no list of all magnitudes is made."""
+        """The count-th smallest magnitude of all, by bisection over the bits of non-negative floats, which sort alike."""
         low, high = 0, int(np.float32(np.inf).view(np.int32))
         while low < high:
             middle = (low + high) // 2
@@ -81,7 +80,7 @@ class Cuts:
         return np.int32(low).view(np.float32)
 
     def _cut(self, name: str, threshold: np.float32 | None, ties: int) -> Cut:
-        """All below the threshold are pruned, and the first `ties` of those at it, in index order."""
+        """Prune everything below the threshold, and the first `ties` weights that equal it."""
         matrix = self.matrices[name]
         if threshold is None:
             return Cut(None, torch.ones(matrix.shape, dtype=torch.bool))
@@ -93,7 +92,7 @@ class Cuts:
         return Cut(float(threshold), keep.view(matrix.shape))
 
     def histogram(self, name: str, bins: int = 60) -> tuple[np.ndarray, np.ndarray]:
-        """How many magnitudes lie in each of `bins` equal parts from 0 to the largest: counts and edges."""
+        """Histogram of the magnitudes in `bins` equal bins from 0 to the largest: counts and edges."""
         ranked = self.sorted[name]
         edges = np.linspace(0, ranked[-1] or 1, bins + 1)
         below = np.searchsorted(ranked, edges[1:-1], "left")
@@ -101,7 +100,7 @@ class Cuts:
 
 
 def numbers(cuts: dict[str, Cut]) -> pd.DataFrame:
-    """What each of some cuts of a matrix comes to, a column a cut; as text, to be read."""
+    """Summary of several cuts of a matrix, one column per cut, formatted for display."""
     return pd.DataFrame(
         {
             way: {
@@ -116,7 +115,7 @@ def numbers(cuts: dict[str, Cut]) -> pd.DataFrame:
 
 
 def blocks(mask: Tensor, most: int = 160) -> np.ndarray:
-    """A mask as an image of at most `most` pixels a side: the share pruned of each block of weights."""
+    """A mask as an image of at most `most` × `most` pixels: the pruned share of each block of weights."""
     pruned = (~mask).numpy()
     rows, columns = (np.linspace(0, size, min(most, size) + 1).astype(int) for size in mask.shape)
     sums = np.stack([pruned[start:end].sum(axis=0) for start, end in pairwise(rows)])

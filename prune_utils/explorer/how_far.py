@@ -1,4 +1,4 @@
-"""How far a study's model may be pruned, where each task may lose so much and no more."""
+"""The largest sparsity at which no task loses more than allowed."""
 
 from collections.abc import Mapping
 
@@ -9,15 +9,16 @@ from prune_utils.analysis.regimes import EQUAL, POINTS, Regimes
 from prune_utils.study import paths
 from prune_utils.study.schema import Replay, Study
 
-KINDS = ("dense", "sparse")  # ways to store a checkpoint
+KINDS = ("dense", "sparse")  # formats of a stored checkpoint
 COSTS = ["task", "sparsity", "cost", "low", "high"]
 
 
 def costs(by_task: Mapping[str, Evidence], arm: str) -> pd.DataFrame:
-    """What pruning costs each task: columns task, sparsity, cost (points of dev accuracy below the dense model's) and
-    its 95 % interval, low to high; NaN where nothing tells it, as with one seed. A row a task and sparsity measured.
+    """Accuracy lost by each task: one row per task and measured sparsity.
 
-    `by_task`: the evidence of each task alone."""
+    Columns task, sparsity, cost (points of dev accuracy below the dense model), low and high (95 % interval, NaN for a
+    single seed). `by_task`: the evidence of each task by itself.
+    """
     rows = []
     for task, evidence in by_task.items():
         accuracy = evidence.accuracy
@@ -30,10 +31,11 @@ def costs(by_task: Mapping[str, Evidence], arm: str) -> pd.DataFrame:
 
 
 def farthest(frame: pd.DataFrame, allowed: Mapping[str, float], bound: str = "cost") -> float:
-    """The largest sparsity measured at which, and at all below, no task loses more than `allowed` (points, by task).
+    """The largest measured sparsity up to which no task loses more than `allowed` (points per task).
 
-    `frame`: as `costs` gives it; `bound`: "cost", the estimate, or "high", the upper end of its interval. A task that
-    has none there is not known to be within. 0.0, the dense model, where the first sparsity is already too far."""
+    `frame`: see `costs`; `bound`: "cost" (the estimate) or "high" (the upper end of its interval). A task without a
+    value at a sparsity counts as losing too much. 0.0 if the first sparsity is already too high.
+    """
     reached = 0.0
     for sparsity, at in frame.groupby("sparsity"):
         lost = at.set_index("task")[bound].reindex(list(allowed))
@@ -44,13 +46,15 @@ def farthest(frame: pd.DataFrame, allowed: Mapping[str, float], bound: str = "co
 
 
 def within(lost, allowed):
-    """Whether so many points are not more than are allowed, whatever floats make of them; of numbers or of series."""
+    """Whether `lost` points are at most `allowed`, within the tolerance of floats; numbers or Series."""
     return lost <= allowed + POINTS * EQUAL
 
 
 def sizes(study: Study | Replay) -> pd.DataFrame | None:
-    """Bytes of the gradual checkpoints: columns dense_bytes and sparse_bytes, means over seeds, a row a sparsity; None
-    where they were not measured."""
+    """Bytes of the gradual checkpoints by sparsity, means over seeds: columns dense_bytes, sparse_bytes.
+
+    None if they were not measured.
+    """
     path = paths.inside(study.study) / "sizes.csv"
     if not path.exists():
         return None
@@ -58,13 +62,13 @@ def sizes(study: Study | Replay) -> pd.DataFrame | None:
 
 
 def table(frame: pd.DataFrame, regimes: Regimes, stored: pd.DataFrame | None) -> pd.DataFrame:
-    """All of it, to be read: a row a sparsity; cost of each task with its interval, regime, megabytes dense and sparse."""
+    """One row per sparsity for display: cost of each task with its interval, regime, megabytes dense and sparse."""
     shown = frame.assign(text=[said(row) for row in frame.itertuples()])
     wide = shown.pivot_table(index="sparsity", columns="task", values="text", aggfunc="first").fillna("")
     columns = [wide, pd.Series([regimes.of(s) for s in wide.index], wide.index, name="regime")]
     if stored is not None:
         columns += [_megabytes(stored[f"{kind}_bytes"].reindex(wide.index), f"{kind}, MB") for kind in KINDS]
-    wide = pd.concat(columns, axis=1)  # beside each other, for a task may be called like one of them
+    wide = pd.concat(columns, axis=1)  # concatenated, since a task may have the name of one of these columns
     wide.index = [f"{100 * s:.0f} %" for s in wide.index]
     return wide.rename_axis(columns=None)
 
@@ -74,5 +78,5 @@ def _megabytes(stored: pd.Series, name: str) -> pd.Series:
 
 
 def said(row) -> str:
-    """A cost with its interval: "1.2 [0.3 to 2.1]"."""
+    """Format a cost with its interval: "1.2 [0.3 to 2.1]"."""
     return f"{row.cost:.1f}" + (f" [{row.low:.1f} to {row.high:.1f}]" if pd.notna(row.low) else "")

@@ -1,4 +1,4 @@
-"""The dense and every pruned model asked for a missing word, side by side."""
+"""Explorer section: the dense and every pruned model fill a blank, side by side."""
 
 import ipywidgets
 import pandas as pd
@@ -11,18 +11,18 @@ from prune_utils.explorer.studies import Absent, Opened
 from prune_utils.report import style
 from prune_utils.report.style import MARKERS, PERCENT, panel
 
-WORDS = 5  # answers of each model that are shown first
+WORDS = 5  # words per model that are shown first
 
 
 def _models(opened: Opened, seed: int):
-    from prune_utils.explorer.blanks import Models  # transformers takes seconds: only once a model is asked
+    from prune_utils.explorer.blanks import Models  # imports transformers, which takes seconds
 
     return Models(opened, seed)
 
 
 @view
 def answered(opened: Opened) -> HTML:
-    """What the models of the first seed put in the blank of a sentence of the study's own text."""
+    """The words that the models of the first seed put in the blank of a sentence of the study."""
     from prune_utils.explorer.blanks import answers, suggestion
 
     models = _models(opened, opened.trained().grid.seeds[0])
@@ -32,7 +32,7 @@ def answered(opened: Opened) -> HTML:
 
 @view
 def asked(opened: Opened) -> ipywidgets.Widget:
-    """A sentence of your own, with one blank."""
+    """The same for a sentence of your own."""
     from prune_utils.explorer.blanks import answers, suggestion
 
     seeds = opened.trained().grid.seeds
@@ -54,14 +54,14 @@ def asked(opened: Opened) -> ipywidgets.Widget:
         probabilities = asked.probabilities(text)
         strange = asked.unknown(text)
         said = paragraph(f"Not in the vocabulary, and read as unknown: {', '.join(strange)}.") if strange else ""
-        picture = style.image(fading(probabilities, words), f"What the models put in: {text}")
+        picture = style.image(fading(probabilities, words), f"Probabilities of words in the blank: {text}")
         return said + table(answers(probabilities, words), f"“{text}”") + picture
 
     return ipywidgets.VBox([row(sentence, seed, most), follows(shown, sentence, seed, most)])
 
 
 def fading(probabilities: pd.DataFrame, most: int) -> Figure:
-    """The words that the 0 % run finds most probable, and what the pruned models think of them: a line a word."""
+    """Probability of the 0 % run's most likely words by sparsity, one line per word."""
     figure, axes = panel(7.0, 3.6)
     first = probabilities[probabilities.columns[0]].nlargest(most).index
     for place, (word, colour) in enumerate(zip(first, sns.color_palette("colorblind", len(first)), strict=True)):

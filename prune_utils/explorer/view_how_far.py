@@ -1,4 +1,4 @@
-"""How far a model may be pruned, asked with what each task may lose."""
+"""Explorer section: how far a model may be pruned if each task may lose so much."""
 
 import ipywidgets
 import pandas as pd
@@ -13,20 +13,20 @@ from prune_utils.pruning.sparse import FORMAT
 from prune_utils.report.escaping import in_html
 from prune_utils.study.schema import PRUNED_ARMS
 
-MOST = 20.0  # points that the sliders reach to
-STORED = "pretrain"  # the arm whose checkpoints' sizes are measured
+MOST = 20.0  # largest value of the sliders, in points
+STORED = "pretrain"  # the arm whose checkpoint sizes are measured
 
 
 def pruned_arms(opened: Opened) -> list[str]:
-    """The pruned arms that can be asked about, `pretrain` first."""
+    """The pruned arms of a study, `pretrain` first."""
     return [arm for arm in arms_of(opened) if arm in PRUNED_ARMS]
 
 
 def costs(opened: Opened, arm: str) -> pd.DataFrame:
-    """how_far.costs of an arm. Raises Absent where nothing of it was measured."""
+    """`how_far.costs` of an arm. Raises Absent if it has no cells."""
     frame = how_far.costs({task: opened.over(frozenset([task])) for task in opened.tasks}, arm)
     if frame.empty:
-        raise Absent("Nothing pruned was fine-tuned here beside a dense model, so there is no cost to speak of.")
+        raise Absent("This study has no pruned cells with a dense cell to compare them with.")
     return frame
 
 
@@ -37,7 +37,7 @@ def borders(opened: Opened) -> regimes.Regimes:
 
 @view
 def costs_table(opened: Opened) -> HTML:
-    """What every sparsity costs each task."""
+    """Accuracy lost by each task at each sparsity."""
     arm = next(iter(pruned_arms(opened)), STORED)
     return HTML(table(how_far.table(costs(opened, arm), borders(opened), _sizes(opened, arm))))
 
@@ -47,7 +47,7 @@ def _sizes(opened: Opened, arm: str) -> pd.DataFrame | None:
 
 
 def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
-    """How far, in sentences, and a table of what it costs there."""
+    """The answer in sentences, with a table of the costs at that sparsity."""
     frame = costs(opened, arm)
     at = how_far.farthest(frame, allowed)
     said = [f"{_up_to(at)} no task loses more than you allow, by the estimates of {in_html(LABELS[arm])}."]
@@ -55,7 +55,7 @@ def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
         sure = how_far.farthest(frame, allowed, "high")
         said.append(f"{_up_to(sure)} not even the upper end of a task's 95 % interval is beyond it.")
     else:
-        said.append("One seed tells no interval, so how sure that is cannot be said.")
+        said.append("With one seed there is no interval, so the certainty is unknown.")
     if at:
         said.append(f"{percent(at)} lies in the {borders(opened).of(at)} regime of the model pruned in pre-training.")
         said.append(_stored(_sizes(opened, arm), at))
@@ -99,7 +99,7 @@ def _at(frame: pd.DataFrame, sparsity: float, allowed: dict[str, float], within:
 
 @view
 def sliders(opened: Opened) -> ipywidgets.Widget:
-    """A slider a task of the points that it may lose."""
+    """One slider per task: the points that it may lose."""
     arms = pruned_arms(opened)
     if not arms:
         raise Absent("No pruned arm was fine-tuned here.")

@@ -1,4 +1,4 @@
-"""Heads, words and features, all at one sparsity."""
+"""Explorer section: heads, words and features at one sparsity."""
 
 import ipywidgets
 import numpy as np
@@ -15,8 +15,10 @@ from prune_utils.report.style import GREY
 
 
 def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
-    """Magnitudes of word embeddings at a sparsity, of the words and in the order that the 0 % run gives: a pruned
-    weight is 0. A row a word, a column a dimension."""
+    """Magnitudes of word embeddings at a sparsity, one row per word, one column per dimension; pruned weights are 0.
+
+    Words and their order are those of the 0 % run.
+    """
     first = opened.trained().grid.seeds[0]
     dense, pruned = opened.checkpoint(0.0, first), opened.checkpoint(sparsity, first)
     words = stored.words(dense)
@@ -26,7 +28,7 @@ def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
 
 
 def _shares(opened: Opened, sparsity: float) -> pd.DataFrame:
-    """Rows of the first seed's heads at a sparsity, as heads.heads_frame gives them."""
+    """Rows of `heads.heads_frame` for the first seed at a sparsity."""
     frame = opened.inside("heads")
     return frame[(frame.seed == frame.seed.min()) & (frame.sparsity == sparsity)]
 
@@ -51,9 +53,9 @@ def _features(opened: Opened, sparsity: float):
     return drawn, f"{by_layer.min():.3f} to {by_layer.max():.3f} by layer, mean {by_layer.mean():.3f}"
 
 
-VIEWS = {  # by title: the figure at a sparsity, and its numbers in words
-    "Share pruned of every attention head": _heads,
-    "Magnitudes of word embeddings, zeros where pruned": _words,
+VIEWS = {  # title: function that returns the figure at a sparsity and its numbers in words
+    "Pruned share of every attention head": _heads,
+    "Magnitudes of word embeddings (pruned weights are zero)": _words,
     "Cosine of the features with those of the 0 % run": _features,
 }
 
@@ -65,16 +67,16 @@ def middle(opened: Opened) -> float:
 
 @view
 def heads(opened: Opened):
-    """The map of heads at the sparsity in the middle of the grid."""
+    """Map of the heads at the middle sparsity of the grid."""
     at = middle(opened)
     figure, said = _heads(opened, at)
-    words = f"Share pruned of each head at {percent(at)}: {said}."
+    words = f"Pruned share of each head at {percent(at)}: {said}."
     return style.show(style.Drawn(figure, "explorer_heads", words, _shares(opened, at)))
 
 
 @view
 def slider(opened: Opened) -> ipywidgets.Widget:
-    """All three, moving with one slider over the study's sparsities."""
+    """All three figures at the sparsity of one slider."""
     options = [(percent(s), s) for s in opened.trained().grid.sparsities]
     sparsity = labelled(
         ipywidgets.Dropdown,
@@ -101,6 +103,6 @@ def _part(opened: Opened, title: str, draw, sparsity: float) -> str:
 
 
 def marked(figure: Figure, sparsity: float) -> Figure:
-    """A figure over sparsity with one of them marked."""
+    """Mark one sparsity in a figure."""
     figure.axes[0].axvline(100 * sparsity, color=GREY, linewidth=6, alpha=0.3, zorder=0)
     return figure

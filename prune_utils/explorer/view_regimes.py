@@ -1,4 +1,4 @@
-"""Accuracy by sparsity over any of the arms and tasks, and the cells behind each point."""
+"""Explorer section: accuracy by sparsity for any arms and tasks, and the cells behind each point."""
 
 import os
 from dataclasses import replace
@@ -25,13 +25,15 @@ SAID |= {"realised_sparsity": "realised sparsity"}
 
 
 def arms_of(opened: Opened) -> list[str]:
-    """The study's arms in their usual order."""
+    """The arms of a study in their usual order."""
     return [arm for arm in ARMS if arm in set(opened.evidence.cells.arm)]
 
 
 def chosen(opened: Opened, tasks: list[str], arms: list[str]) -> tuple[Evidence, regimes.Regimes]:
-    """The evidence of some tasks and arms, and the regimes of those tasks, which all arms decide. Raises Absent where
-    nothing is chosen."""
+    """The evidence of the chosen tasks and arms, and the regimes of those tasks, which depend on all arms.
+
+    Raises Absent if nothing is chosen.
+    """
     if not tasks or not arms:
         raise Absent(f"Nothing is drawn without {'a task' if not tasks else 'an arm'}: turn one on.")
     some = opened.over(frozenset(tasks))
@@ -45,7 +47,7 @@ def _of(draws: Draws, arms: list[str]) -> Draws:
 
 
 def numbers(some: Evidence) -> pd.DataFrame:
-    """Mean accuracy (percent) with its interval: rows arms, columns sparsities."""
+    """Mean accuracy (percent) with its interval: one row per arm, one column per sparsity."""
     draws = some.accuracy
     ends = 100 * draws.ends()
     rows: dict[str, dict[str, str]] = {}
@@ -65,7 +67,7 @@ def _drawn(some: Evidence, borders: regimes.Regimes):
 def _words(tasks: list[str], borders: regimes.Regimes) -> str:
     low, high = borders.low_until, borders.high_from
     return (
-        f"Mean dev accuracy over {', '.join(tasks)} by sparsity, a line an arm. "
+        f"Mean dev accuracy over {', '.join(tasks)} by sparsity, one line per arm. "
         f"Low regime {'until ' + percent(low) if low is not None else 'not found'}; "
         f"high regime {'from ' + percent(high) if high is not None else 'not reached'}."
     )
@@ -82,12 +84,12 @@ def figure(opened: Opened):
 
 @view
 def toggles(opened: Opened) -> ipywidgets.Widget:
-    """The same for the arms and tasks that are on."""
+    """The same for the selected arms and tasks."""
     arms = {arm: _toggle(LABELS[arm], COLOURS[arm]) for arm in arms_of(opened)}
     tasks = {task: _toggle(task) for task in opened.tasks}
 
     def shown(*on: bool) -> str:
-        # a task may be called like an arm
+        # a task may have the name of an arm
         drawn = [arm for arm, is_on in zip(arms, on[: len(arms)], strict=True) if is_on]
         now = [task for task, is_on in zip(tasks, on[len(arms) :], strict=True) if is_on]
         some, borders = chosen(opened, now, drawn)
@@ -100,7 +102,7 @@ def toggles(opened: Opened) -> ipywidgets.Widget:
 
 
 def _toggle(name: str, colour: str | None = None) -> ipywidgets.Checkbox:
-    """A box to tick, with its arm's colour as a line to its left."""
+    """A checkbox with the colour of its arm at the left."""
     box = ipywidgets.Checkbox(True, description=description(name), indent=False)
     box.layout.width = "auto"
     box.layout.margin = "0 14px 2px 0"
@@ -110,7 +112,7 @@ def _toggle(name: str, colour: str | None = None) -> ipywidgets.Checkbox:
 
 
 def behind(opened: Opened, arm: str, sparsity: float, task: str) -> pd.DataFrame:
-    """The cells of one point: a row a learning rate and seed, the selected ones marked; and their notebooks."""
+    """The cells of one point, one row per learning rate and seed, with their notebooks; selected ones are marked."""
     cells = opened.evidence.cells
     at = cells[(cells.arm == arm) & (cells.target_sparsity == sparsity) & (cells.task == task)]
     if at.empty:
@@ -125,7 +127,7 @@ def behind(opened: Opened, arm: str, sparsity: float, task: str) -> pd.DataFrame
 
 @view
 def cells(opened: Opened) -> ipywidgets.Widget:
-    """Every fine-tuned cell of the point that is chosen."""
+    """The fine-tuned cells of the chosen point."""
     of = opened.evidence.cells.groupby("arm").target_sparsity.unique()
     arm = _choice("Arm", [(LABELS[arm], arm) for arm in arms_of(opened)])
     sparsity = _choice("Sparsity", [(percent(s), s) for s in sorted(of[arm.value])])
@@ -161,10 +163,10 @@ def _rounded(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def links(notebooks: pd.Series) -> dict[str, str]:
-    """The executed notebooks as text, and as links where JupyterLab can open them: under the folder above this one."""
+    """The executed notebooks as text, and as links if they lie below the parent folder, where JupyterLab can open them."""
     kept = sorted({path for path in notebooks if path is not None})
     if not kept:
-        return {"text/html": "<p>No executed notebook is kept for it.</p>", "text/plain": "none"}
+        return {"text/html": "<p>No executed notebook exists for these cells.</p>", "text/plain": "none"}
     items = "".join(f"<li>{_link(path)}</li>" for path in kept)
     page = f'<div class="{LAB}"><p>Executed in:</p><ul>{items}</ul></div>'
     return {"text/html": page, "text/plain": "\n".join(map(str, kept))}

@@ -1,4 +1,4 @@
-"""What a sparsity takes from a matrix of the 0 % run: by its own magnitudes, and by those of all matrices."""
+"""Explorer section: the weights of a matrix that a sparsity prunes, ranked per matrix and over all matrices."""
 
 from functools import cache
 
@@ -17,12 +17,12 @@ from prune_utils.report import style
 from prune_utils.report.style import INK, STYLE, panels
 
 WAYS = ("each matrix on its own", "all matrices together")
-FIRST = 0.5  # the sparsity shown first
+FIRST = 0.5  # sparsity that is shown first
 
 
 @cache
 def cuts_of(opened: Opened) -> Cuts:
-    """The cuts of the first seed's 0 % run; sorted once."""
+    """The cuts of the 0 % run of the first seed; cached."""
     return Cuts(stored.matrices(opened.checkpoint(0.0, opened.trained().grid.seeds[0])))
 
 
@@ -31,7 +31,7 @@ def ways(cuts: Cuts, name: str, sparsity: float) -> dict[str, Cut]:
 
 
 def shares(opened: Opened, name: str, made: dict[str, Cut]) -> pd.DataFrame | None:
-    """The share pruned of each head, a column a way; None for a matrix without heads."""
+    """Pruned share of each head, one column per way of ranking; None for a matrix without heads."""
     heads = stored.heads(opened.checkpoint(0.0, opened.trained().grid.seeds[0]))
     columns = {way: matrix_shares(name, cut.mask, heads) for way, cut in made.items()}
     if any(column is None for column in columns.values()):
@@ -47,7 +47,7 @@ def _words(name: str, sparsity: float) -> str:
 
 @view
 def figure(opened: Opened):
-    """The first matrix that attends, half pruned."""
+    """The first attention matrix at 50 % sparsity."""
     cuts = cuts_of(opened)
     name = _first(cuts)
     made = ways(cuts, name, FIRST)
@@ -60,7 +60,7 @@ def _first(cuts: Cuts) -> str:
 
 @view
 def slider(opened: Opened) -> ipywidgets.Widget:
-    """The same for any matrix and sparsity, with the counts."""
+    """The same for any matrix and sparsity, with counts."""
     cuts = cuts_of(opened)
     options = [(names.label(name), name) for name in cuts.matrices]
     matrix = labelled(ipywidgets.Dropdown, description="Matrix", options=options, value=_first(cuts))
@@ -72,7 +72,7 @@ def slider(opened: Opened) -> ipywidgets.Widget:
         by_head = shares(opened, name, made)
         page = table(numbers(made), f"{names.label(name)} at {whole} %")
         page += style.image(cut(cuts, name, made), _words(name, whole / 100))
-        return page if by_head is None else page + table(by_head, "share pruned of each head's part")
+        return page if by_head is None else page + table(by_head, "pruned share of each head's part")
 
     return ipywidgets.VBox([row(matrix, with_slider(sparsity)), follows(shown, matrix, sparsity)])
 
@@ -81,7 +81,7 @@ KEPT, PRUNED = STYLE["gradual"][0], "#c9cdd2"
 
 
 def cut(cuts: Cuts, name: str, ways: dict[str, Cut]) -> Figure:
-    """The magnitudes of a matrix with each cut through them, and below it the mask that the cut makes."""
+    """Histogram of the magnitudes with each cut, and the resulting mask below."""
     figure, axes = panels(2, len(ways), 4.4 * len(ways), 5.6, height_ratios=[2, 3])
     top = max(cuts.histogram(name)[0])
     for upper, lower, (way, one) in zip(axes[: len(ways)], axes[len(ways) :], ways.items(), strict=True):
@@ -96,7 +96,9 @@ def _histogram(axes: plt.Axes, cuts: Cuts, name: str, one: Cut) -> None:
     counts, edges = cuts.histogram(name)
     axes.stairs(counts, edges, fill=True, color=KEPT, label=f"kept {one.kept:,}")
     if one.threshold is not None:
-        end = min(one.threshold, edges[-1])  # that of all matrices together may lie above all of this one
+        end = min(
+            one.threshold, edges[-1]
+        )  # the threshold of all matrices together may exceed every magnitude of this one
         below = [*edges[edges < end], end]
         axes.stairs(counts[: len(below) - 1], below, fill=True, color=PRUNED, label=f"pruned {one.pruned:,}")
         axes.axvline(one.threshold, color=INK, linewidth=1.2)
@@ -110,5 +112,7 @@ def _mask(axes: plt.Axes, one: Cut) -> None:
     axes.imshow(
         shares, aspect="auto", interpolation="nearest", cmap=colours, vmin=0, vmax=1, extent=(0, columns, rows, 0)
     )
-    each = "a pixel a weight" if shares.shape == (rows, columns) else f"{shares.shape[0]} × {shares.shape[1]} blocks"
+    each = (
+        "one pixel per weight" if shares.shape == (rows, columns) else f"{shares.shape[0]} × {shares.shape[1]} blocks"
+    )
     axes.set(xlabel=f"mask, {rows:,} × {columns:,}: {each}, blue is kept")

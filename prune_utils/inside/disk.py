@@ -12,10 +12,10 @@ from prune_utils.study.section import ParamsError
 
 
 def sizes_frame(study: Study, seeds: list[int] | None = None) -> pd.DataFrame:
-    """Writes every gradual checkpoint of some seeds (None: the first, to save disk) sparse and reads it back.
+    """Write every gradual checkpoint of the seeds (default: the first) in the sparse format and read it back.
 
-    Columns seed, sparsity, dense_bytes, sparse_bytes, format, dense_file, sparse_file: sizes of files as they lie
-    on disk, named from the study's results. Raises ParamsError where a file does not give back its checkpoint.
+    Columns seed, sparsity, dense_bytes, sparse_bytes, format, dense_file, sparse_file: sizes on disk, paths below the
+    study's results. Raises ParamsError if a file does not reproduce its checkpoint bit for bit.
     """
     results, rows = paths.results(study.study), []
     for seed in study.grid.seeds[:1] if seeds is None else seeds:

@@ -1,5 +1,4 @@
-"""What the weights of every prunable matrix look like: moments, histograms, magnitudes of words (paper Table 3,
-Figs. 7 and 8)."""
+"""Weights of the prunable matrices: moments, histograms, magnitudes of words (paper Table 3, Figs. 7 and 8)."""
 
 import numpy as np
 import pandas as pd
@@ -8,8 +7,8 @@ from torch import Tensor
 from prune_utils.study.grid import Run
 from prune_utils.study.schema import Study
 
-WORDS = 40  # in the heat map at most
-RANGE = 4  # standard deviations of the widest matrix that a histogram spans on either side
+WORDS = 40  # largest number of words in the heat map
+RANGE = 4  # histograms span this many standard deviations of the widest matrix on either side
 
 
 def checkpoint(study: Study, sparsity: float, seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -25,8 +24,10 @@ def checkpoint(study: Study, sparsity: float, seed: int) -> tuple[dict[str, Tens
 
 
 def statistics(matrices: dict[str, Tensor], masks: dict[str, Tensor]) -> pd.DataFrame:
-    """Columns matrix, size, pruned_share, mean, std, a row a matrix: moments of the kept weights alone, since a
-    pruned weight is no part of the model; std is the population's. NaN where nothing is kept."""
+    """One row per matrix: matrix, size, pruned_share, mean, std.
+
+    Moments are those of the kept weights; std is the population standard deviation. NaN if no weight is kept.
+    """
     rows = []
     for name, weight in matrices.items():
         mask = masks[name]
@@ -55,10 +56,10 @@ def weights_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
 
 
 def histograms(matrices: dict[str, Tensor], bins: int = 80) -> pd.DataFrame:
-    """Columns matrix, left, right, count: how many weights lie between `left` and `right`.
+    """Histograms of the weights: columns matrix, left, right, count.
 
-    All matrices share their bins, RANGE standard deviations of the widest one to either side of zero; the
-    outermost bins hold what lies beyond too, so that every weight is counted.
+    All matrices share the bins, which span RANGE standard deviations of the widest matrix on either side of zero. The
+    outermost bins include everything beyond, so that every weight is counted.
     """
     edge = RANGE * max(weight.double().std(correction=0).item() for weight in matrices.values())
     edges, parts = np.linspace(-edge, edge, bins + 1), []
@@ -69,11 +70,10 @@ def histograms(matrices: dict[str, Tensor], bins: int = 80) -> pd.DataFrame:
 
 
 def word_magnitudes(embeddings: Tensor, tokens: list[str], most: int = WORDS) -> pd.DataFrame:
-    """|w| of some words: a row a token, a column a dimension of the embedding, in the model's order.
+    """Magnitudes of word embeddings: one row per token, one column per dimension.
 
-    `embeddings`: (vocabulary, width), of which the first rows are those of `tokens`. Rows are sorted by their mean
-    magnitude, the smallest first; of more than `most` tokens, those at evenly spaced ranks are taken, the first
-    and the last among them.
+    `embeddings`: (vocabulary, width), whose first rows belong to `tokens`. Rows are sorted by mean magnitude, smallest
+    first. If there are more than `most` tokens, evenly spaced ranks are taken, including the first and the last.
     """
     magnitude = embeddings[: len(tokens)].abs()
     order = magnitude.mean(1).argsort(stable=True).numpy()

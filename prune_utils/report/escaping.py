@@ -1,17 +1,19 @@
-"""Names that others chose, shown as they are: a task may be called `<b>`, `$x$` or `_`."""
+"""Escape strings of users (labels, tokens, texts, paths), so that they are shown literally everywhere."""
 
 import html
 import re
 
-# of ASCII all but letters, digits, and marks that mean nothing between words
+# ASCII except letters, digits, and marks without a meaning between words
 SPECIAL = re.compile(r"[!-$&-+./:-@\[-`{-~]|(?<!\w)-|-(?!\w)")
-MATH = "$\\"  # found by MathJax in the finished page, after references are resolved, but not across elements
-JOINER = "\u2060"  # has no width
+MATH = "$\\"  # MathJax reads the finished page, after references are resolved, but not across elements
+JOINER = "\u2060"  # zero width
 
 
 def markdown(text: str) -> str:
-    """A text that stands literally in Markdown, in a table's cell or a link's name as well: nothing of it is markup,
-    HTML, a link or a formula, neither in JupyterLab nor in nbconvert's pages. Its lines become one."""
+    """Escape a text for Markdown, including table cells and link names. Line breaks become blanks.
+
+    No part of it is markup, HTML, a link or a formula, in JupyterLab and in nbconvert's pages.
+    """
     return SPECIAL.sub(_reference, " ".join(text.split()))
 
 
@@ -21,22 +23,21 @@ def _reference(found: re.Match) -> str:
 
 
 def legend(text: str) -> str:
-    """A text as the label of a line or patch: matplotlib leaves out of a legend what begins with an underscore."""
+    """Escape the label of a line or patch: matplotlib omits labels that begin with an underscore from legends."""
     return f" {text}" if text.startswith("_") else text
 
 
 def in_html(value: object) -> str:
-    """Text that stands literally in HTML, and is no formula either."""
+    """Escape a value for HTML; it is not read as a formula either."""
     return no_formula(html.escape(str(value)))
 
 
 def no_formula(page: str) -> str:
-    """MathJax reads a page's text after it is made, but not across elements; attributes must have none of these."""
+    """Wrap the delimiters of formulas in HTML, which must have none in its attributes."""
     return page.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
 
 
 def description(text: str) -> str:
-    """A text that describes a control. JupyterLab and Voilà read them for formulas, and neither an invisible character
-    after a `$` nor an element around it hides it: where two could enclose a formula, each is escaped."""
+    """Escape the description of a control, in which JupyterLab and Voilà look for formulas."""
     text = text.replace("\\", f"\\{JOINER}")
     return text.replace("$", r"\$") if text.count("$") > 1 else text
