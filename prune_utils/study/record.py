@@ -118,4 +118,5 @@ def write_csv(frame: pd.DataFrame, study: Study | Replay, name: str | Path) -> P
 def read_csv(path: Path) -> pd.DataFrame:
     """Read a frame that `write_csv` wrote: the same floats to the last bit, names as text, empty fields as missing."""
     text = dict.fromkeys(TEXT, str)
-    return pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=[""], dtype=text)
+    # the Python engine converts floats exactly in every version of pandas
+    return pd.read_csv(path, engine="python", keep_default_na=False, na_values=[""], dtype=text)
