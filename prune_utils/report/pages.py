@@ -1,10 +1,12 @@
 """An executed notebook as a page that opens from disk: no script, no external resource, light and dark."""
 
+import html
 import re
 from pathlib import Path
 
 import nbformat
 import nh3
+from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 
 from prune_utils.report.style import GREY, INK, PAPER, REGIME_SHADES
@@ -23,6 +25,8 @@ THEMED = {
     PAPER: "paper",
     **{shade: f"regime-{name}" for name, shade in REGIME_SHADES.items()},
 }
+# tags of cells that a page omits: parameters repeat the params file, and some text is for readers of the notebook
+OMITTED = {"parameters", "injected-parameters", "notebook-only"}
 PROGRESS = "<progress"  # a progress bar
 READABLE = 0.6  # smallest readable share of the size of a figure
 
@@ -33,10 +37,7 @@ def page(notebook: Path, title: str, trail: list[tuple[str, str]] = (), appendix
     `trail`: (label, link) of the pages above; `appendix`: Markdown appended to the page.
     """
     content = nbformat.read(notebook, as_version=4)
-    # parameters repeat the params file
-    content.cells = [
-        c for c in content.cells if not {"parameters", "injected-parameters"} & set(c.metadata.get("tags", []))
-    ]
+    content.cells = [cell for cell in content.cells if not OMITTED & set(cell.metadata.get("tags", []))]
     heading = ""
     for cell in content.cells:
         if cell.cell_type == "markdown" and cell.source.startswith("#"):
@@ -49,7 +50,7 @@ def page(notebook: Path, title: str, trail: list[tuple[str, str]] = (), appendix
     exporter = HTMLExporter(
         template_name="page",
         extra_template_basedirs=[str(HERE)],
-        filters={"harmless": harmless, "themed": themed},
+        filters={"harmless": harmless, "formulas": formulas, "themed": themed},
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
@@ -75,6 +76,18 @@ def harmless(text: str) -> str:
     text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)  # pandas writes one before each frame
     styles = {"text-align"}
     return nh3.clean(text, TAGS, set(), ATTRIBUTES, link_rel=None, filter_style_properties=styles)
+
+
+def formulas(text: str) -> str:
+    """Convert the formulas in the HTML of a notebook's own text to MathML, which needs no script; code stays as it is."""
+    parts = re.split(r"(<(?:code|pre)\b.*?</(?:code|pre)>)", text, flags=re.DOTALL)
+    parts[::2] = [re.sub(r"\$\$([^$<]+)\$\$|\$([^$<]+)\$", _mathml, part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _mathml(found: re.Match) -> str:
+    display = "block" if found[1] else "inline"
+    return convert(html.unescape(found[1] or found[2]), display=display)
 
 
 def themed(svg: str, name: str) -> str:

@@ -150,7 +150,9 @@ def test_sentences_carry_the_runs_own_numbers():
     table = curves(cells, runs)
     said = "\n".join(sentences(cells, table, regimes(cells, runs), MARGINS))
     assert "+30.0 points on a" in said
-    assert "Low, up to 30 % [30 %]: the accuracy of the pruned model differs by -0.2 points from the un-pruned one" in said
+    assert (
+        "Low, up to 30 % [30 %]: the accuracy of the pruned model differs by -0.2 points from the un-pruned one" in said
+    )
     assert "its pre-training loss by +0.020 nats" in said
     assert "Medium, at 50 % (pretrain -4.0 points, information deletion -3.8 points)" in said
     assert "High, from 70 % [70 %]: at 90 % the train loss of the pruned model is 1.00, against 0.10 un-pruned" in said

@@ -95,7 +95,7 @@ def test_in_jupyterlab(page, finished, tmp_path):
         use(page, finished)
         page.screenshot(path=tmp_path / "lab.png")
         # the notebook that a cell came from opens beside the explorer
-        page.get_by_role("link", name="results/smoke/finetune/sentiment/seed-0/sparsity-00-to-90.ipynb").click()
+        page.get_by_role("link", name="results/smoke/finetune/acceptability/seed-0/sparsity-00-to-90.ipynb").click()
         page.get_by_role("tab", name="sparsity-00-to-90.ipynb").wait_for()
 
 

@@ -102,7 +102,7 @@ def test_one_seed_tells_no_interval_and_bytes_are_told_where_they_were_measured(
     )
     sizes.to_csv(empty / "results/smoke/inside/sizes.csv", index=False)
     opened = studies.opened()
-    assert "One seed tells no interval" in view_how_far.answer(
+    assert "With one seed there is no interval" in view_how_far.answer(
         opened, "pretrain", dict.fromkeys(["acceptability", "sentiment"], 20.0)
     )
     assert "4.00 MB as safetensors, and stored sparse 1.00 MB (25%)" in view_how_far.answer(

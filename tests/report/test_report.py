@@ -45,6 +45,7 @@ def executed(tmp_path, *outputs):
     cells = [
         new_markdown_cell("# A title"),
         new_code_cell("secret = 1", metadata={"tags": ["injected-parameters"]}),
+        new_markdown_cell("only for readers", metadata={"tags": ["notebook-only"]}),
         new_code_cell(f"print({HOSTILE!r})", outputs=list(outputs)),
     ]
     path = tmp_path / "some.ipynb"
@@ -83,7 +84,7 @@ def test_a_page_has_each_figure_as_a_drawing_and_as_files(displayed, tmp_path):
     (drawing,) = soup.select("figure [role=img]")
     assert drawing["aria-label"] == f"Words with {HOSTILE}" and drawing.svg
     assert [a["href"] for a in soup.select("figcaption a")] == sorted(files, reverse=True)
-    assert "secret" not in text  # what papermill injected
+    assert "secret" not in text and "only for readers" not in text
 
 
 @pytest.mark.parametrize("kind", ["text/html", "text/markdown", "text/plain"])
@@ -113,6 +114,17 @@ def test_frames_and_links_survive_what_makes_them_harmless():
     assert rows_of(bs4.BeautifulSoup(harmless(frame._repr_html_()), "html.parser").table)["a"] == ["1.5"]
     assert "<style" not in harmless(frame._repr_html_()) and "&lt;b&gt;" in harmless(frame._repr_html_())
     assert '<a href="inside/inside.html#x">' in harmless('<a href="inside/inside.html#x" onclick="y()">z</a>')
+
+
+def test_formulas_become_mathml_and_code_and_user_strings_do_not(tmp_path):
+    source = "Round $s \\cdot n$ where $a < b$:\n\n$$\\frac{r}{n}$$\n\n`$x$`"
+    says = new_output("display_data", data={"text/markdown": "costs $5 and $6"})
+    cells = [new_markdown_cell(source), new_code_cell("1", outputs=[says])]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "some.ipynb")
+    soup = bs4.BeautifulSoup(page(tmp_path / "some.ipynb", "title")[0], "html.parser")
+    assert [formula["display"] for formula in soup.find_all("math")] == ["inline", "inline", "block"]
+    assert soup.find("mfrac").text == "rn" and "a<b" in soup.text.replace(" ", "")
+    assert soup.find("code").text == "$x$" and "costs $5 and $6" in soup.text
 
 
 def test_texts_of_a_drawing_stay_what_they_are():
