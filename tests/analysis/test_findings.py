@@ -1,0 +1,114 @@
+"""Each finding on accuracy case by case: supported, not supported, undecided, missing; numbers worked by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prune_utils.analysis import findings
+from prune_utils.analysis.estimates import Verdict
+from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.uncertainty import accuracy_draws, loss_draws
+from prune_utils.study.schema import Analysis
+
+MARGINS = Analysis(accuracy_margin=1.0, loss_margin=0.1)
+DENSE = 80.0  # percent
+
+
+def evidence(changes, seeds=(0, 1, 2), losses=None):
+    """Two tasks; `changes`: points from dense by (arm, sparsity); noise of ±0.05 points that no mean keeps."""
+    noise = {0: -0.05, 1: 0.0, 2: 0.05}
+    rows = [
+        {
+            "task": task,
+            "arm": arm,
+            "target_sparsity": s,
+            "seed": seed,
+            "dev_accuracy": (DENSE + change + seed + noise[seed] * (-1) ** place) / 100,
+            "pretrain_loss": np.nan,
+        }
+        for task in ("a", "b")
+        for seed in seeds
+        for place, ((arm, s), change) in enumerate({("dense", 0.0): 0.0, **changes}.items())
+    ]
+    cells = pd.DataFrame(rows).assign(selected=True, learning_rate=1e-3)
+    runs = pd.DataFrame(
+        [
+            {"method": "gradual", "target_sparsity": s, "seed": seed, "pretrain_loss": loss + 0.001 * seed * s}
+            for s, loss in (losses or {}).items()
+            for seed in seeds
+        ]
+    )
+    return Evidence(cells, runs, accuracy_draws(cells), loss_draws(runs) if len(runs) else None, MARGINS)
+
+
+def arm(name, **points):
+    return {(name, int(key[1:]) / 100): change for key, change in points.items()}
+
+
+CASES = [
+    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-0.3), "supported", -0.2),
+    (findings.low_costs_nothing, arm("pretrain", s30=-3.0, s40=-4.0), "not supported", -3.0),
+    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-4.0), "not supported", -0.2),
+    (findings.low_costs_nothing, arm("pretrain", s30=-1.0), "undecided", -1.0),  # exactly at the margin
+    (
+        findings.medium_is_deletion,
+        arm("pretrain", s40=-2, s60=-4) | arm("information_deletion", s40=-2.2, s60=-3.4),
+        "supported",
+        0.2,
+    ),
+    (
+        findings.medium_is_deletion,
+        arm("pretrain", s50=-4) | arm("information_deletion", s50=-1),
+        "not supported",
+        3.0,
+    ),
+    (findings.medium_is_deletion, arm("pretrain", s50=2) | arm("information_deletion", s50=2), "not supported", 0.0),
+    (findings.high_is_also_complexity, arm("pretrain", s90=-9) | arm("information_deletion", s90=-5), "supported", 4.0),
+    (
+        findings.high_is_also_complexity,
+        arm("pretrain", s70=-9, s90=-5) | arm("information_deletion", s70=-1, s90=-9),
+        "not supported",
+        -4.0,  # at the highest sparsity
+    ),
+    (
+        findings.fine_tuning_first_is_no_help,
+        arm("pretrain", s40=-1, s80=-5) | arm("downstream", s40=-2, s80=-7),
+        "supported",
+        -1.5,
+    ),
+    (findings.fine_tuning_first_is_no_help, arm("pretrain", s50=-5) | arm("downstream", s50=-2), "not supported", 3.0),
+    (
+        findings.magnitude_beats_random,
+        arm("pretrain", s50=-1, s90=-9) | arm("random", s50=-6, s90=-9),
+        "supported",
+        5.0,
+    ),
+    (findings.magnitude_beats_random, arm("pretrain", s50=-6) | arm("random", s50=-1), "not supported", -5.0),
+]
+
+
+@pytest.mark.parametrize("find, changes, verdict, measured", CASES)
+def test_a_finding_worked_by_hand(find, changes, verdict, measured):
+    found = find(evidence(changes))
+    assert found.verdict == verdict, found.why
+    assert found.estimate.value == pytest.approx(measured, abs=0.06)  # the noise of means over three seeds is 0
+    low, high = found.estimate.interval()
+    assert low < measured + 0.06 and high > measured - 0.06
+
+
+@pytest.mark.parametrize("find, changes, verdict, measured", CASES)
+def test_one_seed_decides_nothing(find, changes, verdict, measured):
+    found = find(evidence(changes, seeds=(1,)))
+    assert found.verdict is Verdict.UNDECIDED and found.estimate.value == pytest.approx(measured)
+
+
+@pytest.mark.parametrize("find", sorted({find for find, *_ in CASES}, key=lambda find: find.__name__))
+def test_a_finding_without_its_cells_says_so(find):
+    found = find(evidence({("scratch", 0.0): -20.0}))
+    assert found.verdict is Verdict.UNDECIDED and found.estimate is None and found.why.startswith("not measured: ")
+
+
+@pytest.mark.parametrize("rise, verdict", [(0.02, "supported"), (0.5, "not supported")])
+def test_low_pruning_must_keep_the_pretraining_loss_too(rise, verdict):
+    found = findings.low_costs_nothing(evidence(arm("pretrain", s30=-0.1), losses={0.0: 2.0, 0.3: 2.0 + rise}))
+    assert found.verdict == verdict and f"{rise:+.2f}" in found.why
