@@ -57,6 +57,7 @@ def seeds(frame: pd.DataFrame) -> str:
     return f"seeds {', '.join(map(str, every))}: each small dot is one seed, lines join their means"
 
 
+ALWAYS = ("#", "details.html#")  # pages that every report with claims has; the second is made after the first
 PRUNABILITY = "prunability/seed-{}.html#"
 
 
@@ -79,7 +80,7 @@ def _figure(names: str, study: Study | Replay) -> str:
     for name in names.split(", "):
         place = FIGURES[name].format(seed)
         notebook = (paths.results(study.study) / place.split("#")[0]).with_suffix(".ipynb")
-        linked.append(f"[{name}](<{place}>)" if place.startswith("#") or notebook.exists() else name)
+        linked.append(f"[{name}](<{place}>)" if place.startswith(ALWAYS) or notebook.exists() else name)
     return ", ".join(linked)
 
 

@@ -73,6 +73,7 @@ def test_dev_examples_are_redrawn_in_pairs():
     assert draws.difference(("pretrain", 0.5), ("dense", 0.0)).at_most(1.0) is Verdict.UNDECIDED
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say(capsys):
     """The coverage table. A border can only be a sparsity measured, so that its interval holds more than it must."""
     studies, lines = 60, ["seeds  low found  low held  high found  high held  differences held (95 % nominal)"]

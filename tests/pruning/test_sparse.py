@@ -204,6 +204,7 @@ def test_a_part_that_is_missing_or_too_short_is_said(path, fault, said):
         load_sparse(path)
 
 
+@pytest.mark.slow
 def test_reading_sparse_weights_needs_no_transformers():
     code = "import sys, prune_utils.pruning.sparse; sys.exit('transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -79,6 +79,7 @@ def test_global_pruning_follows_the_schedule_over_all_matrices(tiny_bert):
     assert len(shares) > 1  # matrices are not pruned alike
 
 
+@pytest.mark.slow
 def test_an_arm_is_fine_tuned_from_its_own_methods_run_with_its_mask():
     study = validated(TINY)
     for arm in CONTROLS:

@@ -23,6 +23,7 @@ def study():
     return validated(merge(extended(read_yaml(paths.PARAMS / "smoke.yaml")), changes))
 
 
+@pytest.mark.slow
 def test_cut_off_after_pruning_it_ends_as_an_undisturbed_one(study, monkeypatch):
     cell = Delayed("sentiment", 0.6, study.finetuning.learning_rates[0], 0, 2)
     folder = cell.folder("first")

@@ -240,6 +240,7 @@ def test_two_live_runs_do_not_share_a_folder(finished):
     assert refused.returncode == 2 and "is already running in another process" in refused.stderr
 
 
+@pytest.mark.slow
 def test_papermill_refuses_what_a_notebook_does_not_know(tmp_path):
     _, environment = command(tmp_path)
     done = subprocess.run(
