@@ -20,6 +20,7 @@ from prune_utils.study.grid import Run, all_cells
 from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
+from prune_utils.study.words import percent
 from prune_utils.workflow.nodes import nodes
 from prune_utils.workflow.notebook import quiet
 
@@ -147,10 +148,6 @@ def _others(name: str) -> str:
 def served() -> bool:
     """Whether Voilà started this kernel; it serves one notebook and no other files."""
     return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
-
-
-def percent(sparsity: float) -> str:
-    return f"{100 * sparsity:.0f} %"
 
 
 def notebooks_of(study: Study | Replay, task: str, sparsity: float) -> dict[int, Path]:
