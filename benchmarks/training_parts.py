@@ -18,6 +18,7 @@ from cases import CUDA, DEVICE, Case, bare_step
 from prune_utils.data import text
 from prune_utils.data.batches import padded
 from prune_utils.data.pairs import examples
+from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS, given
 from prune_utils.training.modeling import MaskedBert
@@ -111,7 +112,7 @@ def files(bench: Bench) -> None:
     real = not bench.tiny and given("data/wikitext-2/train.txt.gz").exists()
     study = load_study(PARAMS / ("local_glue.yaml" if real else "smoke.yaml"))
     documents = list(itertools.islice(text.documents(study.corpus, False), 20 if bench.tiny else 400))
-    tokenizer, began = text.tokenizer(study.corpus), time.perf_counter()
+    tokenizer, began = tokenizer_of(study), time.perf_counter()
     made = sum(1 for _ in examples(iter(documents), tokenizer, study.corpus.max_length, study.pretraining, "bench"))
     seconds = (time.perf_counter() - began) / made
     rate = f"{1 / seconds:,.0f} per second of one process"

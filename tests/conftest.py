@@ -15,7 +15,7 @@ from datasets import Dataset
 from hostile import write_task
 from transformers import BertConfig, set_seed
 
-from prune_utils.data.text import tokenizer
+from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.explorer import studies
 from prune_utils.study import paths
 from prune_utils.study.params import load_study
@@ -110,7 +110,7 @@ def empty(tmp_path, monkeypatch):
 
 @pytest.fixture
 def words():
-    return tokenizer(load_study(PARAMS / "smoke.yaml").corpus)
+    return tokenizer_of(load_study(PARAMS / "smoke.yaml"))
 
 
 @pytest.fixture

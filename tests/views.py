@@ -6,7 +6,6 @@ import yaml
 from bs4 import BeautifulSoup
 
 from prune_utils.analysis.results import collect
-from prune_utils.report import escaping
 from prune_utils.study.params import load_study
 
 HARM = "<script>alert(1)</script>"
@@ -64,7 +63,7 @@ def rows_of(page):
 def control(widget, description):
     """The control of a view that is described so."""
     for child in getattr(widget, "children", ()):
-        if getattr(child, "description", None) == escaping.description(description):
+        if getattr(child, "description", None) == description:
             return child
         if (found := control(child, description)) is not None:
             return found

@@ -115,9 +115,10 @@ def _answers(study: Study, task: str) -> np.ndarray:
         from datasets import load_from_disk  # not `prepared`, which imports transformers and takes seconds
 
         return np.asarray(load_from_disk(str(folder)).with_format("numpy")["labels"][:])
-    from prune_utils.data import prepared, text
+    from prune_utils.data import prepared
+    from prune_utils.data.vocabulary import tokenizer_of
 
-    return np.asarray(prepared.task_data(study, task, text.tokenizer(study.corpus))[1][:]["labels"])
+    return np.asarray(prepared.task_data(study, task, tokenizer_of(study))[1][:]["labels"])
 
 
 def selected_on_half(cells: pd.DataFrame, correct: dict[str, pd.DataFrame]) -> pd.DataFrame:

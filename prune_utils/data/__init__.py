@@ -1,7 +1,8 @@
 """Text and tasks, from their source to padded batches.
 
-`text.documents` yields the documents to pre-train on; `prepared.pretraining_data` turns them into masked pairs on disk.
+`text.documents` yields the documents to pre-train on, from files, the hub, or the `embedded` language;
+`prepared.pretraining_data` turns them into masked pairs on disk.
 `prepared.task_data` loads the encoded training and dev sets of a task.
 `batches.training_order` and `batches.padded` decide which examples form a batch and pad it.
-`glue.facts` knows the files and sizes of GLUE's tasks.
+`vocabulary.tokenizer_of` loads the tokenizer of a study. `glue.facts` knows the files and sizes of GLUE's tasks.
 """

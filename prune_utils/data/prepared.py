@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from prune_utils.data import tasks, text
 from prune_utils.data.pairs import IGNORED, IS_NEXT, examples
+from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study import paths
 from prune_utils.study.files import alone, whole_folder
 from prune_utils.study.schema import Study
@@ -43,7 +44,7 @@ def pretraining_data(study: Study, held_out: bool = False) -> Dataset:
     wanted = recipe.batch_size * max(recipe.burn_in_steps, recipe.steps)
 
     def generate() -> Iterator[dict]:
-        tokenizer = text.tokenizer(corpus)
+        tokenizer = tokenizer_of(study)
         for copy in range(1 if held_out else recipe.duplicates):
             documents = text.documents(corpus, held_out)
             yield from examples(documents, tokenizer, corpus.max_length, recipe, f"pairs {held_out} {copy}")
@@ -60,7 +61,7 @@ def pretraining_data(study: Study, held_out: bool = False) -> Dataset:
 
 def pair_samples(pairs: Dataset, study: Study, count: int) -> Styler:
     """Show the first `count` masked pairs: text with masks, the masked tokens, and whether the second part is next."""
-    tokens = text.tokenizer(study.corpus).convert_ids_to_tokens
+    tokens = tokenizer_of(study).convert_ids_to_tokens
     rows = [
         {
             "text": " ".join(tokens(pair["input_ids"])),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from prune_utils.data import language_tasks
+from prune_utils.data.embedded import tasks as embedded_tasks
 from prune_utils.data.glue import GLUE, TaskFacts, dev_file, facts
 from prune_utils.study import paths
 from prune_utils.study.schema import Study
@@ -25,7 +25,7 @@ def examples(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
     Raises ParamsError if a local file is missing, malformed, or has labels that training does not show.
     """
     if task.source == "embedded":
-        return tuple(_frame(rows) for rows in language_tasks.splits(task.name, task.train, task.dev))
+        return tuple(_frame(rows) for rows in embedded_tasks.splits(task.name, task.train, task.dev))
     if task.source == "hub":
         return _hub_examples(task.name, task.dataset)
     train, dev = (_read_tsv(path, task.name) for path in local_files(task))

@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
-
-from prune_utils.data import language, lexicon
+from prune_utils.data.embedded import language, lexicon
 from prune_utils.study import paths
 from prune_utils.study.sources import Corpus
 
@@ -70,18 +68,3 @@ def _hub_documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
         document = [s for text in row["text"] for paragraph in text.split("\n") for s in sentences(paragraph)]
         if document:
             yield document
-
-
-def tokenizer(corpus: Corpus) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of a corpus: one token per word (embedded language), a vocab.txt file, or the hub's."""
-    if corpus.source == "hub":
-        return AutoTokenizer.from_pretrained(corpus.vocabulary)
-    if corpus.source == "embedded":
-        words = language.vocabulary(lexicon.load())
-    else:
-        words = paths.given(corpus.vocabulary).read_text(encoding="utf-8").splitlines()
-    return BertTokenizer(
-        vocab={word: index for index, word in enumerate(words)},
-        do_lower_case=corpus.source == "embedded" or corpus.lowercase,
-        model_max_length=corpus.max_length,
-    )

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, BertForPreTraining, PreTrainedTokenizerBase
 
-from prune_utils.data import lexicon
-from prune_utils.data.clauses import article
+from prune_utils.data.embedded import lexicon
+from prune_utils.data.embedded.clauses import article
 from prune_utils.data.pairs import IGNORED
 from prune_utils.explorer.studies import Absent, Opened, percent
 from prune_utils.study import paths

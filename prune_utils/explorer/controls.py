@@ -8,7 +8,6 @@ import pandas as pd
 from IPython.display import HTML
 
 from prune_utils.explorer.studies import Absent, Opened
-from prune_utils.report import escaping
 from prune_utils.report.escaping import in_html, no_formula
 
 LAB = "jp-RenderedHTMLCommon"  # JupyterLab's class for text and tables in the colours of its theme
@@ -54,8 +53,7 @@ def row(*controls: ipywidgets.Widget) -> ipywidgets.Box:
 def labelled(kind: type, *values, description: str, **options) -> ipywidgets.Widget:
     """A control with a description of its natural width."""
     layout = {"margin": "2px 18px 2px 0", **options.pop("layout", {})}
-    style, said = {"description_width": "initial"}, escaping.description(description)
-    return kind(*values, description=said, style=style, layout=layout, **options)
+    return kind(*values, description=description, style={"description_width": "initial"}, layout=layout, **options)
 
 
 def with_slider(control: ipywidgets.Widget) -> ipywidgets.Box:

@@ -14,7 +14,7 @@ from prune_utils.analysis.uncertainty import Draws
 from prune_utils.explorer.controls import LAB, follows, labelled, row, table, view
 from prune_utils.explorer.studies import Absent, Opened, notebooks_of, percent, served
 from prune_utils.report import plots_regimes, style
-from prune_utils.report.escaping import description, in_html
+from prune_utils.report.escaping import in_html
 from prune_utils.report.style import BOUNDS, STYLE
 from prune_utils.study.schema import ARMS
 
@@ -103,7 +103,7 @@ def toggles(opened: Opened) -> ipywidgets.Widget:
 
 def _toggle(name: str, colour: str | None = None) -> ipywidgets.Checkbox:
     """A checkbox with the colour of its arm at the left."""
-    box = ipywidgets.Checkbox(True, description=description(name), indent=False)
+    box = ipywidgets.Checkbox(True, description=name, indent=False)
     box.layout.width = "auto"
     box.layout.margin = "0 14px 2px 0"
     if colour:

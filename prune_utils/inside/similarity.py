@@ -10,8 +10,9 @@ from torch.nn.functional import cosine_similarity
 from tqdm.auto import tqdm
 from transformers import BertModel
 
-from prune_utils.data import prepared, text
+from prune_utils.data import prepared
 from prune_utils.data.batches import lengths_of, padded
+from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.study.grid import Run, runs
 from prune_utils.study.schema import Study
@@ -53,7 +54,7 @@ def held_out_batches(study: Study) -> list[dict[str, Tensor]]:
     data = data.select(np.linspace(0, len(data) - 1, min(len(data), PAIRS)).astype(int))
     order = np.argsort(lengths_of(data), kind="stable")
     rows = data.select(order).select_columns(["input_ids", "token_type_ids"]).to_list()
-    padding = text.tokenizer(study.corpus).pad_token_id
+    padding = tokenizer_of(study).pad_token_id
     return [padded(rows[start : start + BATCH_SIZE], padding) for start in range(0, len(rows), BATCH_SIZE)]
 
 

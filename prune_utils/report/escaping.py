@@ -6,7 +6,6 @@ import re
 # ASCII except letters, digits, and marks without a meaning between words
 SPECIAL = re.compile(r"[!-$&-+./:-@\[-`{-~]|(?<!\w)-|-(?!\w)")
 MATH = "$\\"  # MathJax reads the finished page, after references are resolved, but not across elements
-JOINER = "\u2060"  # zero width
 
 
 def markdown(text: str) -> str:
@@ -22,11 +21,6 @@ def _reference(found: re.Match) -> str:
     return f"<span>{reference}</span>" if found[0] in MATH else reference
 
 
-def legend(text: str) -> str:
-    """Escape the label of a line or patch: matplotlib omits labels that begin with an underscore from legends."""
-    return f" {text}" if text.startswith("_") else text
-
-
 def in_html(value: object) -> str:
     """Escape a value for HTML; it is not read as a formula either."""
     return no_formula(html.escape(str(value)))
@@ -35,9 +29,3 @@ def in_html(value: object) -> str:
 def no_formula(page: str) -> str:
     """Wrap the delimiters of formulas in HTML, which must have none in its attributes."""
     return page.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")
-
-
-def description(text: str) -> str:
-    """Escape the description of a control, in which JupyterLab and Voilà look for formulas."""
-    text = text.replace("\\", f"\\{JOINER}")
-    return text.replace("$", r"\$") if text.count("$") > 1 else text

@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 
-from prune_utils.report.escaping import legend
 from prune_utils.report.style import INK, MARKERS, PERCENT, Drawn, lines, panel, panels
 
 MOVED = "mean movement (% of the sort order)"
@@ -19,9 +18,7 @@ def _task_lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: fl
     for task, colour, marker in zip(tasks, sns.color_palette("colorblind", len(tasks)), cycle(MARKERS), strict=False):
         one = frame[frame.task == task]
         mean = one.groupby(x)[y].mean()
-        axes.plot(
-            x_scale * mean.index, 100 * mean, **{"color": colour, "marker": marker, "label": legend(task), **style}
-        )
+        axes.plot(x_scale * mean.index, 100 * mean, **{"color": colour, "marker": marker, "label": task, **style})
         if one.seed.nunique() > 1:
             seeds = one.groupby([x, "seed"])[y].mean().reset_index()
             axes.scatter(x_scale * seeds[x], 100 * seeds[y], color=colour, s=10, alpha=0.5, linewidths=0)
@@ -43,7 +40,6 @@ def movement_by_learning_rate(movement: pd.DataFrame) -> Drawn:
         movement.assign(
             mean=100 * movement["mean"],
             rate=movement.learning_rate.map("{:g}".format),
-            task=movement.task.map(legend),
         ),
         x="rate",
         y="mean",

@@ -13,7 +13,6 @@ from prune_utils.analysis.regimes import Regimes
 from prune_utils.analysis.results import from_dense, mean_over_tasks
 from prune_utils.analysis.uncertainty import Draws
 from prune_utils.report.captions import caption
-from prune_utils.report.escaping import legend
 from prune_utils.report.style import (
     BOUNDS,
     GREY,
@@ -123,7 +122,7 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
         middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
         ends = np.array([loss.min(), loss.max()])
         line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)
-        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{legend(fit.task)}: {fit.slope:+.1f} points per nat")
+        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{fit.task}: {fit.slope:+.1f} points per nat")
     axes.set(xlabel="held-out pre-training loss (nats)", ylabel="dev accuracy, information deletion (%)")
     axes.legend()
     slopes = ", ".join(f"{fit.task} {fit.slope:+.1f}" for fit in fits.itertuples())

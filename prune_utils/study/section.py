@@ -1,5 +1,6 @@
 """Base class and value types of the sections of a params file."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +14,16 @@ Length = Annotated[int, Field(ge=8)]  # largest number of tokens in a sequence
 
 class ParamsError(ValueError):
     """Unusable input: params, a parameter of a notebook, or a file. The message is one sentence per fault."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What the plan and the report tell about an input; `odd` marks what deserves a second look."""
+
+    about: str  # key of the input in the params, such as "corpus.files" or "tasks.CoLA"
+    what: str  # such as "share of [UNK]"
+    value: str  # such as "0.3 %"
+    odd: bool = False
 
 
 class Section(BaseModel):

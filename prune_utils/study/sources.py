@@ -8,14 +8,15 @@ from pydantic import AfterValidator, Field
 from prune_utils.study.section import Count, Length, Section
 
 
-def _task_name(name: str) -> str:
-    if not re.fullmatch(r"[\w+-]([\w .+-]*[\w.+-])?", name) or len(name) > 100:
-        allowed = "1 to 100 letters, digits, blanks and the characters _ . + -, without a blank or dot at the start"
+def task_name(name: str) -> str:
+    """Return the name of a task. Raises ValueError unless it can name folders, pages and lines of figures."""
+    if not re.fullmatch(r"[^\W_]([\w .+-]*[\w.+-])?", name) or len(name) > 100:
+        allowed = "1 to 100 letters, digits, blanks and the characters _ . + -, with a letter or digit first"
         raise ValueError(f"name is {name!r}; allowed are {allowed}")
     return name
 
 
-TaskName = Annotated[str, AfterValidator(_task_name)]  # names folders, pages and lines of figures
+TaskName = Annotated[str, AfterValidator(task_name)]
 
 
 class EmbeddedCorpus(Section):

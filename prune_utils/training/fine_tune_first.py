@@ -7,7 +7,8 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from prune_utils.data import prepared, text
+from prune_utils.data import prepared
+from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.pruning.masks import magnitude_masks
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
@@ -48,7 +49,7 @@ def gradual_masks(study: Study, sparsity: float, seed: int) -> dict[str, Tensor]
 
 
 def _trained(study: Study, cell: Delayed) -> dict:
-    folder, tokenizer = cell.folder(study.study), text.tokenizer(study.corpus)
+    folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
     pretrained, _, _ = starting_model(study, cell.dense(), labels=len(training.unique("labels")))
     model, seconds = _fine_tuned(study, cell, training, folder / SCRATCH[0], tokenizer)

@@ -12,7 +12,8 @@ from transformers import (
     set_seed,
 )
 
-from prune_utils.data import prepared, text
+from prune_utils.data import prepared
+from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
 from prune_utils.pruning.masks import magnitude_masks
@@ -55,7 +56,7 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
     cell, the others from the runs that were pruned from it. `scratch` has the same shape and random weights.
     """
     if cell.arm == "scratch":
-        config = new_configuration(study, text.tokenizer(study.corpus))
+        config = new_configuration(study, tokenizer_of(study))
         config.num_labels = labels
         set_seed(cell.seed)
         model = AutoModelForSequenceClassification.from_config(config)
@@ -91,7 +92,7 @@ def _coordinates(cell: Cell) -> dict:
 
 def _trained(study: Study, cell: Cell) -> dict:
     """Train a cell and return its result; saves the checkpoint of a dense one."""
-    folder, tokenizer = cell.folder(study.study), text.tokenizer(study.corpus)
+    folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
     model, masks, realised = starting_model(study, cell, labels=len(training.unique("labels")))
     keeps_mask = cell.arm not in ("dense", "scratch", "information_deletion")

@@ -3,7 +3,8 @@
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from prune_utils.data import prepared, text
+from prune_utils.data import prepared
+from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.callbacks import FixedMask, GradualPruning
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
 from prune_utils.pruning.criteria import CRITERIA
@@ -35,7 +36,7 @@ def pretrain(study: Study, run: Run) -> dict:
 
 def _trained(study: Study, run: Run) -> dict:
     """Train a run, save its checkpoint and return its result."""
-    tokenizer, recipe = text.tokenizer(study.corpus), study.pretraining
+    tokenizer, recipe = tokenizer_of(study), study.pretraining
     burn_in = run == run.dense()
     if burn_in:
         model, pruning = new_model(study, tokenizer, run.seed), None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from prune_utils.data import language, lexicon
+from prune_utils.data.embedded import language, lexicon
 from prune_utils.data.glue import dev_file, facts
 from prune_utils.study import paths
 from prune_utils.study.files import read_json

@@ -10,6 +10,7 @@ from prune_utils.data import tasks, text
 from prune_utils.data.glue import facts
 from prune_utils.data.pairs import IGNORED, examples
 from prune_utils.data.prepared import encoded
+from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study.grid import TRAINED, all_cells, all_runs
 from prune_utils.study.schema import Study
 from prune_utils.training.sizes import dev_size, pairs_bytes, pairs_wanted, parameters, sparse_bytes, train_size
@@ -95,7 +96,7 @@ def task_tokens(study: Study, name: str) -> float:
         return min(facts(name).tokens, longest)
     frame = tasks.examples(task)[0]
     sample = frame.sample(min(SAMPLE, len(frame)), random_state=0)
-    return fmean(encoded(sample, text.tokenizer(study.corpus), longest)["length"])
+    return fmean(encoded(sample, tokenizer_of(study), longest)["length"])
 
 
 def pair_tokens(study: Study) -> tuple[float, float]:
@@ -105,7 +106,7 @@ def pair_tokens(study: Study) -> tuple[float, float]:
         masked = min(recipe.max_masked, max(1, round(recipe.masked_share * corpus.max_length)))
         return corpus.max_length, masked
     documents = itertools.islice(text.documents(corpus, held_out=False), SAMPLE)
-    pairs = list(examples(documents, text.tokenizer(corpus), corpus.max_length, recipe, "sample"))
+    pairs = list(examples(documents, tokenizer_of(study), corpus.max_length, recipe, "sample"))
     masked = [sum(label != IGNORED for label in pair["labels"]) for pair in pairs]
     return fmean(pair["length"] for pair in pairs), fmean(masked)
 
@@ -116,5 +117,5 @@ def held_out_pairs(study: Study) -> int:
     if corpus.source == "hub":
         return HUB_PAIRS * corpus.held_out_documents
     documents = text.documents(corpus, held_out=True)
-    pairs = examples(documents, text.tokenizer(corpus), corpus.max_length, study.pretraining, "pairs True 0")
+    pairs = examples(documents, tokenizer_of(study), corpus.max_length, study.pretraining, "pairs True 0")
     return sum(1 for _ in pairs)

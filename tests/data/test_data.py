@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prune_utils.data import language, language_tasks, lexicon
 from prune_utils.data.batches import padded, training_order
+from prune_utils.data.embedded import language, lexicon
+from prune_utils.data.embedded import tasks as language_tasks
 from prune_utils.data.pairs import IGNORED, IS_NEXT, IS_RANDOM, examples, sentence_pairs
-from prune_utils.data.text import local_documents, tokenizer
+from prune_utils.data.text import local_documents
+from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS
 
@@ -87,7 +89,7 @@ def test_half_of_the_pairs_are_next_however_long_the_sentences():
 
 
 def test_masking_is_the_papers():
-    words = tokenizer(SMOKE.corpus)
+    words = tokenizer_of(SMOKE)
     texts = language.documents(lexicon.load(), 500, 0)
     made = list(examples(iter(texts), words, 24, SMOKE.pretraining, "seed"))
     assert made == list(examples(iter(texts), words, 24, SMOKE.pretraining, "seed"))
@@ -108,7 +110,7 @@ def test_masking_is_the_papers():
 def test_at_most_max_masked_tokens_are_hidden():
     recipe = SMOKE.pretraining.model_copy(update={"max_masked": 2, "masked_share": 0.9})
     texts = language.documents(lexicon.load(), 50, 0)
-    made = list(examples(iter(texts), tokenizer(SMOKE.corpus), 24, recipe, "seed"))
+    made = list(examples(iter(texts), tokenizer_of(SMOKE), 24, recipe, "seed"))
     assert max(sum(y != IGNORED for y in e["labels"]) for e in made) == 2
 
 

@@ -6,9 +6,9 @@ Each task is a function that generates one labelled example with the words of a 
 from dataclasses import replace
 from random import Random
 
-from prune_utils.data.clauses import Clause
-from prune_utils.data.language import Grammar
-from prune_utils.data.lexicon import Lexicon, Noun, load
+from prune_utils.data.embedded.clauses import Clause
+from prune_utils.data.embedded.language import Grammar
+from prune_utils.data.embedded.lexicon import Lexicon, Noun, load
 from prune_utils.study.section import ParamsError
 
 

@@ -11,8 +11,8 @@ from functools import cache
 from random import Random
 from typing import TypeVar
 
-from prune_utils.data.clauses import Clause, Phrase, article
-from prune_utils.data.lexicon import Adjective, Lexicon, Noun, Verb
+from prune_utils.data.embedded.clauses import Clause, Phrase, article
+from prune_utils.data.embedded.lexicon import Adjective, Lexicon, Noun, Verb
 
 T = TypeVar("T")
 SKEW = 2.0  # skew of word frequencies in documents; tasks draw all words equally often

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from prune_utils.data.lexicon import Adjective, Noun, Verb
+from prune_utils.data.embedded.lexicon import Adjective, Noun, Verb
 
 
 def article(following: str) -> str:
