@@ -1,23 +1,147 @@
 """The tokenizer of a study: of the embedded language, a vocabulary file, a folder or the hub."""
 
-from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
+import unicodedata
+from pathlib import Path
+
+from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from prune_utils.data.embedded import language, lexicon
+from prune_utils.data.inputs import revision
 from prune_utils.study import paths
 from prune_utils.study.schema import Study
+from prune_utils.study.section import Fact, ParamsError
+
+SPECIAL = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
+SAVED = ("tokenizer.json", "tokenizer_config.json")  # either makes a folder that AutoTokenizer reads
+FEW = 0.01  # share of the tokens that may be out of reach of the tokenizer's casing
 
 
 def tokenizer_of(study: Study) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of a corpus: one token per word (embedded language), a vocab.txt file, or the hub's."""
-    corpus = study.corpus
-    if corpus.source == "hub":
-        return AutoTokenizer.from_pretrained(corpus.vocabulary)
-    if corpus.source == "embedded":
-        words = language.vocabulary(lexicon.load())
-    else:
-        words = paths.given(corpus.vocabulary).read_text(encoding="utf-8").splitlines()
-    return BertTokenizer(
-        vocab={word: index for index, word in enumerate(words)},
-        do_lower_case=corpus.source == "embedded" or corpus.lowercase,
-        model_max_length=corpus.max_length,
-    )
+    """Load the tokenizer of a study: one token per word (embedded language), or that of `study.vocabulary`.
+
+    A `vocab.txt` is lower-cased if `corpus.lowercase` says so, by default if its tokens are; accents are kept if its
+    tokens have any. A `tokenizer.json`, a folder and a hub name have a casing of their own.
+    Raises ParamsError if the vocabulary cannot be read as BERT's: [CLS] a [SEP] b [SEP] with ids 0 to n − 1.
+    """
+    if study.vocabulary is None:
+        return _wordpiece(language.vocabulary(lexicon.load()), True, study.corpus.max_length)
+    return _loaded(study, study.vocabulary, getattr(study.corpus, "lowercase", None))
+
+
+def _loaded(study: Study, name: str, lowercase: bool | None) -> PreTrainedTokenizerBase:
+    place, longest = paths.given(name), study.corpus.max_length
+    plain = place / "vocab.txt" if place.is_dir() and not any((place / file).exists() for file in SAVED) else place
+    if plain.is_file() and plain.suffix != ".json":
+        return _checked(_from_lines(plain, lowercase, longest), plain)
+    if lowercase is not None:
+        raise ParamsError(f"corpus.lowercase is {lowercase}, but {name} has a casing of its own; leave the key out")
+    options = {"model_max_length": longest}
+    try:
+        if place.is_file() and not place.with_name(SAVED[1]).exists():
+            tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(place), **SPECIAL, **options)
+        elif place.exists():
+            tokenizer = AutoTokenizer.from_pretrained(place.parent if place.is_file() else place, **options)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(name, revision=revision(study, "corpus.vocabulary"), **options)
+    except Exception as error:  # the libraries raise anything, from KeyError to a bare Exception
+        raise ParamsError(f"corpus.vocabulary: no tokenizer can be read from {name}: {error}") from None
+    return _checked(tokenizer, name)
+
+
+def _wordpiece(words: list[str], lowercase: bool, longest: int, **options) -> BertTokenizer:
+    vocab = {word: index for index, word in enumerate(words)}
+    return BertTokenizer(vocab=vocab, do_lower_case=lowercase, model_max_length=longest, **options)
+
+
+def _from_lines(path: Path, lowercase: bool | None, longest: int) -> BertTokenizer:
+    """A WordPiece tokenizer from a file with one token per line; the id of a token is its line, from 0."""
+    words = _lines(path)
+    capitals = _share(words, str.lower)
+    if lowercase and capitals > FEW:
+        raise ParamsError(
+            f"corpus.lowercase is true, but {capitals:.0%} of the tokens of {path} have capitals and would never be used; "
+            "allowed is false, or no such key"
+        )
+    lowercase = capitals <= FEW if lowercase is None else lowercase
+    # BERT's lower-casing also removes accents, which would put the tokens that have some out of reach
+    accents = False if lowercase and _share(words, _without_accents) > 0 else None
+    return _wordpiece(words, lowercase, longest, strip_accents=accents)
+
+
+def _lines(path: Path) -> list[str]:
+    """The tokens of a vocabulary file. Raises ParamsError with the line that cannot be a token."""
+    content = path.read_bytes()
+    try:
+        lines = content.decode("utf-8-sig").split("\n")  # other line separators of Unicode may be tokens
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ParamsError(f"corpus.vocabulary: {path}, line {line} is not UTF-8 (byte {error.start})") from None
+    while lines and not lines[-1].strip("\r"):
+        lines.pop()
+    if lines and all(line.endswith("\r") for line in lines[:-1]):
+        lines = [line.removesuffix("\r") for line in lines]
+    seen: dict[str, int] = {}
+    for number, word in enumerate(lines, start=1):
+        if not word or (len(word) > 1 and set(word) & set(" \t\r")):
+            raise ParamsError(f"corpus.vocabulary: {path}, line {number} is {word!r}; allowed is one token per line")
+        if word in seen:
+            raise ParamsError(f"corpus.vocabulary: {path}, line {number} repeats {word!r} of line {seen[word]}")
+        seen[word] = number
+    if missing := [token for token in SPECIAL.values() if token not in seen]:
+        raise ParamsError(f"corpus.vocabulary: {path} has no {', '.join(missing)}; BERT's special tokens are needed")
+    if sum(word.startswith("\u2581") for word in lines) > FEW * len(lines):
+        raise ParamsError(
+            f"corpus.vocabulary: {path} holds SentencePiece's pieces (they begin with \u2581); allowed are WordPiece's, or "
+            "a tokenizer.json"
+        )
+    return lines
+
+
+def _share(words: list[str], normalise) -> float:
+    """Share of the tokens, special ones aside, that a normalisation changes."""
+    plain = [word for word in words if not (word.startswith("[") and word.endswith("]"))]
+    return sum(normalise(word) != word for word in plain) / max(1, len(plain))
+
+
+def _without_accents(word: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", word) if unicodedata.category(c) != "Mn")
+
+
+def _checked(tokenizer: PreTrainedTokenizerBase, name: Path | str) -> PreTrainedTokenizerBase:
+    """Return a tokenizer that encodes as BERT's. Raises ParamsError otherwise."""
+    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    words, whole = tokenizer.get_vocab(), f"corpus.vocabulary: the tokenizer of {name}"
+    if missing := [token for kind, token in SPECIAL.items() if getattr(tokenizer, kind) not in words]:
+        raise ParamsError(f"{whole} has no token for {', '.join(missing)}")
+    if sorted(words.values()) != list(range(len(words))):
+        raise ParamsError(
+            f"{whole} has {len(words)} tokens with ids up to {max(words.values())}; allowed are 0 to n - 1"
+        )
+    pair = tokenizer("a", "b")
+    ids, types = pair["input_ids"], pair["token_type_ids"]
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    if ids[:1] != [cls] or ids[-1:] != [sep] or ids.count(sep) != 2 or sorted(set(types)) != [0, 1]:
+        shown = " ".join(tokenizer.convert_ids_to_tokens(ids))
+        raise ParamsError(f"{whole} encodes a pair as {shown}; allowed is [CLS] a [SEP] b [SEP] with two token types")
+    return tokenizer
+
+
+def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
+    """Say what the tokenizer is, and compare it with the one in the model's folder.
+
+    Raises ParamsError if the two give a token different ids: the model's embeddings would belong to other words.
+    """
+    name, model = study.vocabulary, study.model.pretrained
+    if name is None:
+        return []
+    if model and model != name and any((paths.given(model) / file).exists() for file in ("vocab.txt", *SAVED)):
+        ours, theirs = tokenizer.get_vocab(), _loaded(study, model, None).get_vocab()
+        different = sorted(token for token in ours.keys() | theirs.keys() if ours.get(token) != theirs.get(token))
+        if different:
+            token = different[0]
+            raise ParamsError(
+                f"corpus.vocabulary: {name} gives {token!r} the id {ours.get(token)}, and {model} was trained with "
+                f"{theirs.get(token)} ({len(different):,} tokens differ); leave the key out to use the model's own"
+            )
+    casing = "lower-cased" if tokenizer.tokenize("A") == tokenizer.tokenize("a") else "cased"
+    return [Fact("corpus.vocabulary", "tokens", f"{len(tokenizer):,}, {casing}")]

@@ -1,5 +1,6 @@
 """The record of a study: its params beside its results, what may change in them, and its frames."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -9,11 +10,11 @@ from prune_utils.study import paths
 from prune_utils.study.files import write_whole
 from prune_utils.study.params import read_yaml
 from prune_utils.study.schema import Replay, Study
-from prune_utils.study.section import ParamsError
+from prune_utils.study.section import Fact, ParamsError
 
 ABSENT = "–"
 # sections that may change between two runs of a study: results lie in folders that name their coordinates
-FREE = ("machine", "analysis", "grid", "tasks", "prunability")
+FREE = ("machine", "analysis", "grid", "tasks", "prunability", "inputs")
 TEXT = (
     "task",
     "arm",
@@ -27,7 +28,7 @@ TEXT = (
     "numpy",
     "commit",
 )
-OTHER = ("study", "machine", "table")  # not part of the recipe
+OTHER = ("study", "machine", "table", "inputs")  # not part of the recipe
 
 
 def differing(studies: dict[str, Study | Replay]) -> pd.DataFrame:
@@ -64,8 +65,19 @@ def _text(value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def record(study: Study | Replay) -> None:
-    """Write the resolved params beside the results. An equal file is not touched: Snakemake compares its time."""
+def recorded(study: str) -> dict:
+    """The params that a study was last started with; empty if it never was."""
+    path = paths.results(study) / paths.RECORDED
+    return read_yaml(path) if path.exists() else {}
+
+
+def record(study: Study | Replay, facts: list[Fact] | None = None) -> None:
+    """Write the resolved params beside the results, and `facts`, what was told of the inputs.
+
+    Equal params are not written again: Snakemake compares the time of the file.
+    """
+    if facts is not None:
+        write_csv(pd.DataFrame(facts, columns=[field.name for field in fields(Fact)]), study, paths.INPUTS)
     path, text = paths.results(study.study) / paths.RECORDED, yaml.safe_dump(study.model_dump(), sort_keys=False)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_whole(path, text)
@@ -84,7 +96,7 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
     """The keys in which a study differs from the recorded params in `folder`, with both values.
 
     The grid and `prunability` may change, and tasks may be added. The precision of the machine may not: cells that
-    were computed in another precision are not comparable.
+    were computed in another precision are not comparable. Nor may the content of a file that the study has read.
     """
     if not (folder / paths.RECORDED).exists():
         return []
@@ -98,7 +110,9 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
     different += _different(old["machine"]["precision"], new["machine"]["precision"], "machine.precision")
     for task in old["tasks"]:
         different += _different(task, new_tasks.get(task["name"]), f"tasks.{task['name']}")
-    return different
+    read = old.get("inputs", {})
+    changed = [key for key in read.keys() & new["inputs"].keys() if read[key] != new["inputs"][key]]
+    return different + [f"the content of {key} has changed ({new['inputs'][key]})" for key in sorted(changed)]
 
 
 def _different(old, new, key: str) -> list[str]:

@@ -17,6 +17,8 @@ EMBEDDED = (
     "The text is the package's own small English, **built to show the effect**: its tasks need what pre-training on it "
     "teaches. These results show how the analysis works; only real text tests the claims."
 )
+# digests of local inputs and revisions of hub inputs, by key; written by the program, see data.inputs
+Inputs = dict[str, str]
 StudyName = Annotated[str, Field(pattern=r"^[\w-]+$")]
 
 
@@ -86,6 +88,7 @@ class Replay(Section):
     table: Table
     analysis: Analysis
     machine: Machine = Machine(jobs=1, threads=1, precision="float32", save_steps=1, sparsities_per_node=0)
+    inputs: Inputs = {}
 
     @property
     def tasks(self) -> list[Task]:
@@ -119,6 +122,13 @@ class Study(Section):
     grid: Grid
     analysis: Analysis
     machine: Machine
+    inputs: Inputs = {}
+
+    @model_validator(mode="after")
+    def _has_a_vocabulary(self):
+        if self.corpus.source != "embedded" and self.vocabulary is None:
+            raise ValueError("corpus.vocabulary is missing; a model without 'pretrained' has none of its own")
+        return self
 
     @model_validator(mode="after")
     def _tasks_fit(self):
@@ -144,6 +154,11 @@ class Study(Section):
     @property
     def tables(self) -> list[str]:
         return []
+
+    @property
+    def vocabulary(self) -> str | None:
+        """File, folder or hub name of the tokenizer; None if each word of the embedded language is a token."""
+        return getattr(self.corpus, "vocabulary", None) or self.model.pretrained
 
     def task(self, name: str) -> Task:
         """The task of a name. Raises ParamsError with the names of the study's tasks."""

@@ -34,8 +34,8 @@ class LocalCorpus(Section):
     source: Literal["local"]
     files: Annotated[list[str], Field(min_length=1)]
     held_out_files: Annotated[list[str], Field(min_length=1)]
-    vocabulary: str  # a WordPiece vocab.txt
-    lowercase: bool = True  # must match the vocabulary
+    vocabulary: str | None = None  # vocab.txt, tokenizer.json, folder or hub name; default: the model's own
+    lowercase: bool | None = None  # for a vocab.txt; default: as its tokens are
     replace: dict[str, str] = {}  # strings of the files' own tokenisation, and their replacements
     max_length: Length
 
@@ -55,7 +55,7 @@ class HubCorpus(Section):
     source: Literal["hub"]
     datasets: Annotated[list[HubText], Field(min_length=1)]
     held_out_documents: Count
-    vocabulary: str  # hub name of the tokenizer
+    vocabulary: str | None = None  # as for local text
     max_length: Length
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from prune_utils.data.inputs import identified
 from prune_utils.study import paths
 from prune_utils.study.files import LOCK, alone, write_json
 from prune_utils.study.params import load_study
@@ -22,21 +23,23 @@ from prune_utils.workflow.status import failed
 
 def run(params: Path, dry: bool = False) -> None:
     """Run everything of a study that is not done yet. Raises ParamsError before any training if it cannot run."""
-    study = load_study(params)
+    study = identified(load_study(params))
     folder = paths.results(study.study)
-    preflight.check_local_files(study)
+    facts = preflight.check_local_files(study)
     _check_paths(study)
     _check_finished(study, folder)
     if dry:
         list_nodes(study)
+        if facts:
+            print(preflight.told(facts))
         return
-    preflight.check(study)
+    study = preflight.check_machine(study)
     try:
         with alone(folder, wait=False) as lock:
             _check_finished(study, folder)  # again: the previous holder may have finished a training
             if differences(study, folder):
                 _begin_anew(folder)
-            record(study)
+            record(study, facts)
             for notebook in outgrown(study):
                 notebook.unlink()
             begin(study)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from prune_utils.data.inputs import identified
 from prune_utils.study import paths
 from prune_utils.study.params import complete, extended, merge, validated
 from prune_utils.study.record import check_same, record
@@ -34,14 +35,15 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
     given = {name: namespace[name] for name in sections if name in injected}
     whole = {"study", "extends"} & given.keys()  # a params file by itself, given with -f
     content = extended(given) if whole else merge(complete(namespace["params"]), given)
-    study = validated(merge(content, namespace.get("override") or {}))
+    study = identified(validated(merge(content, namespace.get("override") or {})))
     for name in selectors:
         _check(name, namespace[name], study)
     folder = paths.results(study.study)
     check_same(study, folder)
     if not (folder / paths.RECORDED).exists():
-        preflight.check(study)
-        record(study)
+        facts = preflight.check_local_files(study)
+        study = preflight.check_machine(study)
+        record(study, facts)
     return study
 
 

@@ -70,7 +70,7 @@ def together(frame: pd.DataFrame, column: str, seeds: int, jobs: int) -> float:
 def show(params: Path, accelerator: str = "H200") -> None:
     """Print the plan of a study and keep it in results/<study>/plan.json, to be compared with the measured times."""
     study = load_study(params)
-    preflight.check_local_files(study)
+    facts = preflight.check_local_files(study)
     frame, of, machine = plan(study, None, accelerator), shape(study), study.machine
     print(
         f"study '{study.study}': BERT of {of.layers} layers x {of.width}, {of.weights / 1e6:.1f} M prunable weights; "
@@ -90,7 +90,7 @@ def show(params: Path, accelerator: str = "H200") -> None:
         f"{clock(HOUR * arithmetic)} of it arithmetic\n"
         f"  (assumed: {sizes.ACHIEVED:.0%} of {product.product / 1e12:.0f} TFLOP/s, {product.source}; no step under "
         f"{1000 * sizes.launching(of):.0f} ms, the launch of its kernels)\n"
-        f"disk: {frame.bytes.sum() / 1e9:.1f} GB of checkpoints and data"
+        f"disk: {frame.bytes.sum() / 1e9:.1f} GB of checkpoints and data\n{preflight.told(facts)}".rstrip()
     )
     write_json(paths.results(study.study) / paths.PLAN, {"accelerator": accelerator, "rows": frame.to_dict("records")})
 

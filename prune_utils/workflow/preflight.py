@@ -3,10 +3,11 @@
 import re
 
 from prune_utils.analysis.replay import read_table
+from prune_utils.data.inputs import DATASETS, asked, named
 from prune_utils.study import paths
 from prune_utils.study.grid import all_runs
 from prune_utils.study.schema import Replay, Study
-from prune_utils.study.section import ParamsError
+from prune_utils.study.section import Fact, ParamsError
 from prune_utils.training.sizes import free_bytes, pairs_bytes, parameters, sparse_bytes
 
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -14,22 +15,25 @@ BYTES_PER_WEIGHT = 4
 CHECKPOINT_COPIES = 12  # per job: at most two checkpoints of two trainings, each with weights and two moments
 
 
-def check(study: Study | Replay) -> None:
-    """Raise ParamsError if a file, a hub name or the disk space that a study needs is not available."""
-    check_local_files(study)
+def check_machine(study: Study | Replay) -> Study | Replay:
+    """Check the disk and the hub; return the study with the revisions of its hub inputs.
+
+    Raises ParamsError if the space is too small or a hub name cannot be reached.
+    """
     if isinstance(study, Study):
         _check_disk(study)
-        _check_hub(study)
+        return pinned(study)
+    return study
 
 
-def check_local_files(study: Study | Replay) -> None:
-    """Raise ParamsError if a file named in the params is missing or has the wrong columns."""
+def check_local_files(study: Study | Replay) -> list[Fact]:
+    """Read every local input of a study; return what is told of them. Raises ParamsError for what cannot be right."""
     if isinstance(study, Replay):
         for key, name in zip(("cells", "movement"), study.tables, strict=False):
             if not paths.given(name).is_file():
                 raise ParamsError(f"table.{key}: file {paths.given(name)} does not exist")
         read_table(paths.given(study.table.cells))
-        return
+        return []
     from prune_utils.data.tasks import check_columns, local_files
 
     corpus = study.corpus
@@ -66,16 +70,16 @@ def _check_disk(study: Study) -> None:
         )
 
 
-def _check_hub(study: Study) -> None:
-    """Check that hub names can be reached. Offline, models and tasks are assumed to be in the cache."""
-    names = [("dataset", task.dataset) for task in study.tasks if task.source == "hub"]
-    if study.corpus.source == "hub":
-        names += [("dataset", text.path) for text in study.corpus.datasets]
-        names.append(("model", study.corpus.vocabulary))
-    if study.model.pretrained and not paths.given(study.model.pretrained).is_dir():
-        names.append(("model", study.model.pretrained))
-    if not names:
-        return
+def pinned(study: Study) -> Study:
+    """The study with the current revision of every hub input that has none yet.
+
+    Offline, models and tasks are assumed to be in the cache, and stay without. Raises ParamsError for a hub name that
+    cannot be reached.
+    """
+    away = {key: name for key, name in named(study).items() if not paths.given(name).exists()}
+    wanted = {key: name for key, name in away.items() if key not in study.inputs}
+    if not wanted:
+        return study
     from huggingface_hub import HfApi, constants
 
     if constants.HF_HUB_OFFLINE:
@@ -84,13 +88,23 @@ def _check_hub(study: Study) -> None:
                 "corpus.source is 'hub', which is streamed and needs the network, but HF_HUB_OFFLINE is set; allowed "
                 "offline: 'local' and 'embedded'"
             )
-        return
-    for kind, name in dict.fromkeys(names):
+        return study
+    revisions = {}
+    for key, name in wanted.items():
+        kind = "dataset" if key.startswith(("tasks.", DATASETS)) else "model"
         try:
-            HfApi().repo_info(name, repo_type=kind, timeout=5)
+            info = HfApi().repo_info(name, repo_type=kind, revision=asked(study, key), timeout=5)
+            revisions[key] = f"{name}@{info.sha}"
         except Exception as error:  # any failure, from DNS to a wrong name, has the same remedy
             raise ParamsError(
                 f"{kind} {name!r} of the Hugging Face hub could not be reached ({type(error).__name__}); to run "
                 "without it, set corpus.source, the tasks' source and model.pretrained to local files and folders as "
                 "params/local_glue.yaml does"
             ) from None
+    return study.model_copy(update={"inputs": study.inputs | revisions})
+
+
+def told(facts: list[Fact]) -> str:
+    """What is told of the inputs of a study, one line each; a "!" marks what deserves a second look."""
+    lines = [f"{'!' if fact.odd else ' '} {fact.about}: {fact.what} {fact.value}" for fact in facts]
+    return "\n".join(["\ninputs:", *lines]) if facts else ""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from prune_utils.analysis import comparison
 from prune_utils.analysis.results import missing, pretraining_frame
+from prune_utils.data.inputs import identified
 from prune_utils.report.captions import gathered
 from prune_utils.report.escaping import markdown
 from prune_utils.report.pages import page
@@ -29,7 +30,7 @@ def rebuild(params: Path) -> Path:
     The analysis is executed again if a result, the params or a notebook changed since; nothing is trained. Raises
     ParamsError if nothing of the study is finished.
     """
-    study = load_study(params)
+    study = identified(load_study(params))
     folder = paths.results(study.study)
     if study.tasks and not any(folder.rglob(paths.RESULT)):
         raise ParamsError(f"nothing of study '{study.study}' is finished; run: make study PARAMS={params}")

@@ -234,7 +234,7 @@ def test_a_study_finished_before_prunability_was_measured_may_gain_it(smoke, tmp
 def test_no_disk_space_is_known_before_training(smoke, monkeypatch):
     monkeypatch.setattr(preflight, "free_bytes", lambda study: 1000)
     with pytest.raises(ParamsError, match="needs about .* GB .* and the disk has 0.0 GB free"):
-        preflight.check(validated(smoke))
+        preflight.check_machine(validated(smoke))
 
 
 def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_path):
@@ -250,16 +250,16 @@ def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_pa
     task = {"source": "local", "name": "mine", "folder": str(tmp_path)}
     smoke |= {"corpus": local, "tasks": [task]}
     with pytest.raises(ParamsError, match="corpus.held_out_files: file .*nowhere.txt does not exist"):
-        preflight.check(validated(smoke))
+        preflight.check_local_files(validated(smoke))
     local["held_out_files"] = [str(text)]
     with pytest.raises(ParamsError, match="task mine: file .*train.tsv does not exist"):
-        preflight.check(validated(smoke))
+        preflight.check_local_files(validated(smoke))
     (tmp_path / "train.tsv").write_text("text\tclass\n")
     (tmp_path / "dev.tsv").write_text("text\tclass\n")
     with pytest.raises(
         ParamsError, match="task mine: .*train.tsv has no column sentence and no label, it has text, class"
     ):
-        preflight.check(validated(smoke))
+        preflight.check_local_files(validated(smoke))
 
 
 def test_a_model_that_is_no_folder_and_no_name_of_the_hub_is_known_before_training(smoke):

@@ -1,0 +1,76 @@
+"""What a study reads: digests of its local files and revisions of its hub inputs, which are part of its identity."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from prune_utils.data.glue import dev_file
+from prune_utils.study import paths
+from prune_utils.study.record import recorded
+from prune_utils.study.schema import Replay, Study
+
+DATASETS = "corpus.datasets."  # and the place in the list
+READ = ("*.json", "*.txt", "*.safetensors", "*.bin")  # files of a model or tokenizer folder that may be read
+
+
+def named(study: Study | Replay) -> dict[str, str]:
+    """The inputs of a study, {key in the params: path or hub name}; empty for the embedded language."""
+    if isinstance(study, Replay):
+        return {f"table.{key}": name for key, name in zip(("cells", "movement"), study.tables, strict=False)}
+    corpus, found = study.corpus, {}
+    if corpus.source == "local":
+        for key in ("files", "held_out_files"):
+            found |= {f"corpus.{key}.{place}": name for place, name in enumerate(getattr(corpus, key))}
+    elif corpus.source == "hub":
+        found |= {f"{DATASETS}{place}": text.path for place, text in enumerate(corpus.datasets)}
+    found |= {"corpus.vocabulary": study.vocabulary, "model.pretrained": study.model.pretrained}
+    for task in study.tasks:
+        if task.source == "local":
+            files = {"train": task.train, "dev": dev_file(task)}
+            found |= {f"tasks.{task.name}.{part}": f"{task.folder}/{file}" for part, file in files.items()}
+        elif task.source == "hub":
+            found[f"tasks.{task.name}"] = task.dataset
+    return {key: name for key, name in found.items() if name}
+
+
+def identified(study: Study | Replay) -> Study | Replay:
+    """The study with its `inputs`, {key: name@digest}: a digest of each local file or folder, and the recorded revisions of the hub.
+
+    A file that is gone keeps its recorded digest: a finished study can be reported without its inputs.
+    """
+    kept, found = recorded(study.study).get("inputs", {}), {}
+    for key, name in named(study).items():
+        if paths.given(name).exists():
+            found[key] = f"{name}@{digest(paths.given(name))}"
+        elif kept.get(key, "").startswith(f"{name}@"):
+            found[key] = kept[key]
+    return study.model_copy(update={"inputs": found})
+
+
+def revision(study: Study, key: str) -> str | None:
+    """The revision of a hub input that the study is pinned to; before it is resolved, the one that the params ask for."""
+    pinned = study.inputs.get(key)
+    return pinned.rsplit("@", 1)[1] if pinned else asked(study, key)
+
+
+def asked(study: Study, key: str) -> str | None:
+    """The revision that the params ask for; None for the newest."""
+    if not key.startswith(DATASETS):
+        return None
+    return study.corpus.datasets[int(key.removeprefix(DATASETS))].revision
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of the files in a folder that a model or tokenizer is read from."""
+    if not path.is_dir():
+        return f"sha256:{_sha256(path, path.stat().st_size, path.stat().st_mtime_ns)}"
+    files = sorted({file for kind in READ for file in path.glob(kind)})
+    lines = "".join(f"{digest(file)} {file.name}\n" for file in files)
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+
+
+@cache
+def _sha256(file: Path, size: int, changed: int) -> str:
+    """Digest of a file; size and time of change are keys of the cache."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
