@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -11,19 +11,41 @@ from prune_utils.analysis.estimates import Estimate, Verdict
 from prune_utils.analysis.evidence import Evidence, unlearnt
 from prune_utils.analysis.findings import Finding
 
-CLAIMS: dict[str, tuple[str, str, Callable[[Evidence], Finding]]] = {
-    "C1": ("low pruning, 30–40 %, costs nothing", "Fig. 1", findings.low_costs_nothing),
-    "C2": ("at 40–60 % deleted information explains the loss", "Fig. 1", findings.medium_is_deletion),
-    "C3": ("from 70 % the model is also too small to fit", "Fig. 1", findings.high_is_also_complexity),
-    "C4": ("accuracy is linear in pre-training loss, by task", "Fig. 2 left", findings.a_bit_of_bert),
-    "C5": ("fine-tuning first does not help pruning", "Fig. 1", findings.fine_tuning_first_is_no_help),
-    "C6": ("fine-tuning changes less than 6 % of the mask", "Fig. 3 left", findings.masks_hardly_change),
-    "C7": ("weights move 0–4 % of the order, large ones less", "Table 2, Fig. 6", findings.order_hardly_moves),
-    "C8": ("longer fine-tuning before pruning does not help", "Fig. 3 right, Fig. 4", findings.longer_is_no_help),
-    "C9": ("magnitude beats random by far", "Fig. 1", findings.magnitude_beats_random),
-    "C10": ("no head is pruned much more than the whole", "Fig. 5", findings.no_head_is_spared_or_lost),
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement, the figures of the paper it concerns (see report.captions.FIGURES), and the function that tests it.
+
+    If no task was learnt, a claim `of_accuracy` is undecided; the others concern weights.
+    """
+
+    statement: str
+    figure: str
+    find: Callable[[Evidence], Finding]
+    of_accuracy: bool = True
+
+
+CLAIMS = {
+    "C1": Claim("low pruning, 30–40 %, costs nothing", "Fig. 1", findings.low_costs_nothing),
+    "C2": Claim("at 40–60 % deleted information explains the loss", "Fig. 1", findings.medium_is_deletion),
+    "C3": Claim("from 70 % the model is also too small to fit", "Fig. 1", findings.high_is_also_complexity),
+    "C4": Claim("accuracy is linear in pre-training loss, by task", "Fig. 2 left", findings.a_bit_of_bert),
+    "C5": Claim("fine-tuning first does not help pruning", "Fig. 1", findings.fine_tuning_first_is_no_help),
+    "C6": Claim(
+        "fine-tuning changes less than 6 % of the mask", "Fig. 3 left", findings.masks_hardly_change, of_accuracy=False
+    ),
+    "C7": Claim(
+        "weights move 0–4 % of the order, large ones less",
+        "Table 2, Fig. 6",
+        findings.order_hardly_moves,
+        of_accuracy=False,
+    ),
+    "C8": Claim("longer fine-tuning before pruning does not help", "Fig. 3 right, Fig. 4", findings.longer_is_no_help),
+    "C9": Claim("magnitude beats random by far", "Fig. 1", findings.magnitude_beats_random),
+    "C10": Claim(
+        "no head is pruned much more than the whole", "Fig. 5", findings.no_head_is_spared_or_lost, of_accuracy=False
+    ),
 }
-OF_ACCURACY = ("C1", "C2", "C3", "C4", "C5", "C8", "C9")  # the others concern weights
 
 
 def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.DataFrame:
@@ -32,22 +54,24 @@ def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.Da
     `published` is the estimate on the paper's own tables. If no task was learnt, claims on accuracy are undecided.
     """
     rows, nothing_learnt = [], set(unlearnt(evidence.cells)) == set(evidence.cells.task)
-    for name, (statement, figure, find) in CLAIMS.items():
-        found = find(evidence)
-        if nothing_learnt and name in OF_ACCURACY and found.estimate:
+    for name, claim in CLAIMS.items():
+        found = claim.find(evidence)
+        if nothing_learnt and claim.of_accuracy and found.estimate:
             found = replace(found, verdict=Verdict.UNDECIDED, why=f"no task was learnt; {found.why}")
-        theirs = find(published).estimate if published else None
+        if found.estimate and found.estimate.interval() is None:
+            found = replace(found, why=f"{found.why}; one seed gives no interval")
+        theirs = claim.find(published).estimate if published else None
         rows.append(
             {
                 "claim": name,
-                "statement": statement,
+                "statement": claim.statement,
                 "measured": found.estimate and round(found.estimate.value, 3),
                 "interval": _json(found.estimate),
                 "unit": found.unit,
                 "published": theirs and round(theirs.value, 3),
                 "verdict": found.verdict.value,
                 "why": found.why,
-                "figure": figure,
+                "figure": claim.figure,
             }
         )
     return pd.DataFrame(rows)

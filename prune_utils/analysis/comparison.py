@@ -56,7 +56,7 @@ def claims(studies: dict[str, Compared]) -> pd.DataFrame:
     for name, one in studies.items():
         table = claims_table(one.evidence)
         columns[name] = [_cell(row) for row in table.itertuples()]
-    rows = [f"{claim} {statement}" for claim, (statement, _, _) in CLAIMS.items()]
+    rows = [f"{name} {claim.statement}" for name, claim in CLAIMS.items()]
     return pd.DataFrame(columns, index=rows).rename_axis(columns="claim")
 
 

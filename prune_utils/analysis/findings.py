@@ -27,7 +27,7 @@ class Finding:
     unit: str = "points"
 
 
-def missing(what: str) -> Finding:
+def unmeasured(what: str) -> Finding:
     """The finding for a claim whose cells are missing."""
     return Finding(Verdict.UNDECIDED, f"not measured: {what}")
 
@@ -48,7 +48,7 @@ def low_costs_nothing(evidence: Evidence) -> Finding:
     """
     at = evidence.within(LOW, "pretrain")
     if not at or not evidence.accuracy.has(("dense", 0.0)):
-        return missing("the pretrain arm at 30 to 40 %, and the dense model")
+        return unmeasured("the pretrain arm at 30 to 40 %, and the dense model")
     changes = [_points(evidence.accuracy.difference(("pretrain", s), ("dense", 0.0))) for s in (at[0], at[-1])]
     shown, refuted = (change.at_least(-evidence.margins.accuracy_margin) for change in changes)
     parts = [shown, *([refuted] if refuted is Verdict.NOT_SUPPORTED else [])]
@@ -66,7 +66,7 @@ def medium_is_deletion(evidence: Evidence) -> Finding:
     """C2: at 40 to 60 % accuracy falls, and information deletion equals `pretrain` to within the margin, on average."""
     at = evidence.within(MEDIUM, "pretrain", "information_deletion")
     if not at or not evidence.accuracy.has(("dense", 0.0)):
-        return missing("pretrain and information_deletion at 40 to 60 %, and the dense model")
+        return unmeasured("pretrain and information_deletion at 40 to 60 %, and the dense model")
     gain = _points(evidence.accuracy.mean_difference("information_deletion", "pretrain", at))
     fall = _points(evidence.accuracy.difference(("pretrain", at[-1]), ("dense", 0.0)))
     margin = evidence.margins.accuracy_margin
@@ -82,7 +82,7 @@ def high_is_also_complexity(evidence: Evidence) -> Finding:
     """C3: at the highest sparsity of at least 70 %, information deletion recovers accuracy."""
     at = evidence.within(HIGH, "pretrain", "information_deletion")
     if not at:
-        return missing("pretrain and information_deletion at 70 % or above")
+        return unmeasured("pretrain and information_deletion at 70 % or above")
     gain = _points(evidence.accuracy.difference(("information_deletion", at[-1]), ("pretrain", at[-1])))
     return Finding(gain.at_least(0.0), f"information deletion minus pretrain at {percents(at[-1:])}", gain)
 
@@ -91,7 +91,7 @@ def a_bit_of_bert(evidence: Evidence) -> Finding:
     """C4: information-deletion accuracy falls linearly with pre-training loss, with a slope per task."""
     fits = line_fits(evidence.cells)
     if fits.empty:
-        return missing("information_deletion with pre-training losses at four sparsities")
+        return unmeasured("information_deletion with pre-training losses at four sparsities")
     curved, falling = bent(fits, RISK), bool((fits.high < 0).all())
     said = (
         f"mean slope over tasks; {'not linear on ' + ', '.join(curved) if curved else 'no task deviates from a line'}"
@@ -106,7 +106,7 @@ def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
     """C5: pruning after fine-tuning is not better than pruning in pre-training, on average from 40 % up."""
     at = evidence.within((FROM, 1.0), "pretrain", "downstream")
     if not at:
-        return missing("pretrain and downstream at 40 % or above")
+        return unmeasured("pretrain and downstream at 40 % or above")
     lead = _points(evidence.accuracy.mean_difference("downstream", "pretrain", at))
     leads = {s: 100 * evidence.accuracy.difference(("downstream", s), ("pretrain", s)).value for s in at}
     best = max(leads, key=leads.get)
@@ -118,7 +118,7 @@ def masks_hardly_change(evidence: Evidence) -> Finding:
     """C6: masks made in pre-training and after fine-tuning differ in less than 6 % of their entries, on every task."""
     frame = evidence.analyses.get("mask_difference")
     if frame is None:
-        return missing("masks before and after fine-tuning")
+        return unmeasured("masks before and after fine-tuning")
     worst = Estimate.over_seeds(100 * frame.groupby("seed").difference.max())
     alone = 100 * frame.groupby("seed").difference_fine_tuning_alone.max().mean()
     said = f"largest over tasks and sparsities; by fine-tuning alone {alone:.1f} %"
@@ -129,7 +129,7 @@ def order_hardly_moves(evidence: Evidence) -> Finding:
     """C7: weights move by at most 4 % of the sort order on average, and large weights less than small ones."""
     frame, ranks = evidence.analyses.get("movement"), evidence.analyses.get("movement_by_rank")
     if frame is None:
-        return missing("ranks of weights before and after fine-tuning")
+        return unmeasured("ranks of weights before and after fine-tuning")
     worst = Estimate.over_seeds(100 * frame.groupby("seed")["mean"].max())
     said = "largest mean movement over tasks and learning rates"
     if ranks is None:
@@ -144,7 +144,7 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     """C8: pruning after the longest fine-tuning is no better than after the shortest, to within the margin."""
     frame = evidence.analyses.get("fine_tune_first")
     if frame is None or frame[frame.epochs > 0].epochs.nunique() < 2:
-        return missing("two lengths of fine-tuning before pruning (prunability.epochs, 0 aside)")
+        return unmeasured("two lengths of fine-tuning before pruning (prunability.epochs, 0 aside)")
     tuned = frame[frame.epochs > 0].groupby(["seed", "epochs"])[["dev_accuracy", "movement_mean"]].mean()
     tuned = tuned.unstack("epochs")
     gain = Estimate.over_seeds(100 * (tuned["dev_accuracy"].iloc[:, -1] - tuned["dev_accuracy"].iloc[:, 0]))
@@ -158,7 +158,7 @@ def magnitude_beats_random(evidence: Evidence) -> Finding:
     """C9: at the first sparsity from 40 % up, magnitude beats random by more than the margin."""
     at = evidence.within((FROM, 1.0), "pretrain", "random")
     if not at:
-        return missing("pretrain and random at 40 % or above")
+        return unmeasured("pretrain and random at 40 % or above")
     lead = _points(evidence.accuracy.difference(("pretrain", at[0]), ("random", at[0])))
     return Finding(
         lead.at_least(evidence.margins.accuracy_margin), f"pretrain minus random at {percents(at[:1])}", lead
@@ -169,7 +169,7 @@ def no_head_is_spared_or_lost(evidence: Evidence) -> Finding:
     """C10: no attention head is pruned more than the whole by over HEAD_LIMIT."""
     frame = evidence.analyses.get("heads")
     if frame is None:
-        return missing("the share pruned of each attention head")
+        return unmeasured("the share pruned of each attention head")
     excess = 100 * (frame.pruned_share - frame.sparsity)
     worst = Estimate.over_seeds(excess.groupby(frame.seed).max())
     said = f"largest excess of a head over the whole; {HEAD_LIMIT:g} counts as much"

@@ -76,13 +76,13 @@ def _lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ParamsError(f"corpus.vocabulary: {path}, line {line} is not UTF-8 (byte {error.start})") from None
-    while lines and not lines[-1].strip("\r"):
-        lines.pop()
-    if lines and all(line.endswith("\r") for line in lines[:-1]):
+    if all(line.endswith("\r") for line in lines[:-1]):
         lines = [line.removesuffix("\r") for line in lines]
+    while lines and not lines[-1]:
+        lines.pop()
     seen: dict[str, int] = {}
     for number, word in enumerate(lines, start=1):
-        if not word or (len(word) > 1 and set(word) & set(" \t\r")):
+        if not word or "\r" in word or (len(word) > 1 and set(word) & set(" \t")):
             raise ParamsError(f"corpus.vocabulary: {path}, line {number} is {word!r}; allowed is one token per line")
         if word in seen:
             raise ParamsError(f"corpus.vocabulary: {path}, line {number} repeats {word!r} of line {seen[word]}")

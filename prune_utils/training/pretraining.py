@@ -25,8 +25,7 @@ def pretrain(study: Study, run: Run) -> dict:
     """Return the result of a pre-training run; train it first unless it is finished. Its checkpoint lies beside it.
 
     The dense run is the burn-in of the study's starting model. Every other run starts from the dense model of its
-    seed. `gradual` and `global` prune by magnitude on the schedule, per matrix or over all matrices together.
-    `one_shot` and `heads` prune by magnitude, `random` at random, all before the first step.
+    seed: the methods in `schema.RAMPED` prune on the schedule, the others before the first step.
     """
     folder = run.folder(study.study)
     result = once(folder / paths.RESULT, lambda: write_json(folder / paths.RESULT, _trained(study, run)), read_json)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from prune_utils.analysis import comparison, regimes
-from prune_utils.analysis.claims import claims_table
+from prune_utils.analysis.claims import CLAIMS, claims_table
+from prune_utils.report.captions import FIGURES
 
 GOLDEN = pd.read_csv(Path(__file__).with_name("published_claims.csv")).set_index("claim")
 
@@ -25,6 +26,11 @@ def test_a_claim_on_the_paper_s_tables(table, claim):
     assert isinstance(ours.interval, str) == isinstance(golden.interval, str)
     if isinstance(golden.interval, str):
         assert json.loads(ours.interval) == pytest.approx(json.loads(golden.interval), abs=2e-3)
+
+
+def test_every_claim_is_here_and_its_figures_have_a_place_in_the_report(table):
+    assert list(GOLDEN.index) == list(CLAIMS) == list(table.index)
+    assert {name for claim in CLAIMS.values() for name in claim.figure.split(", ")} <= set(FIGURES)
 
 
 def test_the_regimes_of_the_paper_s_tables():

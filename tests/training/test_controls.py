@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import torch
@@ -12,7 +13,8 @@ from prune_utils.pruning.matrices import check_zeros, prunable_matrices
 from prune_utils.report import plots_inside, plots_pretraining, style
 from prune_utils.study.grid import Cell, Run, runs
 from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
-from prune_utils.study.paths import PARAMS
+from prune_utils.study.paths import PARAMS, ROOT
+from prune_utils.study.recipes import CONTROLS
 from prune_utils.study.schema import ARMS, METHODS, PRUNED_ARMS
 from prune_utils.study.section import ParamsError
 from prune_utils.training.finetuning import starting_model
@@ -20,7 +22,6 @@ from prune_utils.training.pretraining import pretrain, pruner
 from prune_utils.training.trainer import train
 from prune_utils.workflow.nodes import nodes
 
-CONTROLS = ["one_shot", "global", "heads"]
 SMOKE = extended(read_yaml(PARAMS / "smoke.yaml"))
 TINY = merge(
     SMOKE,
@@ -102,11 +103,14 @@ def test_where_the_zeros_of_every_arm_come_from():
         "information_deletion": ("gradual", Run("gradual", 0.6, 0)),
         "downstream": ("one_shot", Run("gradual", 0.0, 0)),
         "random": ("random", Run("random", 0.6, 0)),
-        "one_shot": ("one_shot", Run("one_shot", 0.6, 0)),
-        "global": ("global", Run("global", 0.6, 0)),
-        "heads": ("heads", Run("heads", 0.6, 0)),
+        **{control: (control, Run(control, 0.6, 0)) for control in CONTROLS},
     }
+
+
+def test_every_method_has_a_criterion_and_every_arm_its_row_in_the_docs():
     assert set(CRITERIA) == set(METHODS)
+    table = (ROOT / "docs" / "arms.md").read_text().split("\n\n")[1]
+    assert set(ARMS) <= set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines())))
 
 
 def test_a_study_runs_a_method_only_where_it_has_its_arm():
@@ -118,7 +122,7 @@ def test_a_study_runs_a_method_only_where_it_has_its_arm():
     study = load_study(PARAMS / "controls.yaml")
     every = runs(study, 0)
     assert every[:4] == [Run("dense", 0.0, 0), *(Run("gradual", s, 0) for s in (0.0, 0.5, 0.7))]
-    assert set(every[4:]) == {Run(m, s, 0) for m in ("random", *CONTROLS) for s in (0.5, 0.7)}
+    assert set(every[4:]) == {Run(m, s, 0) for m in study.grid.arms[2:] for s in (0.5, 0.7)}
     assert sum(node.parameters.get("method") == "heads" for node in nodes(study)) == 1
 
 
@@ -126,7 +130,9 @@ def test_controls_are_fine_tuned_as_long_as_pretrain_unless_told():
     epochs = validated(TINY).finetuning.epochs
     assert {epochs.of(arm, 0.5) for arm in ("pretrain", *CONTROLS)} == {1}
     told = validated(merge(TINY, {"finetuning": {"epochs": {"pretrain": 2, "controls": {"global": 5}}}}))
-    assert [told.finetuning.epochs.of(arm, 0.5) for arm in CONTROLS] == [2, 5, 2]
+    assert [told.finetuning.epochs.of(arm, 0.5) for arm in CONTROLS] == [
+        5 if arm == "global" else 2 for arm in CONTROLS
+    ]
     with pytest.raises(ParamsError, match="finetuning.epochs.controls.globl.* is 'globl'; input should be 'one_shot'"):
         validated(merge(TINY, {"finetuning": {"epochs": {"controls": {"globl": 5}}}}))
 
@@ -149,7 +155,7 @@ def test_the_figure_of_losses_draws_every_method_from_the_run_at_zero():
         ]
     )
     lines = plots_pretraining.pretraining_loss(runs).figure.axes[0].lines
-    assert len(lines) == 5 and all(list(line.get_xdata()) == [0, 50] for line in lines)
+    assert len(lines) == 2 + len(CONTROLS) and all(list(line.get_xdata()) == [0, 50] for line in lines)
     assert {line.get_ydata()[0] for line in lines} == {2.0}
 
 

@@ -19,6 +19,7 @@ from commands import command, run
 from hostile import NAME
 from papermill.cli import papermill
 
+from prune_utils.analysis.claims import CLAIMS
 from prune_utils.pruning.masks import sparsity_of
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study import paths
@@ -116,7 +117,7 @@ def test_prunability_has_a_row_for_every_observation(finished):
 
 def test_one_seed_gives_claims_and_no_verdicts(finished):
     claims = pd.read_csv(finished / "results/smoke/claims.csv")
-    assert list(claims.claim) == [f"C{n}" for n in range(1, 11)] and set(claims.verdict) == {"undecided"}
+    assert list(claims.claim) == list(CLAIMS) and set(claims.verdict) == {"undecided"}
     measured = claims.set_index("claim").measured
     assert measured[["C3", "C5", "C6", "C7", "C9", "C10"]].notna().all()
     best = cells_of(finished).query("selected").groupby(["arm", "target_sparsity"]).dev_accuracy.mean()
@@ -270,7 +271,8 @@ def test_papermill_help_explains_every_parameter():
     for notebook in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
         cell = next(c for c in nbformat.read(notebook, 4).cells if "parameters" in c.metadata.get("tags", []))
         for line in cell.source.splitlines():
-            assert line.startswith("#") or (": " in line.split("=")[0] and "  # " in line), line
+            explained = line.startswith("#") or (": " in line.split("=")[0] and "  # " in line)
+            assert explained, f"{notebook.name}: a parameter and its comment must fit in one line of 120: {line}"
         help_text = CliRunner().invoke(papermill, ["--help-notebook", str(notebook)]).stdout
         names = [line.split(":")[0] for line in cell.source.splitlines() if not line.startswith("#")]
         assert all(f"  {name}:" in help_text for name in names), help_text
