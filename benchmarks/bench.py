@@ -76,7 +76,7 @@ class Bench:
         return self.end - time.perf_counter()
 
     def need(self, seconds: float) -> None:
-        """Raise OutOfTime unless so many seconds are left."""
+        """Raise OutOfTime unless `seconds` are left in the budget."""
         if self.left() < (0 if self.tiny else seconds):
             raise OutOfTime("no time left")
 
@@ -103,7 +103,7 @@ class Bench:
         return [_block(function, min(calls, 10) if self.tiny else calls) for _ in range(blocks or self.blocks)]
 
     def calls(self, seconds: float, most: int) -> int:
-        """How many calls of so many seconds fill a block: 3 to `most`."""
+        """Number of calls of `seconds` each that fill a block, from 3 to `most`."""
         return int(np.clip(self.block / max(1e-6, seconds), 3, most))
 
     def say(self, part: str, what: str, variant: str, seconds=(), tokens: float = 0, flop: float = 0, **more) -> float:
@@ -147,7 +147,7 @@ class Bench:
 
 
 def _block(function: Callable, calls: int) -> float:
-    """Mean seconds of some calls in a row."""
+    """Mean seconds per call over `calls` calls in a row."""
     sync()
     start = time.perf_counter()
     for _ in range(calls):

@@ -30,13 +30,13 @@ PARTS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("."), help="folder of bench.jsonl (default: this one)")
-    parser.add_argument("--parts", default=",".join(PARTS), help="parts to run, with commas (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("."), help="folder of bench.jsonl (default: current folder)")
+    parser.add_argument("--parts", default=",".join(PARTS), help="parts to run, comma-separated (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=500, help="time budget (default: %(default)s)")
     parser.add_argument(
         "--tiny", action="store_true", help="tiny models and short blocks, to test the benchmark itself"
     )
-    parser.add_argument("--worker", action="store_true", help="run a process of the part `share`")
+    parser.add_argument("--worker", action="store_true", help="run as a worker of the part `share`")
     given = parser.parse_args()
     bench = Bench(given)
     if given.worker:

@@ -90,7 +90,7 @@ def by_value(magnitude: torch.Tensor, count: int) -> torch.Tensor:
 def by_bisection(magnitude: torch.Tensor, count: int) -> torch.Tensor:
     """The count-th smallest number of each row, shape (..., 1), of non-negative float32 numbers, shape (..., n).
 
-    Such numbers are ordered as their bits are when read as integers, so 31 halvings of the range find the number
+    Such numbers are in the same order as their bits read as integers, so 31 halvings of the range find the number
     exactly. Every halving counts over all numbers, and the host never waits for the device.
     """
     bits = magnitude.view(torch.int32)

@@ -82,7 +82,7 @@ def _crowd(bench: Bench, label: str, variables: dict[str, str]) -> None:
 
 
 def _ask(workers: list[subprocess.Popen], case: Case, until: float) -> list[dict]:
-    """Let workers train a case until a time of the clock; return their answers."""
+    """Let workers train a case until a wall-clock time (Unix seconds); return their answers."""
     order = {"name": case.name, "pairs": case.pairs, "batch": case.batch, "tokens": case.tokens, "until": until}
     for worker in workers:
         worker.stdin.write(json.dumps(order) + "\n")
@@ -108,7 +108,7 @@ def _window(bench: Bench, case: Case, workers: list[subprocess.Popen], label: st
 
 
 def work(bench: Bench) -> None:
-    """Run a worker: read one order per line of the standard input, and write one answer per line."""
+    """Run a worker: read one order per line of standard input, and write one answer per line."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # anything else that is printed must not be taken for an answer
     torch.zeros(1, device=DEVICE)

@@ -96,7 +96,7 @@ def _trainer_and_loop(bench: Bench, case: Case, more: bool) -> None:
 
 
 def files(bench: Bench) -> None:
-    """Work around the steps: checkpoints written, models loaded, sentence pairs made from text."""
+    """Work outside the steps: checkpoints written, models loaded, sentence pairs made from text."""
     model, ready = bench.base.model(), bench.base.of(batch=4).batches(1)[0]
     step = bare_step(model, lambda: model(**ready).loss, bench.bf16)
     step()
@@ -120,7 +120,7 @@ def files(bench: Bench) -> None:
 
 
 def repeat(bench: Bench) -> None:
-    """Whether the same training gives the same bits twice, on which exact resuming rests."""
+    """Whether the same training gives the same bits twice, as exact resuming requires."""
     for case in (bench.base, bench.base.of(pairs=False, tokens=max(bench.short, bench.base.tokens // 4))):
         for kind in bench.types:
             bench.need(5)

@@ -1,4 +1,4 @@
-"""Parts of the GPU benchmark on other ways to take a pre-training step, CUDA graphs and torch.compile among them."""
+"""Parts of the GPU benchmark on other ways to take a pre-training step, including CUDA graphs and torch.compile."""
 
 import time
 from collections.abc import Callable
@@ -87,7 +87,7 @@ def _captured(bench: Bench, case: Case) -> tuple[Callable, str]:
     captured = torch.cuda.CUDAGraph()
     with torch.cuda.graph(captured):
         step()
-    step.graph = captured  # the step keeps the tensors alive in which the graph reads and writes
+    step.graph = captured  # the step keeps alive the tensors that the graph reads and writes
     return lambda: step.graph.replay(), ""
 
 

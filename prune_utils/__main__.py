@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -15,20 +16,20 @@ PARAMS = ("params", {"type": Path, "help": "a params file"})
 COMMANDS = {
     "study": (
         "launch.run",
-        "run a study, or what is left of it",
-        [PARAMS, ("--dry-run", {"dest": "dry", "action": "store_true", "help": "list its notebooks and run none"})],
+        "run a study; finished parts are skipped",
+        [PARAMS, ("--dry-run", {"dest": "dry", "action": "store_true", "help": "list its notebooks; run nothing"})],
     ),
     "status": ("status.show", "print the progress of a study, wherever it runs", [PARAMS]),
     "plan": (
         "plan.show",
         "estimate the cost of a study before it runs",
-        [PARAMS, ("--accelerator", {"default": "H200", "help": "see prune_utils/training/sizes.py (default: H200)"})],
+        [PARAMS, ("--accelerator", {"default": "H200", "help": "GPU to estimate for: H200 (default) or A100"})],
     ),
-    "report": ("reporting.rebuild", "make the report of what is finished", [PARAMS]),
+    "report": ("reporting.rebuild", "build the report from finished results", [PARAMS]),
     "compare": (
         "reporting.compare",
-        "make a page that compares studies",
-        [("names", {"nargs": "+", "metavar": "study", "help": "names of studies, as under results/"})],
+        "build a page that compares studies",
+        [("names", {"nargs": "+", "metavar": "study", "help": "study names (folders under results/)"})],
     ),
     "node": (
         "execution.execute_node",
@@ -40,7 +41,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit status: 2 for unusable input, 130 if interrupted."""
+    """Run a command and return the exit status: 0, 2 for unusable input, 130 if interrupted."""
     parser = argparse.ArgumentParser(prog="python -m prune_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, text, options) in COMMANDS.items():
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument(flag, **settings)
     given = vars(parser.parse_args(arguments))
     module, function = COMMANDS[given.pop("command")][0].split(".")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and schedulers stop a study as Ctrl-C does
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     try:
         made = getattr(import_module(f"prune_utils.workflow.{module}"), function)(**given)
@@ -58,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; the same command continues from here", file=sys.stderr)
+        print("\nstopped; run the same command to resume", file=sys.stderr)
         return 130
     return 0
 

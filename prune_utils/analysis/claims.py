@@ -51,7 +51,7 @@ CLAIMS = {
 def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.DataFrame:
     """One row per claim: claim, statement, measured, interval (JSON, low and high), unit, published, verdict, why, figure.
 
-    `published` is the estimate on the paper's own tables. If no task was learnt, claims on accuracy are undecided.
+    `published` is the evidence of the paper's own tables. If no task was learnt, claims on accuracy are undecided.
     """
     rows, nothing_learnt = [], set(unlearnt(evidence.cells)) == set(evidence.cells.task)
     for name, claim in CLAIMS.items():

@@ -20,7 +20,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and draws of its distribution, shape (COUNT,). Empty if the spread cannot be estimated."""
+    """A value and draws of its distribution, shape (COUNT,); no draws if the spread cannot be estimated."""
 
     value: float
     draws: np.ndarray
@@ -46,7 +46,7 @@ class Estimate:
         return float(low), float(high)
 
     def at_most(self, limit: float) -> Verdict:
-        """Test whether the quantity is at most `limit`; undecided if neither one-sided bound is on one side of it."""
+        """Test whether the quantity is at most `limit`; undecided if `limit` lies between the two one-sided bounds."""
         if not len(self.draws):
             return Verdict.UNDECIDED
         low, high = np.quantile(self.draws, [RISK, 1 - RISK])

@@ -16,14 +16,14 @@ from prune_utils.study.record import read_csv
 from prune_utils.study.schema import Analysis, Replay, Study
 from prune_utils.study.section import ParamsError
 
-MEASURED = ("similarity", "heads", "weights")  # of paths.INSIDE, those that claims and figures use
+MEASURED = ("similarity", "heads", "weights")  # the frames of paths.INSIDE that claims and figures use
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Frames `cells` and `runs` (see analysis.results), means `accuracy` and `loss` with draws, and further frames.
 
-    `analyses`: frames of the notebooks on the encoder and on fine-tuning first, by name, as far as they exist.
+    `analyses`: frames of the notebooks on the encoder and on fine-tuning first, by name; only those that exist.
     `correct`: see `results.dev_correct`; None if no predictions were kept.
     """
 

@@ -44,7 +44,7 @@ def _loss_rise(evidence: Evidence, sparsity: float) -> Estimate | None:
 def low_costs_nothing(evidence: Evidence) -> Finding:
     """C1: accuracy and pre-training loss change by no more than the margins.
 
-    Must be shown at the first sparsity from 30 to 40 %, and not be refuted at the last.
+    This must be shown at the lowest sparsity from 30 to 40 %, and not refuted at the highest.
     """
     at = evidence.within(LOW, "pretrain")
     if not at or not evidence.accuracy.has(("dense", 0.0)):
@@ -136,7 +136,7 @@ def order_hardly_moves(evidence: Evidence) -> Finding:
         return Finding(Verdict.UNDECIDED, f"{said}; movement by rank was not measured", worst, "% of the order")
     by_seed = ranks.pivot_table(index="seed", columns="decile", values="mean")
     calmer = Estimate.over_seeds(100 * (by_seed.iloc[:, 0] - by_seed.iloc[:, -1]))
-    said += f"; difference of the smallest and the largest tenth {calmer.value:+.1f} %"
+    said += f"; smallest minus largest tenth {calmer.value:+.1f} %"
     return Finding(all_of(worst.at_most(MOVEMENT_LIMIT), calmer.at_least(0.0)), said, worst, "% of the order")
 
 
@@ -144,13 +144,13 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     """C8: pruning after the longest fine-tuning is no better than after the shortest, to within the margin."""
     frame = evidence.analyses.get("fine_tune_first")
     if frame is None or frame[frame.epochs > 0].epochs.nunique() < 2:
-        return unmeasured("two lengths of fine-tuning before pruning (prunability.epochs, 0 aside)")
+        return unmeasured("two lengths of fine-tuning before pruning (prunability.epochs above 0)")
     tuned = frame[frame.epochs > 0].groupby(["seed", "epochs"])[["dev_accuracy", "movement_mean"]].mean()
     tuned = tuned.unstack("epochs")
     gain = Estimate.over_seeds(100 * (tuned["dev_accuracy"].iloc[:, -1] - tuned["dev_accuracy"].iloc[:, 0]))
     first, last = tuned["movement_mean"].columns[[0, -1]]
     share = (tuned["movement_mean"][first] / tuned["movement_mean"][last]).mean()
-    said = f"accuracy when pruned after {last} epochs minus after {first}, which moves the order {share:.0%} as far"
+    said = f"accuracy when pruned after {last} epochs minus after {first}; the latter moves weights {share:.0%} as far"
     return Finding(gain.at_most(evidence.margins.accuracy_margin), said, gain)
 
 
@@ -166,11 +166,11 @@ def magnitude_beats_random(evidence: Evidence) -> Finding:
 
 
 def no_head_is_spared_or_lost(evidence: Evidence) -> Finding:
-    """C10: no attention head is pruned more than the whole by over HEAD_LIMIT."""
+    """C10: no head's pruned share exceeds the overall sparsity by more than HEAD_LIMIT."""
     frame = evidence.analyses.get("heads")
     if frame is None:
         return unmeasured("the share pruned of each attention head")
     excess = 100 * (frame.pruned_share - frame.sparsity)
     worst = Estimate.over_seeds(excess.groupby(frame.seed).max())
-    said = f"largest excess of a head over the whole; {HEAD_LIMIT:g} counts as much"
+    said = f"largest excess of a head over the overall sparsity; limit {HEAD_LIMIT:g}"
     return Finding(worst.at_most(HEAD_LIMIT), said, worst, "percentage points")

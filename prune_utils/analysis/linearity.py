@@ -10,7 +10,7 @@ LEAST = 4  # least number of points: a line takes two, a bend one more, and one 
 
 
 def line_fits(cells: pd.DataFrame) -> pd.DataFrame:
-    """Fit a line per task to information-deletion accuracy (points) over pre-training loss (nats).
+    """Fit a line per task to information-deletion accuracy (points) against pre-training loss (nats).
 
     The dense model is the 0 % point. Columns task, points, slope (points per nat), error (standard error), low and
     high (interval), r_squared, and bend_p, the p-value of a quadratic term (F test). Tasks with fewer than LEAST

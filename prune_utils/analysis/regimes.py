@@ -11,7 +11,7 @@ from prune_utils.analysis.uncertainty import Draws
 from prune_utils.study.schema import Analysis
 from prune_utils.study.words import POINTS
 
-EQUAL = 1e-9  # tolerance: a fall of exactly the margin is within it
+EQUAL = 1e-9  # tolerance for rounding: a drop of exactly the margin is within it
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def find(accuracy: Draws, loss: Draws | None, margins: Analysis) -> Regimes:
 
     Low: the sparsities from 0 up at which mean dev accuracy is at most `accuracy_margin` points below the un-pruned
     model's and pre-training loss, if known, at most `loss_margin` nats above. High: from the smallest sparsity at and
-    above which information deletion beats the pruned arm by more than `accuracy_margin` points. Intervals come from
+    above which `information_deletion` beats `pretrain` by more than `accuracy_margin` points. Intervals come from
     the borders found in each draw.
     """
     return Regimes(_low(accuracy, loss, margins), _high(accuracy, margins), accuracy.covers)

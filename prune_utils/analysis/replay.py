@@ -1,4 +1,4 @@
-"""The door for published results: a table, of the paper or any other, becomes the frames of a finished study."""
+"""Read published results: convert a table, the paper's or any other, to the frames of a finished study."""
 
 from pathlib import Path
 
@@ -20,12 +20,13 @@ def frames(study: Replay) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, pd.Data
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table as selected cells, with the columns of `results.cells_frame` that it has.
+    """Read a table as selected cells: a frame with some of the columns of `results.cells_frame`.
 
     Required columns: arm, sparsity, task and dev_accuracy (a fraction; `accuracy` is accepted). Optional: seed,
-    learning_rate, train_loss, pretrain_loss. Rows without an accuracy are holes and are dropped. At 0 % every pruned
-    arm is the dense model: in a table of single runs the 0 % rows of the arms become `dense` cells with a seed each,
-    and their spread is the noise estimate. Raises ParamsError if a column is missing or a value is out of range.
+    learning_rate, train_loss, pretrain_loss. Rows without an accuracy are dropped. At 0 % every pruned arm is
+    the dense model: in a table without `dense` rows, the 0 % rows become `dense` cells. If the table has one seed,
+    each arm's row gets its own seed, and their spread estimates the noise.
+    Raises ParamsError if a column is missing or a value is out of range.
     """
     table = pd.read_csv(path).rename(columns={"accuracy": "dev_accuracy"})
     if missing := [name for name in NEEDED if name not in table]:

@@ -82,7 +82,7 @@ def loss_draws(runs: pd.DataFrame, seed: int = 1) -> Draws:
 def seed_spread(cells: pd.DataFrame) -> tuple[float, float] | None:
     """Standard deviation of one seed's mean over tasks, and its degrees of freedom; None for a single seed.
 
-    If every arm has the same seeds: of the residuals after subtracting seed and condition means. If only the dense
+    If pruned arms were repeated: from the residuals after subtracting seed and condition means. If only the dense
     model was repeated, as in the paper's 0 % rows: from its repetitions per task, with tasks treated as independent.
     """
     means = mean_over_tasks(cells)

@@ -6,7 +6,7 @@ from datasets import Dataset
 
 from prune_utils.data.pairs import IGNORED
 
-STRETCH = 50  # batches within which examples are sorted by length
+STRETCH = 50  # number of batches within which examples are sorted by length
 
 
 def padded(examples: list[dict], padding: int) -> dict[str, torch.Tensor]:
@@ -36,9 +36,9 @@ def lengths_of(data: Dataset) -> np.ndarray:
 def training_order(lengths: np.ndarray, batch_size: int, examples: int, seed: int) -> np.ndarray:
     """Return the indices of the examples in the order in which a training run reads them, shape (examples,).
 
-    Each pass over the data is a fresh permutation. Every 50 batches are sorted by length and then shuffled as
-    whole batches, so that a batch holds examples of similar length and little padding. One list for the whole
-    run makes resuming exact: step t starts at position t · batch_size.
+    Each pass over the data is a fresh permutation. The examples of every 50 batches are sorted by length,
+    then these batches are shuffled, so that each holds examples of similar length and little padding. One list for
+    the whole run makes resuming exact: step t starts at position t · batch_size.
     """
     random = np.random.default_rng(seed)
     passes = -(-examples // len(lengths))

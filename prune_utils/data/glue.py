@@ -1,6 +1,6 @@
 """Facts about GLUE's tasks (Wang et al. 2019, arXiv:1804.07461): file layout, hub names and sizes.
 
-Light on purpose: sizes are planned without importing pandas, torch or transformers.
+Imports no pandas, torch or transformers, so that sizes can be planned quickly.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from prune_utils.study.sources import LocalTask
 class TaskFacts:
     """Facts about one task; the defaults describe a task that is not in GLUE."""
 
-    texts: tuple[str | int, ...] = ("sentence",)  # TSV columns of the texts: names, or numbers without a header
+    texts: tuple[str | int, ...] = ("sentence",)  # TSV columns of the texts: names, or indices if there is no header
     label: str | int = "label"  # TSV column of the label
     header: bool = True
     dev_file: str = "dev.tsv"

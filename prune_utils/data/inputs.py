@@ -9,7 +9,7 @@ from prune_utils.study import paths
 from prune_utils.study.record import recorded
 from prune_utils.study.schema import Replay, Study
 
-DATASETS = "corpus.datasets."  # and the place in the list
+DATASETS = "corpus.datasets."  # followed by the index in the list
 READ = ("*.json", "*.txt", "*.safetensors", "*.bin")  # files of a model or tokenizer folder that may be read
 
 
@@ -34,9 +34,9 @@ def named(study: Study | Replay) -> dict[str, str]:
 
 
 def identified(study: Study | Replay) -> Study | Replay:
-    """The study with its `inputs`, {key: name@digest}: a digest of each local file or folder, and the recorded revisions of the hub.
+    """The study with its `inputs`, {key: name@digest}: digests of local inputs and recorded revisions of hub inputs.
 
-    A file that is gone keeps its recorded digest: a finished study can be reported without its inputs.
+    A missing file keeps its recorded digest, so that a finished study can be reported without its inputs.
     """
     kept, found = recorded(study.study).get("inputs", {}), {}
     for key, name in named(study).items():
@@ -71,6 +71,6 @@ def digest(path: Path) -> str:
 
 @cache
 def _sha256(file: Path, size: int, changed: int) -> str:
-    """Digest of a file; size and time of change are keys of the cache."""
+    """Digest of a file; size and modification time are keys of the cache."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()

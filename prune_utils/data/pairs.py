@@ -20,7 +20,7 @@ def sentence_pairs(documents: list[Document], length: int, random: Random) -> It
     """Yield (first segment, second segment, next-sentence label); a pair has at most `length` tokens.
 
     Half of the second segments continue the first, half come from another document. If a document has only one
-    sentence left, that sentence is halved; otherwise a lone sentence could only get a random second segment.
+    sentence left, that sentence is halved, so that it can have a true continuation too.
     """
     for index, document in enumerate(documents):
         position = 0
@@ -48,7 +48,7 @@ def _joined(sentences: Document) -> list[int]:
 
 
 def _chunk(document: Document, start: int, target: int, least: int = 1) -> Document:
-    """Take sentences from `start` while they fit in `target` tokens, but at least `least` of them if there are."""
+    """Take sentences from `start` while they fit in `target` tokens, but at least `least` of them if available."""
     tokens = 0
     for position in range(start, len(document)):
         tokens += len(document[position])

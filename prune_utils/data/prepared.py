@@ -1,4 +1,4 @@
-"""Encoded data sets of a study: the first process that needs one makes it, all others read it from disk."""
+"""Encoded data sets of a study: the first process that needs one makes it; all others read it from disk."""
 
 import itertools
 import tempfile
@@ -60,7 +60,7 @@ def pretraining_data(study: Study, held_out: bool = False) -> Dataset:
 
 
 def pair_samples(pairs: Dataset, study: Study, count: int) -> Styler:
-    """Show the first `count` masked pairs: text with masks, the masked tokens, and whether the second part is next."""
+    """Show the first `count` masked pairs: text with masks, masked tokens, and whether the second segment follows."""
     tokens = tokenizer_of(study).convert_ids_to_tokens
     rows = [
         {

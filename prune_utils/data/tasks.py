@@ -22,7 +22,7 @@ def examples(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Load the training and dev examples of a task.
 
     Each frame has the columns `first`, `second` (sentence-pair tasks only) and `label`, an integer from 0 up.
-    Raises ParamsError if a local file is missing, malformed, or has labels that training does not show.
+    Raises ParamsError if a local file is missing or malformed, or if the dev set has labels unseen in training.
     """
     if task.source == "embedded":
         return tuple(_frame(rows) for rows in embedded_tasks.splits(task.name, task.train, task.dev))
@@ -58,7 +58,7 @@ def local_files(task: LocalTask) -> tuple[Path, Path]:
 
 
 def check_columns(path: Path, name: str) -> TaskFacts:
-    """Return the layout of a task's TSV file. Raises ParamsError if its first line has other columns."""
+    """Return the layout of a task's TSV file. Raises ParamsError if its first line lacks one of the columns."""
     try:
         with path.open(encoding=ENCODING) as lines:
             columns = lines.readline().rstrip("\r\n").split("\t")
@@ -79,7 +79,7 @@ def check_columns(path: Path, name: str) -> TaskFacts:
 
 def _read_tsv(path: Path, name: str) -> pd.DataFrame:
     layout = check_columns(path, name)
-    # unlike CSV, a lone quotation mark is text and "NA" is a word
+    # unlike in CSV, a lone quotation mark is text and "NA" is a word
     form = {"header": 0 if layout.header else None, "quoting": csv.QUOTE_NONE, "dtype": str, "keep_default_na": False}
     try:
         rows = pd.read_csv(path, sep="\t", encoding=ENCODING, **form)

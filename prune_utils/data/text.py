@@ -11,12 +11,12 @@ from prune_utils.study import paths
 from prune_utils.study.sources import Corpus
 
 OPENERS = {".gz": gzip.open, ".xz": lzma.open}
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"')\]])\s+")  # a closing quote or bracket ends its sentence
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"')\]])\s+")  # a closing quote or bracket may follow the stop
 HEADING = re.compile(r"\s*=.*=\s*$")  # WikiText marks headings with "=", and headings are not sentences
 
 
 def documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
-    """Yield the documents of the training or the held-out text; the two do not overlap."""
+    """Yield the documents of the training or the held-out text. On the hub, the two do not overlap."""
     if corpus.source == "embedded":
         count = corpus.held_out_documents if held_out else corpus.documents
         yield from language.documents(lexicon.load(), count, "held out" if held_out else "train")
@@ -49,13 +49,13 @@ def local_documents(path: Path, replace: dict[str, str] | None = None) -> Iterat
 def sentences(paragraph: str) -> list[str]:
     """Split a paragraph after full stops, question marks and exclamation marks.
 
-    The rule is crude (it splits after abbreviations) but sufficient to place the border of a sentence pair.
+    The rule is crude (it splits after abbreviations) but sufficient to split text into sentence pairs.
     """
     return [s for s in SENTENCE_END.split(paragraph.strip()) if s]
 
 
 def _hub_documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
-    """Stream documents from the hub's data sets, one from each in turn; the first of each are held out."""
+    """Stream documents from the hub's data sets, one from each in turn; the first documents of each are held out."""
     from datasets import interleave_datasets, load_dataset
 
     streams = []

@@ -13,14 +13,14 @@ from prune_utils.study.section import Fact, ParamsError
 
 SPECIAL = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
 SAVED = ("tokenizer.json", "tokenizer_config.json")  # either makes a folder that AutoTokenizer reads
-FEW = 0.01  # share of the tokens that may be out of reach of the tokenizer's casing
+FEW = 0.01  # share of the tokens that the tokenizer's casing may make unreachable
 
 
 def tokenizer_of(study: Study) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a study: one token per word (embedded language), or that of `study.vocabulary`.
 
-    A `vocab.txt` is lower-cased if `corpus.lowercase` says so, by default if its tokens are; accents are kept if its
-    tokens have any. A `tokenizer.json`, a folder and a hub name have a casing of their own.
+    With a `vocab.txt`, text is lower-cased if `corpus.lowercase` is true, by default if the tokens are lower-case;
+    accents are kept if any token has one. A `tokenizer.json`, a folder and a hub name define their own casing.
     Raises ParamsError if the vocabulary cannot be read as BERT's: [CLS] a [SEP] b [SEP] with ids 0 to n − 1.
     """
     if study.vocabulary is None:
@@ -63,7 +63,7 @@ def _from_lines(path: Path, lowercase: bool | None, longest: int) -> BertTokeniz
             "allowed is false, or no such key"
         )
     lowercase = capitals <= FEW if lowercase is None else lowercase
-    # BERT's lower-casing also removes accents, which would put the tokens that have some out of reach
+    # BERT's lower-casing also removes accents, which would make accented tokens unreachable
     accents = False if lowercase and _share(words, _without_accents) > 0 else None
     return _wordpiece(words, lowercase, longest, strip_accents=accents)
 
@@ -91,14 +91,14 @@ def _lines(path: Path) -> list[str]:
         raise ParamsError(f"corpus.vocabulary: {path} has no {', '.join(missing)}; BERT's special tokens are needed")
     if sum(word.startswith("\u2581") for word in lines) > FEW * len(lines):
         raise ParamsError(
-            f"corpus.vocabulary: {path} holds SentencePiece's pieces (they begin with \u2581); allowed are WordPiece's, or "
+            f"corpus.vocabulary: {path} holds SentencePiece tokens (they begin with \u2581); allowed are WordPiece's, or "
             "a tokenizer.json"
         )
     return lines
 
 
 def _share(words: list[str], normalise) -> float:
-    """Share of the tokens, special ones aside, that a normalisation changes."""
+    """Share of the non-special tokens that a normalisation changes."""
     plain = [word for word in words if not (word.startswith("[") and word.endswith("]"))]
     return sum(normalise(word) != word for word in plain) / max(1, len(plain))
 
@@ -108,7 +108,7 @@ def _without_accents(word: str) -> str:
 
 
 def _checked(tokenizer: PreTrainedTokenizerBase, name: Path | str) -> PreTrainedTokenizerBase:
-    """Return a tokenizer that encodes as BERT's. Raises ParamsError otherwise."""
+    """Return the tokenizer if it encodes like BERT's; raise ParamsError otherwise."""
     tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
     words, whole = tokenizer.get_vocab(), f"corpus.vocabulary: the tokenizer of {name}"
     if missing := [token for kind, token in SPECIAL.items() if getattr(tokenizer, kind) not in words]:
@@ -127,7 +127,7 @@ def _checked(tokenizer: PreTrainedTokenizerBase, name: Path | str) -> PreTrained
 
 
 def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
-    """Say what the tokenizer is, and compare it with the one in the model's folder.
+    """Describe the tokenizer, and compare it with the one in the model's folder.
 
     Raises ParamsError if the two give a token different ids: the model's embeddings would belong to other words.
     """

@@ -1,4 +1,4 @@
-"""Studies that can be opened, and what each of them has."""
+"""Studies that can be opened, and the data of each."""
 
 import os
 import re
@@ -28,7 +28,7 @@ ANALYSED = paths.REGIMES
 NAME = re.compile(r"[\w-]+")
 NOTHING = (
     "There is no finished study yet: run <code>make demo</code> (minutes), or any other with "
-    "<code>make study PARAMS=params/x.yaml</code>, and open this again."
+    "<code>make study PARAMS=params/x.yaml</code>, then reopen this page."
 )
 
 
@@ -76,7 +76,7 @@ class Opened:
         """A frame of the notebook on the encoder. Raises Absent if it does not exist."""
         if (path := paths.inside(self.trained().study) / f"{name}.csv").exists():
             return pd.read_csv(path)
-        raise Absent(f"Not measured: {paths.shown(path)} is not there; notebooks/2_inside_the_encoder.ipynb writes it.")
+        raise Absent(f"Not measured: {paths.shown(path)} is missing; notebooks/2_inside_the_encoder.ipynb writes it.")
 
 
 def finished() -> list[str]:
@@ -109,7 +109,7 @@ def opened(study: str = "") -> Opened | None:
         return None
     content = paths.results(name) / "params.yaml"
     if name not in there and not (NAME.fullmatch(name) and content.is_file()):
-        raise ParamsError(f"study is {name!r}; allowed, for they have results: {', '.join(there) or 'none yet'}")
+        raise ParamsError(f"study is {name!r}; allowed are studies with results: {', '.join(there) or 'none yet'}")
     found = validated(read_yaml(content))
     if found.study != name:
         raise ParamsError(f"{paths.shown(content)}: study is {found.study!r}; allowed is its folder's name, {name!r}")
@@ -139,7 +139,7 @@ def _has(study: Study | Replay) -> str:
 def _others(name: str) -> str:
     others = [other for other in finished() if other != name]
     if not others:
-        return "It is the only finished study here; the next one is opened by its name in <code>study</code>."
+        return "It is the only finished study here; to open another later, write its name in <code>study</code>."
     if served():
         return "Others: " + ", ".join(f'<a href="?study={quote(other)}">{in_html(other)}</a>' for other in others) + "."
     return f"To open another one, write its name in <code>study</code> above: {in_html(', '.join(others))}."

@@ -1,4 +1,4 @@
-"""Explorer section: how far a model may be pruned if each task may lose so much."""
+"""Explorer section: how far a model can be pruned within an allowed loss for each task."""
 
 import ipywidgets
 import pandas as pd
@@ -53,9 +53,9 @@ def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
     said = [f"{_up_to(at)} no task loses more than you allow, by the estimates of {in_html(LABELS[arm])}."]
     if frame.high.notna().any():
         sure = how_far.farthest(frame, allowed, "high")
-        said.append(f"{_up_to(sure)} not even the upper end of a task's 95 % interval is beyond it.")
+        said.append(f"{_up_to(sure)} the upper end of every task's 95 % interval is allowed, too.")
     else:
-        said.append("With one seed there is no interval, so the certainty is unknown.")
+        said.append("With one seed there is no interval, so the uncertainty is unknown.")
     if at:
         said.append(f"{percent(at)} lies in the {borders(opened).of(at)} regime of the model pruned in pre-training.")
         said.append(_stored(_sizes(opened, arm), at))
@@ -72,11 +72,11 @@ def _up_to(sparsity: float) -> str:
 
 def _stored(sizes: pd.DataFrame | None, at: float) -> str:
     if sizes is None or at not in sizes.index:
-        return "What its checkpoint takes on disk was not measured."
+        return "The size of its checkpoint on disk was not measured."
     dense, sparse = sizes.loc[at, ["dense_bytes", "sparse_bytes"]]
     return (
         f"Its checkpoint takes {dense / 1e6:,.2f} MB as safetensors, and stored sparse {sparse / 1e6:,.2f} MB "
-        f"({sparse / dense:.0%}): {FORMAT}, safetensors too."
+        f"({sparse / dense:.0%}): {FORMAT}, also as safetensors."
     )
 
 

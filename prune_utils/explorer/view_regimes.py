@@ -35,7 +35,7 @@ def chosen(opened: Opened, tasks: list[str], arms: list[str]) -> tuple[Evidence,
     Raises Absent if nothing is chosen.
     """
     if not tasks or not arms:
-        raise Absent(f"Nothing is drawn without {'a task' if not tasks else 'an arm'}: turn one on.")
+        raise Absent(f"Select at least one {'task' if not tasks else 'arm'}.")
     some = opened.over(frozenset(tasks))
     borders = regimes.find(some.accuracy, some.loss, some.margins)
     return replace(some, cells=some.cells[some.cells.arm.isin(arms)], accuracy=_of(some.accuracy, arms)), borders
@@ -102,7 +102,7 @@ def toggles(opened: Opened) -> ipywidgets.Widget:
 
 
 def _toggle(name: str, colour: str | None = None) -> ipywidgets.Checkbox:
-    """A checkbox with the colour of its arm at the left."""
+    """A checkbox with the colour of its arm on the left."""
     box = ipywidgets.Checkbox(True, description=name, indent=False)
     box.layout.width = "auto"
     box.layout.margin = "0 14px 2px 0"

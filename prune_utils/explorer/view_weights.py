@@ -1,4 +1,4 @@
-"""Explorer section: the weights of a matrix that a sparsity prunes, ranked per matrix and over all matrices."""
+"""Explorer section: the weights of a matrix pruned at a given sparsity, ranked per matrix and over all matrices."""
 
 from functools import cache
 

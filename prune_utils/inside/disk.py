@@ -24,7 +24,7 @@ def sizes_frame(study: Study, seeds: list[int] | None = None) -> pd.DataFrame:
             dense, sparse = folder / WEIGHTS, paths.sparse(study.study, sparsity, seed)
             save_sparse(folder, sparse)
             if not identical(load_sparse(sparse), load_file(dense)):
-                raise ParamsError(f"{sparse} does not give back what is in {dense}")
+                raise ParamsError(f"{sparse} does not reproduce {dense} bit for bit")
             sizes = {"dense_bytes": dense.stat().st_size, "sparse_bytes": sparse.stat().st_size, "format": FORMAT}
             files = {f"{kind}_file": str(f.relative_to(results)) for kind, f in (("dense", dense), ("sparse", sparse))}
             rows.append({"seed": seed, "sparsity": sparsity, **sizes, **files})

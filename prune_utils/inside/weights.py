@@ -13,7 +13,7 @@ RANGE = 4  # histograms span this many standard deviations of the widest matrix 
 
 def checkpoint(study: Study, sparsity: float, seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The prunable matrices of a gradual run and their masks, both by name."""
-    # here and not above: the names and histograms of this file need no transformers, nor the seconds it takes
+    # imported here because transformers takes seconds, and the other functions do not need it
     from prune_utils.pruning.checkpoints import load_checkpoint
     from prune_utils.pruning.matrices import prunable_matrices
     from prune_utils.training.modeling import MaskedBert

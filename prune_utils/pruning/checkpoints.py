@@ -24,14 +24,14 @@ def save_checkpoint(
     tokenizer: PreTrainedTokenizerBase,
     method: str = "gradual",
 ) -> float:
-    """Save a model with its masks and return the realised sparsity, measured on the files read back.
+    """Save a model with its masks and return the realised sparsity, measured after reading the files back.
 
     Raises SparsityMismatch, and leaves no folder, if the zeros on disk differ from the masks, or the masks from
     what `method` prunes at the `target` sparsity.
     """
     masks = {name: mask.cpu() for name, mask in masks.items()}
     with torch.no_grad():
-        # a negative weight times its mask is -0.0; adding 0.0 turns that into +0.0
+        # a negative weight times a zero mask is -0.0; adding 0.0 turns that into +0.0
         torch._foreach_add_([p.data for p in prunable_matrices(model).values()], 0.0)
     with whole_folder(folder) as unfinished:
         model.save_pretrained(unfinished)

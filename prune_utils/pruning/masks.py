@@ -38,7 +38,7 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
         return torch.ones_like(weight, dtype=torch.bool)
     threshold = magnitude.kthvalue(count).values
     keep = magnitude > threshold
-    # all weights below the threshold are pruned; the rest of the count comes from those at it, in index order
+    # all weights below the threshold are pruned, then those equal to it in index order, until the count is reached
     ties = (magnitude == threshold).nonzero().squeeze(1)
     missing = count - (magnitude < threshold).sum()
     keep[ties[missing:]] = True

@@ -13,7 +13,7 @@ def prunable_matrices(model: PreTrainedModel) -> dict[str, nn.Parameter]:
 
     These are the weights of all linear layers of the encoder (query, key, value, attention output, intermediate,
     output, pooler) and the word embeddings, including an MLM decoder tied to them: 74 matrices and 108,965,376
-    weights in BERT-Base. Biases, LayerNorm, position and token-type embeddings and heads are never pruned.
+    weights in BERT-Base. Biases, LayerNorm, position and token-type embeddings and output heads are never pruned.
     Raises ValueError if the decoder is not tied, because pruning the embeddings would then not prune it.
     """
     encoder = model.base_model

@@ -15,7 +15,7 @@ class Movement:
     """Sort-order movement of all weights of a model, each as a fraction of the size of its matrix.
 
     `mean` and (population) `std` are those of paper Table 2. `by_starting_rank` is the mean in each bin of
-    starting rank, smallest magnitudes first, NaN in an empty bin; the axis of paper Fig. 6 (the authors' code
+    starting rank, smallest magnitudes first, NaN in an empty bin, as in paper Fig. 6 (but the authors' code
     bins by the rank after fine-tuning).
     """
 

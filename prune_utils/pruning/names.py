@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 ENCODER = "bert."  # prefix of the encoder's weights in a model with a head; names of masks omit it
 WORDS = "embeddings.word_embeddings.weight"
-ATTENTION = ".attention."  # in the names of the four matrices of a layer that consist of heads
-OUTPUT = ".attention.output."  # in the one of them whose columns belong to heads; of the others, the rows do
+ATTENTION = ".attention."  # in the names of a layer's four attention matrices, which heads divide
+OUTPUT = ".attention.output."  # in the name of the one whose columns heads divide; in the others, heads divide rows
 PARTS = ("self.query", "self.key", "self.value", "output.dense")  # the matrices of a layer's attention
 KINDS = {
     "attention.self.query": "query",

@@ -31,7 +31,7 @@ def save_sparse(folder: Path, path: Path) -> None:
 
 
 def write_sparse(weights: dict[str, Tensor], masks: dict[str, Tensor], path: Path) -> None:
-    """Write tensors to a sparse file; see `save_sparse`. `masks` covers some of them; other masks are ignored.
+    """Write tensors to a sparse file; see `save_sparse`. `masks` may cover only some; others are ignored.
 
     A pruned weight with any value but +0.0 (such as -0.0) is kept as well, so that every bit can be restored.
     """
@@ -53,7 +53,7 @@ def _parts(weight: Tensor, mask: Tensor) -> dict[str, Tensor]:
 
 
 def load_sparse(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a sparse file by name, bit for bit. Raises ParamsError if the file has another format."""
+    """Read the tensors of a sparse file by name, bit for bit. Raises ParamsError if the file is not valid."""
     metadata, tensors = _opened(_whole, path)
     if metadata.get("format") != FORMAT:
         raise ParamsError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}")

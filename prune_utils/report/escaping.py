@@ -1,4 +1,4 @@
-"""Escape strings of users (labels, tokens, texts, paths), so that they are shown literally everywhere."""
+"""Escape user strings (labels, tokens, texts, paths), so that they are shown literally everywhere."""
 
 import html
 import re
@@ -9,9 +9,9 @@ MATH = "$\\"  # MathJax reads the finished page, after references are resolved, 
 
 
 def markdown(text: str) -> str:
-    """Escape a text for Markdown, including table cells and link names. Line breaks become blanks.
+    """Escape a text for Markdown, including table cells and link names. Line breaks become spaces.
 
-    No part of it is markup, HTML, a link or a formula, in JupyterLab and in nbconvert's pages.
+    Neither JupyterLab nor nbconvert reads any part of it as markup, HTML, a link or a formula.
     """
     return SPECIAL.sub(_reference, " ".join(text.split()))
 
@@ -27,5 +27,5 @@ def in_html(value: object) -> str:
 
 
 def no_formula(page: str) -> str:
-    """Wrap the delimiters of formulas in HTML, which must have none in its attributes."""
+    """Wrap formula delimiters in spans. HTML attributes must not contain any."""
     return page.replace("\\", "<span>\\</span>").replace("$", "<span>$</span>")

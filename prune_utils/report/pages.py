@@ -1,4 +1,4 @@
-"""An executed notebook as a page that opens from disk: no script, no external resource, light and dark."""
+"""Convert an executed notebook to a page that opens from disk: no scripts or external resources, light and dark."""
 
 import html
 import re
@@ -12,7 +12,7 @@ from nbconvert import HTMLExporter
 from prune_utils.report.style import GREY, INK, PAPER, REGIME_SHADES
 
 HERE = Path(__file__).parent
-# what Markdown, frames and highlighted code consist of; other tags of an output are removed, and their text stays
+# tags used by Markdown, frames and highlighted code; other tags of an output are removed, but their text is kept
 TAGS = {"a", "abbr", "b", "blockquote", "code", "em", "i", "li", "ol", "strong", "ul", "del", "sub", "sup"}
 TAGS |= {"table", "thead", "tbody", "tr", "th", "td", "caption", "p", "br", "hr", "pre", "div", "span", "small"}
 TAGS |= {f"h{level}" for level in range(1, 7)}
@@ -28,7 +28,7 @@ THEMED = {
 # tags of cells that a page omits: parameters repeat the params file, and some text is for readers of the notebook
 OMITTED = {"parameters", "injected-parameters", "notebook-only"}
 PROGRESS = "<progress"  # a progress bar
-READABLE = 0.6  # smallest readable share of the size of a figure
+READABLE = 0.6  # smallest scale at which a figure is readable
 
 
 def page(notebook: Path, title: str, trail: list[tuple[str, str]] = (), appendix: str = "") -> tuple[str, dict]:
@@ -72,7 +72,7 @@ def _files(content: nbformat.NotebookNode, folder: str) -> dict[str, str]:
 
 
 def harmless(text: str) -> str:
-    """Remove everything that acts from HTML: scripts, event handlers, styles other than alignment, unknown tags."""
+    """Remove active content from HTML: scripts, event handlers, styles other than alignment, unknown tags."""
     text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)  # pandas writes one before each frame
     styles = {"text-align"}
     return nh3.clean(text, TAGS, set(), ATTRIBUTES, link_rel=None, filter_style_properties=styles)

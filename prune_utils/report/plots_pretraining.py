@@ -15,7 +15,7 @@ STEP = "optimiser step"
 
 
 def schedule(schedules: list[Schedule], steps: int) -> Drawn:
-    """The scheduled sparsity (percent) by step, one line per target; data at 400 steps at most."""
+    """The scheduled sparsity (percent) by step, one line per target, sampled at regular steps."""
     at = range(0, steps + 1, max(1, steps // 400))
     scheduled = {percent(plan.target_sparsity): [100 * plan.sparsity(t) for t in at] for plan in schedules}
     frame = pd.DataFrame(scheduled, index=pd.Index(at, name=STEP))
@@ -54,7 +54,7 @@ def matrix_sparsity(masks: dict[str, Tensor], target: float) -> Drawn:
 
 
 def pretraining_loss(runs: pd.DataFrame, borders: Regimes | None = None) -> Drawn:
-    """Held-out pre-training loss by sparsity, one line per method, all from the 0 % run."""
+    """Held-out pre-training loss by sparsity, one line per method, all starting at the 0 % run."""
     figure, axes = panel()
     pruned = runs[runs.method != "dense"]
     start = pruned[(pruned.method == "gradual") & (pruned.target_sparsity == 0)]

@@ -79,7 +79,7 @@ def movement_by_rank(ranks: pd.DataFrame) -> Drawn:
 
 
 def mask_difference(differences: pd.DataFrame) -> Drawn:
-    """Mask differences by sparsity: after fine-tuning against pre-training, and against before fine-tuning.
+    """Mask differences by sparsity: masks after fine-tuning against those of pre-training and before fine-tuning.
 
     Paper Fig. 3, left.
     """

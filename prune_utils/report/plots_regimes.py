@@ -109,7 +109,7 @@ def by_task(cells: pd.DataFrame, value: str = "dev_accuracy") -> Drawn:
 
 
 def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
-    """Information-deletion accuracy over pre-training loss, one least-squares line per task (paper Fig. 2, left)."""
+    """Information-deletion accuracy against pre-training loss, one least-squares line per task (paper Fig. 2, left)."""
     arms = cells.arm.isin(["dense", "information_deletion"])
     chosen = cells[cells.selected & arms & cells.task.isin(fits.task)].dropna(subset="pretrain_loss")
     chosen = chosen[[*COORDINATES, "pretrain_loss", "dev_accuracy"]]
@@ -127,11 +127,11 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
     axes.legend()
     slopes = ", ".join(f"{fit.task} {fit.slope:+.1f}" for fit in fits.itertuples())
     text = "*Each dot is one seed at one sparsity; lines are least-squares fits.*"
-    return Drawn(figure, "bit_of_bert", f"Dev accuracy over pre-training loss, points per nat: {slopes}", chosen, text)
+    return Drawn(figure, "bit_of_bert", f"Dev accuracy by pre-training loss, points per nat: {slopes}", chosen, text)
 
 
 def beside(both: pd.DataFrame) -> Drawn:
-    """Dev accuracies of a study over those of the paper, for the cells that both have; dotted: equality."""
+    """Dev accuracies of a study against those of the paper, for the cells that both have; dotted: equality."""
     figure, axes = panel()
     for arm, (colour, marker, label) in {**STYLE, "dense": (INK, "D", "dense")}.items():
         group = both[both.arm == arm]
@@ -141,7 +141,7 @@ def beside(both: pd.DataFrame) -> Drawn:
     axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="dev accuracy in the paper (%)", ylabel="dev accuracy here (%)")
     axes.legend()
-    alt = f"{len(both)} dev accuracies of this study over those of the paper, percent"
+    alt = f"{len(both)} dev accuracies of this study against those of the paper, percent"
     return Drawn(figure, "beside", alt, both)
 
 

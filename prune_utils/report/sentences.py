@@ -62,7 +62,7 @@ def _transfer(cells: pd.DataFrame) -> list[str]:
 def _covered(regimes: Regimes) -> str:
     if not regimes.covers:
         return "Nothing was repeated, so no border has an interval."
-    missing = "" if "seeds" in regimes.covers else ", but not over seeds: there is only one, which decides no claim"
+    missing = "" if "seeds" in regimes.covers else ", but not over seeds: with only one, no claim is decided"
     return f"Intervals cover {LEVEL:.0%} of the draws over {' and '.join(regimes.covers)}{missing}."
 
 

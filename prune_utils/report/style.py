@@ -39,7 +39,7 @@ DRAWN = {
     "figure.dpi": 120,
     "figure.facecolor": PAPER,
     "axes.facecolor": "none",
-    **dict.fromkeys(["axes.titlesize", "axes.labelsize"], 12),  # at a journal's column of 3.3 inches, 7 points
+    **dict.fromkeys(["axes.titlesize", "axes.labelsize"], 12),  # 7 points when scaled to a journal column of 3.3 inches
     **dict.fromkeys(["xtick.labelsize", "ytick.labelsize"], 11),
     **dict.fromkeys(["legend.fontsize", "legend.title_fontsize"], 10),
     "legend.frameon": False,
@@ -70,7 +70,7 @@ def shades(count: int) -> list:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure with what belongs to it: the name of its files, alternative text, data and a caption in Markdown."""
+    """A figure with its file name, alternative text, data and caption in Markdown."""
 
     figure: Figure
     name: str
@@ -113,7 +113,7 @@ def svg(figure: Figure) -> str:
 
 
 def image(figure: Figure, alt: str) -> str:
-    """The figure as an HTML image with alternative text, for a widget. Its strings cannot act on the page."""
+    """The figure as an HTML image with alternative text, for a widget. Its strings cannot inject markup or scripts."""
     return f'<img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{base64.b64encode(_saved(figure, "svg")).decode()}">'
 
 

@@ -46,8 +46,8 @@ def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 def stages(
     study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame, first: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Trainings and their time by stage: planned and finished, estimated and measured seconds, and hours of a core or
-    of the device. Estimates are those of `make plan`, if it was run. `first`: the frame of fine-tuning first."""
+    """Trainings and their time by stage: planned and finished, estimated and measured seconds, and core-hours or
+    device-hours. Estimates are those of `make plan`, if it was run. `first`: the frame of fine-tuning first."""
     table = estimate_against_truth(study, cells, runs).dropna(axis=1, how="all")
     if table.empty:
         return table
@@ -80,9 +80,9 @@ def selection(study: Study | Replay, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def estimate_against_truth(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per stage: planned and finished trainings, estimated and measured seconds of one job after another.
+    """One row per stage: planned and finished trainings, estimated and measured seconds of jobs run one after another.
 
-    Estimates are missing (NaN) without a plan. No rows if the frames record no times, as those of a table.
+    Estimates are missing (NaN) without a plan. No rows if the frames record no times, as for a table of results.
     """
     if "seconds" not in cells:
         return pd.DataFrame(columns=["planned", "finished", "estimated seconds", "measured seconds"])

@@ -1,4 +1,4 @@
-"""Files that are complete or absent, and folders that one process holds at a time."""
+"""Atomic writes of files and folders, and locks on folders."""
 
 import contextlib
 import errno
@@ -86,23 +86,23 @@ def read_json(path: Path) -> dict:
 
 @contextlib.contextmanager
 def alone(folder: Path, wait: bool = True) -> Iterator[int]:
-    """Hold `folder` for this process. The operating system releases the lock when the process ends, however it ends.
+    """Lock `folder` for this process. The operating system releases the lock when the process ends, however it ends.
 
-    Yields the file descriptor of the lock; a child process that inherits it holds the folder too. Waits for another
-    holder, or raises BlockingIOError at once if `wait` is False.
+    Yields the file descriptor of the lock; a child process that inherits it holds the lock too. If another process
+    holds the lock, waits for it, or raises BlockingIOError if `wait` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(0 if wait else 0.1)  # `held` takes the lock for an instant
+            time.sleep(0 if wait else 0.1)  # `held` takes the lock briefly
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield file.fileno()
 
 
 def held(folder: Path) -> bool:
-    """Whether a process holds `folder`. Takes a shared lock for an instant."""
+    """Whether a process holds the lock of `folder`. Takes a shared lock briefly."""
     try:
         with open(folder / LOCK) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -113,11 +113,21 @@ def held(folder: Path) -> bool:
     return False
 
 
-def once(made: Path, make: Callable[[], Any], read: Callable[[Path], T], lock: Path | None = None) -> T:
-    """Read `made`; if it is missing, call `make` first, which must create it, while holding a folder.
+def holders(folder: Path) -> list[int]:
+    """Ids of the processes on this machine that hold `folder`; empty where the system does not list open files."""
+    lock, found = str((folder / LOCK).resolve()), []
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # the process has ended, or belongs to somebody else
+            if os.readlink(link) == lock:
+                found.append(int(link.parts[2]))
+    return sorted(set(found))
 
-    The folder is `lock`, by default the parent of `made`. Several processes may ask for the same result: one makes
-    it, the others wait and read it.
+
+def once(made: Path, make: Callable[[], Any], read: Callable[[Path], T], lock: Path | None = None) -> T:
+    """Read `made`; if it is missing, first lock a folder and call `make`, which must create it.
+
+    The locked folder is `lock`, by default the parent of `made`. If several processes ask for the same result, one
+    makes it and the others wait.
     """
     if not made.exists():
         with alone(lock or made.parent):

@@ -14,7 +14,7 @@ VALUES = ("replace",)  # mappings that are replaced as a whole, not merged key b
 
 
 def merge(base: dict, changes: dict) -> dict:
-    """Merge `changes` into `base`, section by section; a section with another `source` is replaced as a whole."""
+    """Merge `changes` into `base`, section by section; a section whose `source` differs is replaced as a whole."""
     merged = dict(base)
     for key, value in changes.items():
         old = base.get(key)
@@ -27,7 +27,7 @@ def merge(base: dict, changes: dict) -> dict:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a params file without what it extends. Raises ParamsError if it is missing or not a mapping."""
+    """Read a params file without resolving `extends`. Raises ParamsError if it is missing or not a mapping."""
     if not path.is_file():
         raise ParamsError(
             f"params file {path} does not exist; available: " + ", ".join(sorted(p.name for p in PARAMS.glob("*.yaml")))
@@ -39,7 +39,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def extended(content: dict[str, Any], folder: Path = PARAMS, seen: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Fill in the params file that `content` extends, recursively."""
+    """Merge `content` into the params file that it extends, recursively."""
     content = dict(content)
     name = content.pop("extends", None)
     if not name:
@@ -63,7 +63,7 @@ def validated(content: dict[str, Any]) -> Study | Replay:
 def complete(name: Path | str) -> dict[str, Any]:
     """The complete params of a file, given by its path or by its name under params/.
 
-    A study has the name of its file; the recorded params of a study have the name of their folder.
+    A study must have the name of its file, or recorded params the name of their folder.
     """
     path = Path(name)
     if path.suffix != ".yaml":
@@ -71,7 +71,7 @@ def complete(name: Path | str) -> dict[str, Any]:
     content = extended(read_yaml(path), path.parent)
     own = path.resolve().parent.name if path.name == RECORDED else path.stem
     if content.setdefault("study", own) != own:
-        raise ParamsError(f"study is {content['study']!r} in {path}; a study must be named as its file: {own!r}")
+        raise ParamsError(f"study is {content['study']!r} in {path}; a study must be named after its file: {own!r}")
     return content
 
 

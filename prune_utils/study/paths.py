@@ -23,11 +23,11 @@ WEIGHTS = "model.safetensors"  # transformers' name of the weights in it
 PREDICTIONS = "dev_predictions.npy"  # predicted label of every dev example, in the order of the file
 PLAN = "plan.json"  # estimated cost of a study
 SITTING = "sitting.json"  # when and where a study was last started
-LOG = "run.log"  # output of Snakemake and the notebooks since then
+LOG = "run.log"  # stderr of Snakemake and the notebooks since then
 RESULT = "result.json"  # numbers of a finished training; written last, so its presence means that the training is done
 CELLS, RUNS, CLAIMS = "cells.csv", "pretraining.csv", "claims.csv"  # frames of a study
-INPUTS = "inputs.csv"  # what was told of its inputs before the first training
-REGIMES = "regimes.json"  # its borders; the analysis writes them last
+INPUTS = "inputs.csv"  # facts about its inputs, recorded before the first training
+REGIMES = "regimes.json"  # borders of its regimes; written last by the analysis
 INSIDE = ("similarity", "heads", "weights", "sizes", "histograms", "words")  # frames of the notebook on the encoder
 PRUNABILITY = ("movement", "movement_by_rank", "mask_difference", "fine_tune_first")  # frames of fine-tuning first
 

@@ -81,7 +81,7 @@ class Pretraining(_Optimiser):
 
 
 class EpochsFrom(Section):
-    sparsity: Sparsity  # the first to which `epochs` apply
+    sparsity: Sparsity  # lowest sparsity at which `epochs` applies
     epochs: Count
 
 
@@ -101,7 +101,7 @@ class Epochs(Section):
     def _from_zero(cls, stages: list[EpochsFrom]):
         starts = [stage.sparsity for stage in stages]
         if not starts or starts != sorted(set(starts)) or starts[0] != 0:
-            raise ValueError(f"epochs start at sparsities {starts}; allowed is a rising list from 0.0")
+            raise ValueError(f"epochs start at sparsities {starts}; allowed is an increasing list from 0.0")
         return stages
 
     def of(self, arm: str, sparsity: float) -> int:
@@ -119,7 +119,7 @@ class Prunability(Section):
     @classmethod
     def _rising(cls, epochs: list[int]):
         if epochs != sorted(set(epochs)):
-            raise ValueError(f"epochs are {epochs}; allowed is a rising list of whole numbers from 0 up")
+            raise ValueError(f"epochs are {epochs}; allowed is an increasing list of whole numbers from 0 up")
         return epochs
 
 

@@ -1,4 +1,4 @@
-"""The record of a study: its params beside its results, what may change in them, and its frames."""
+"""Recorded params of a study, which of them may change between runs, and reading and writing of its frames."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +13,7 @@ from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import Fact, ParamsError
 
 ABSENT = "–"
-# sections that may change between two runs of a study: results lie in folders that name their coordinates
+# sections that may change between runs of a study, since the path of a result names its coordinates
 FREE = ("machine", "analysis", "grid", "tasks", "prunability", "inputs")
 TEXT = (
     "task",
@@ -66,15 +66,15 @@ def _text(value) -> str:
 
 
 def recorded(study: str) -> dict:
-    """The params that a study was last started with; empty if it never was."""
+    """The params that a study was last started with; empty if it was never started."""
     path = paths.results(study) / paths.RECORDED
     return read_yaml(path) if path.exists() else {}
 
 
 def record(study: Study | Replay, facts: list[Fact] | None = None) -> None:
-    """Write the resolved params beside the results, and `facts`, what was told of the inputs.
+    """Write the resolved params beside the results, and `facts` about the inputs.
 
-    Equal params are not written again: Snakemake compares the time of the file.
+    Identical params are not rewritten, since Snakemake compares modification times.
     """
     if facts is not None:
         write_csv(pd.DataFrame(facts, columns=[field.name for field in fields(Fact)]), study, paths.INPUTS)
@@ -87,8 +87,8 @@ def check_same(study: Study | Replay, folder: Path) -> None:
     """Raise ParamsError if the results in `folder` were made with other params; names each key and both values."""
     if different := differences(study, folder):
         raise ParamsError(
-            f"{paths.shown(folder)} was made with other params: {'; '.join(different)}. Give the changed study a name "
-            "(a params file) of its own, or delete that folder"
+            f"{paths.shown(folder)} was made with different params: {'; '.join(different)}. Give the changed study "
+            "its own name (a new params file), or delete that folder"
         )
 
 
@@ -104,7 +104,7 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
     if ("table" in old) != ("table" in new):
         return ["existing results come from a table, and this study trains models, or vice versa"]
     if "table" in new:
-        return []  # an analysis alone is repeated in seconds
+        return []  # the analysis alone reruns in seconds
     new_tasks = {task["name"]: task for task in new["tasks"]}
     different = [key for key in new if key not in FREE for key in _different(old.get(key), new[key], key)]
     different += _different(old["machine"]["precision"], new["machine"]["precision"], "machine.precision")
@@ -130,7 +130,7 @@ def write_csv(frame: pd.DataFrame, study: Study | Replay, name: str | Path) -> P
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a frame that `write_csv` wrote: the same floats to the last bit, names as text, empty fields as missing."""
+    """Read a frame that `write_csv` wrote: floats are exact, names are text, empty fields are missing values."""
     text = dict.fromkeys(TEXT, str)
     # the Python engine converts floats exactly in every version of pandas
     return pd.read_csv(path, engine="python", keep_default_na=False, na_values=[""], dtype=text)

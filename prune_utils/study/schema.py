@@ -1,4 +1,4 @@
-"""Schema of a study: every key that a params file may hold, and what each arm and method is called."""
+"""Schema of a study: every key that a params file may hold, and the names of arms and methods."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -14,8 +14,8 @@ PRUNED_ARMS = ARMS[2:]
 METHODS = ("dense", "gradual", "random", *CONTROLS)  # how the masks of a pre-trained checkpoint were chosen
 RAMPED = ("gradual", "global")  # methods that follow the cubic schedule; the others prune before the first step
 EMBEDDED = (
-    "The text is the package's own small English, **built to show the effect**: its tasks need what pre-training on it "
-    "teaches. These results show how the analysis works; only real text tests the claims."
+    "The text is the package's small synthetic English, **built to show the effect**: its tasks need what pre-training "
+    "teaches. These results demonstrate the analysis; only real text tests the claims."
 )
 # digests of local inputs and revisions of hub inputs, by key; written by the program, see data.inputs
 Inputs = dict[str, str]
@@ -40,10 +40,10 @@ class Grid(Section):
     @classmethod
     def _whole_percents(cls, sparsities: list[float]):
         if sparsities != sorted(set(sparsities)) or sparsities[0] != 0:
-            raise ValueError(f"sparsities are {sparsities}; allowed is a rising list that starts with 0.0")
+            raise ValueError(f"sparsities are {sparsities}; allowed is an increasing list that starts with 0.0")
         odd = [s for s in sparsities if abs(round(100 * s) - 100 * s) > 1e-9]
         if odd:
-            raise ValueError(f"sparsities {odd} are not whole percents; results are stored in folders named by percent")
+            raise ValueError(f"sparsities {odd} are not multiples of 0.01; result folders are named by percent")
         return sparsities
 
 
@@ -55,7 +55,7 @@ class Analysis(Section):
 
 
 class Machine(Section):
-    """How a study is run, as opposed to what it computes; may change between two runs of a study."""
+    """How a study is run, not what it computes; all but `precision` may change between runs of a study."""
 
     jobs: Count  # notebooks that run at the same time
     threads: Count  # per notebook
@@ -82,7 +82,7 @@ class _NoGrid:
 
 
 class Replay(Section):
-    """A study that analyses a table of results. It has no tasks and an empty grid, so nothing of it is trained."""
+    """A study that analyses a table of results. It has no tasks and an empty grid, so it trains nothing."""
 
     study: StudyName
     table: Table
@@ -134,16 +134,16 @@ class Study(Section):
     def _tasks_fit(self):
         names = [task.name for task in self.tasks]
         if len(set(names)) < len(names):
-            raise ValueError(f"tasks are {names}; each name may occur once")
+            raise ValueError(f"tasks are {names}; each name may occur only once")
         if self.corpus.source != "embedded" and any(task.source == "embedded" for task in self.tasks):
-            raise ValueError("an embedded task needs the embedded corpus, whose words it is written in")
+            raise ValueError("an embedded task needs the embedded corpus, since it uses the same words")
         return self
 
     @model_validator(mode="after")
     def _prunability_is_on_the_grid(self):
         allowed, sparsity = self.grid.sparsities[1:], self.prunability.sparsity
         if sparsity not in allowed:
-            raise ValueError(f"prunability.sparsity is {sparsity}; allowed is one of the grid's above 0: {allowed}")
+            raise ValueError(f"prunability.sparsity is {sparsity}; allowed are the grid's values above 0: {allowed}")
         return self
 
     @property
@@ -161,7 +161,7 @@ class Study(Section):
         return getattr(self.corpus, "vocabulary", None) or self.model.pretrained
 
     def task(self, name: str) -> Task:
-        """The task of a name. Raises ParamsError with the names of the study's tasks."""
+        """Return the task with this name. Raises ParamsError with the names of the study's tasks."""
         named = {task.name: task for task in self.tasks}
         if name not in named:
             raise ParamsError(f"task is {name!r}; allowed in study '{self.study}': {', '.join(named)}")

@@ -18,7 +18,7 @@ class ParamsError(ValueError):
 
 @dataclass(frozen=True)
 class Fact:
-    """What the plan and the report tell about an input; `odd` marks what deserves a second look."""
+    """A fact about an input, shown by the plan and the report; `odd` marks values worth checking."""
 
     about: str  # key of the input in the params, such as "corpus.files" or "tasks.CoLA"
     what: str  # such as "share of [UNK]"

@@ -9,9 +9,9 @@ from prune_utils.study.section import Count, Length, Section
 
 
 def task_name(name: str) -> str:
-    """Return the name of a task. Raises ValueError unless it can name folders, pages and lines of figures."""
+    """Return the name of a task. Raises ValueError if it cannot name folders, pages and figure lines."""
     if not re.fullmatch(r"[^\W_]([\w .+-]*[\w.+-])?", name) or len(name) > 100:
-        allowed = "1 to 100 letters, digits, blanks and the characters _ . + -, with a letter or digit first"
+        allowed = "1 to 100 letters, digits, spaces and the characters _ . + -, starting with a letter or digit"
         raise ValueError(f"name is {name!r}; allowed are {allowed}")
     return name
 
@@ -20,7 +20,7 @@ TaskName = Annotated[str, AfterValidator(task_name)]
 
 
 class EmbeddedCorpus(Section):
-    """The package's own small English."""
+    """The package's small synthetic English."""
 
     source: Literal["embedded"]
     documents: Count
@@ -35,8 +35,8 @@ class LocalCorpus(Section):
     files: Annotated[list[str], Field(min_length=1)]
     held_out_files: Annotated[list[str], Field(min_length=1)]
     vocabulary: str | None = None  # vocab.txt, tokenizer.json, folder or hub name; default: the model's own
-    lowercase: bool | None = None  # for a vocab.txt; default: as its tokens are
-    replace: dict[str, str] = {}  # strings of the files' own tokenisation, and their replacements
+    lowercase: bool | None = None  # for a vocab.txt; default: true if its tokens are lower-case
+    replace: dict[str, str] = {}  # strings to replace, such as tokenisation marks, and their replacements
     max_length: Length
 
 

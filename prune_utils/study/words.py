@@ -1,8 +1,8 @@
-"""Words for numbers, the same in every message, table and figure: percents, points and plurals."""
+"""Format numbers alike in every message, table and figure: percentages, points and plurals."""
 
 from collections.abc import Iterable
 
-# environment: progress bars of loaded files would bury every other message; read when transformers is imported
+# environment variables read when transformers is imported: its progress bars would bury all other messages
 QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -12,12 +12,12 @@ POINTS = 100  # percentage points per unit of accuracy
 
 
 def percent(share: float) -> str:
-    """Format a share of 1 in whole percents: 0.3 becomes "30 %"."""
+    """Format a fraction as a whole percentage: 0.3 becomes "30 %"."""
     return f"{100 * share:.0f} %"
 
 
 def percents(shares: Iterable[float]) -> str:
-    """Format several shares with one percent sign: "30, 50 %"."""
+    """Format several fractions with one percent sign: "30, 50 %"."""
     return ", ".join(f"{100 * share:.0f}" for share in shares) + " %"
 
 

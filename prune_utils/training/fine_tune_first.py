@@ -31,8 +31,8 @@ def fine_tune_first(study: Study, cell: Delayed) -> dict:
     """Return the result of a model that is fine-tuned first; train it unless it is finished.
 
     The dense model is fine-tuned for `cell.epochs` (0: not at all), pruned in one shot, and trained further as in the
-    `downstream` arm. For as many epochs as the `dense` arm has, the model of that arm is reused; for other counts one
-    is trained, with a linear decay of its own as in the paper. Dev predictions lie beside the result.
+    `downstream` arm. The model of the `dense` arm is reused if its number of epochs matches; otherwise one is
+    trained with its own linear decay, as in the paper. Dev predictions are saved next to the result.
     """
     folder = cell.folder(study.study)
     result = once(folder / paths.RESULT, lambda: write_json(folder / paths.RESULT, _trained(study, cell)), read_json)

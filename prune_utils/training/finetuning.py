@@ -52,8 +52,8 @@ def finetune_all(study: Study, cells: list[Cell]) -> list[dict]:
 def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
     """The classifier that a cell starts from, its masks, and its measured sparsity.
 
-    All arms of a seed descend from one dense model: `dense` starts from its 0 % run, `downstream` from the `dense`
-    cell, the others from the runs that were pruned from it. `scratch` has the same shape and random weights.
+    All arms of a seed but `scratch` descend from one burn-in: `dense` starts from the gradual run at 0 %, `downstream`
+    from the `dense` cell, the others from pruned runs. `scratch` has the same shape and random weights.
     """
     if cell.arm == "scratch":
         config = new_configuration(study, tokenizer_of(study))
@@ -79,7 +79,7 @@ def fine_tuned(study: Study, dense: Cell) -> PreTrainedModel:
 
 
 def _coordinates(cell: Cell) -> dict:
-    """What every result of a cell starts with. With no accuracy it is a hole: the cell's dense model diverged."""
+    """Fields common to every result of a cell. If its dense model diverged, only `dev_accuracy`, None, is added."""
     return {
         "arm": cell.arm,
         "method": cell.method,

@@ -80,7 +80,7 @@ def new_configuration(study: Study, tokenizer: PreTrainedTokenizerBase) -> BertC
             raise ParamsError(f"model.pretrained is {shape.pretrained!r}, of type {kind!r}; allowed is type 'bert'")
         if len(tokenizer) > configuration.vocab_size:
             raise ParamsError(
-                f"corpus.vocabulary has {len(tokenizer)} words, and {shape.pretrained!r} knows {configuration.vocab_size}"
+                f"corpus.vocabulary has {len(tokenizer)} tokens, {shape.pretrained!r} only {configuration.vocab_size}"
             )
         return configuration
     return BertConfig(

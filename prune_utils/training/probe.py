@@ -1,4 +1,4 @@
-"""Measure a few training steps of a study on random tokens, to estimate how long the whole study takes here."""
+"""Measure a few training steps of a study on random tokens, to estimate how long the whole study takes."""
 
 import tempfile
 import time
@@ -22,7 +22,7 @@ from prune_utils.training.modeling import MaskedBert
 from prune_utils.training.sizes import shape
 from prune_utils.training.trainer import predict, train
 
-SECONDS, LEAST, MOST = 1.0, 2, 40  # stop after SECONDS and LEAST steps, or after MOST steps
+SECONDS, LEAST, MOST = 1.0, 2, 40  # stop after SECONDS but at least LEAST steps, or after MOST steps
 FIRST = 1  # steps that are not timed: caches are cold and buffers are allocated
 LIMIT = {
     "cpu": 1e11,
@@ -33,8 +33,8 @@ PADDING = SimpleNamespace(pad_token_id=0)
 
 @dataclass(frozen=True)
 class Pace:
-    """Measured seconds: `start`, of a training before its first step; `pair`, of a pre-training step; `step`, of
-    fine-tuning steps at some lengths in tokens; and the FLOP a second of evaluation."""
+    """Measured seconds: `start`, before the first step of a training; `pair`, per pre-training step; `step`, per
+    fine-tuning step, by length in tokens. `evaluation`: FLOP per second of evaluation."""
 
     start: float
     pair: float
@@ -118,7 +118,7 @@ def _timed(model: PreTrainedModel, data: Dataset, batch: int, machine: Machine) 
     clock = _Clock(model)
     shape = {"steps": MOST + FIRST + 1, "batch_size": batch, "learning_rate": 1e-5}
     optimisation = Optimisation(**shape, weight_decay=0.01, warmup_share=0.0, max_grad_norm=1.0)
-    # no checkpoints: in so short a training they would dominate
+    # no checkpoints: they would dominate such a short training
     quiet = machine.model_copy(update={"save_steps": 10**9})
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()

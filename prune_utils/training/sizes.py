@@ -96,7 +96,7 @@ def pairs_wanted(study: Study) -> int:
 
 
 def pairs_bytes(study: Study) -> int:
-    """Upper bound on the bytes of the sentence pairs, twice, since they are cached while they are written."""
+    """Upper bound on the bytes of the sentence pairs, doubled for the cache that exists during writing."""
     return 2 * pairs_wanted(study) * study.corpus.max_length * 3 * 4  # three columns of int32
 
 
@@ -108,7 +108,7 @@ def free_bytes(study: Study) -> int:
     return shutil.disk_usage(folder).free
 
 
-TRAINING = 3  # forward pass, and two products per forward one in the backward pass
+TRAINING = 3  # FLOP of a training step per FLOP of its forward pass; the backward pass takes two
 
 
 def forward(shape: Shape, tokens: float, predicted: float = 0) -> float:
@@ -135,19 +135,19 @@ ACCELERATORS = {
     "H200": Accelerator(790e12, "a large bf16 product, measured on one H200"),
     "A100": Accelerator(312e12, "NVIDIA's data sheet, dense bf16"),
 }
-ACHIEVED = 0.4  # share of this rate that training reaches (assumed)
-# launching the kernels of a step takes this long in eager PyTorch, in seconds per step and per layer (assumed); jobs
-# in parallel launch in parallel
+ACHIEVED = 0.4  # share of `product` that training reaches (assumed)
+# time to launch the kernels of a step in eager PyTorch, in seconds per step and per layer of a step (assumed);
+# parallel jobs launch kernels in parallel
 STEP, LAYER = 5e-3, 1e-3
 
 
 def accelerator(name: str) -> Accelerator:
-    """The accelerator of a name. Raises ParamsError with the known names."""
+    """The accelerator with this name. Raises ParamsError with the known names."""
     if name not in ACCELERATORS:
         raise ParamsError(f"accelerator is {name!r}; allowed: {', '.join(ACCELERATORS)}")
     return ACCELERATORS[name]
 
 
 def launching(shape: Shape) -> float:
-    """The least seconds per training step on an accelerator."""
+    """Lower bound on the seconds per training step on an accelerator."""
     return STEP + LAYER * shape.layers

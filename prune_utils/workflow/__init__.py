@@ -2,5 +2,5 @@
 
 `launch.run` runs everything that is not done, `plan.show` estimates the cost, `status.show` prints the progress,
 `reporting.rebuild` makes the report, and `notebook.study_of` is the first call of every notebook.
-May import every room except explorer.
+May import every sub-package except explorer.
 """

@@ -20,7 +20,7 @@ from prune_utils.workflow.nodes import Node, nodes
 
 
 def execute_node(params: Path, notebook: Path) -> None:
-    """Execute the node of a study that makes `notebook`, a path below the results folder, the current directory."""
+    """Execute the node that makes `notebook`, a path relative to the results folder (the current directory)."""
     study = validated(read_yaml(params))
     node = next(node for node in nodes(study) if node.notebook == notebook)
     execute(params, node.template, notebook, node.parameters)
@@ -39,11 +39,11 @@ def _write_frames(study: Study, node: Node) -> None:
 def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> None:
     """Execute `template` with a study's params and the node's own `parameters`.
 
-    The result gets the name `notebook` only when it is complete. A failed one is kept beside it with the reason, which
-    is also printed; the traceback goes to stderr, and the exit status is 1.
+    The executed notebook is renamed to `notebook` only when complete. A failed one keeps its unfinished name and the
+    reason, which is also printed; the traceback goes to stderr, and the exit status is 1.
     """
     study = validated(read_yaml(params))
-    print(progress.line(study, notebook, "begun"), flush=True)
+    print(progress.line(study, notebook, "started"), flush=True)
     unfinished = paths.unfinished(notebook)
     notebook.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,7 +1,9 @@
-"""Run a study: check it, hold its folder, and pass its graph to Snakemake."""
+"""Run a study: check it, lock its folder, and pass its graph to Snakemake."""
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from pathlib import Path
 
 from prune_utils.data.inputs import identified
 from prune_utils.study import paths
-from prune_utils.study.files import LOCK, alone, write_json
+from prune_utils.study.files import LOCK, alone, holders, write_json
 from prune_utils.study.params import load_study
 from prune_utils.study.record import check_same, differences, record
 from prune_utils.study.schema import Replay, Study
@@ -20,9 +22,11 @@ from prune_utils.workflow import preflight, progress
 from prune_utils.workflow.nodes import nodes, outgrown
 from prune_utils.workflow.status import failed
 
+PATIENCE = 20  # seconds that interrupted notebooks have to end; Slurm kills 30 seconds after its SIGTERM
+
 
 def run(params: Path, dry: bool = False) -> None:
-    """Run everything of a study that is not done yet. Raises ParamsError before any training if it cannot run."""
+    """Run the unfinished parts of a study. Raises ParamsError if it cannot run or does not finish."""
     study = identified(load_study(params))
     folder = paths.results(study.study)
     facts = preflight.check_local_files(study)
@@ -45,10 +49,20 @@ def run(params: Path, dry: bool = False) -> None:
             begin(study)
             _snakemake(study, folder, lock)
     except BlockingIOError:
-        raise ParamsError(
-            f"study '{study.study}' is already running in another process, which holds {folder}"
-        ) from None
+        raise ParamsError(_held_by(study, folder)) from None
     print(f"report: {paths.shown(paths.report(study.study))}")
+
+
+def _held_by(study: Study | Replay, folder: Path) -> str:
+    """Why a folder cannot be held: another start of the study, or what a killed one has left running."""
+    said, front = f"study '{study.study}' is already running", progress.sitting(study).get("process")
+    left = [pid for pid in holders(folder) if pid != front]
+    if left and not Path(f"/proc/{front}").exists():
+        groups = " ".join(f"-{pid}" for pid in left)
+        return (
+            f"{said}: process {front} was killed, and what it started goes on; let it finish, or: kill -INT -- {groups}"
+        )
+    return f"{said} in another process, which has locked {folder}"
 
 
 def _check_finished(study: Study | Replay, folder: Path) -> None:
@@ -58,7 +72,7 @@ def _check_finished(study: Study | Replay, folder: Path) -> None:
 
 
 def _begin_anew(folder: Path) -> None:
-    """Remove what unfinished trainings of other params left; `_check_finished` made sure that there is no result."""
+    """Remove leftovers of unfinished trainings with other params; `_check_finished` ensures that there is no result."""
     for path in folder.iterdir():
         if path.name not in (LOCK, paths.PLAN):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -69,13 +83,11 @@ def _check_paths(study: Study | Replay) -> None:
     tables = [path for node in nodes(study) for path in node.after if path.is_absolute()]
     for path in (paths.ROOT, paths.OUT.resolve(), *tables):
         if set("{}") & set(str(path)):
-            raise ParamsError(
-                f"path {path} contains braces; the project, its results and its tables must lie in folders without"
-            )
+            raise ParamsError(f"path {path} contains braces; move the project, its results or its tables")
 
 
 def begin(study: Study | Replay) -> None:
-    """Record when and where the study was started, and print what there is to do."""
+    """Record when and where the study was started, and print a summary."""
     here = {"started": time.time(), "host": socket.gethostname(), "process": os.getpid()}
     write_json(paths.results(study.study) / paths.SITTING, here)
     count, jobs = len(nodes(study)), study.machine.jobs
@@ -90,15 +102,24 @@ def _snakemake(study: Study, folder: Path, lock: int) -> None:
     command += options.split()
     with (
         (folder / paths.LOG).open("w", encoding="utf-8") as log,
-        subprocess.Popen(command, stderr=log, pass_fds=[lock]) as process,
+        subprocess.Popen(command, stderr=log, pass_fds=[lock], start_new_session=True) as process,
     ):
         try:
             process.wait()
-        except KeyboardInterrupt:
-            process.wait()  # Snakemake was interrupted too and ends its notebooks
+        except KeyboardInterrupt:  # Ctrl-C, or SIGTERM from `kill` or a scheduler, which reach this process alone
+            _end(process)
             raise
     if process.returncode:
         raise ParamsError(_unfinished(study, folder))
+
+
+def _end(group: subprocess.Popen) -> None:
+    """Interrupt Snakemake and its notebooks, which then end as on Ctrl-C; kill what does not."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            group.wait(PATIENCE)
+        os.killpg(group.pid, signal.SIGKILL)
 
 
 def _unfinished(study: Study | Replay, folder: Path) -> str:

@@ -37,7 +37,7 @@ class Node:
     def examples(self) -> int:
         """Examples read in training, from which the remaining time is estimated.
 
-        They are counted on demand, since the files of a task may be gone later. Raises FileNotFoundError then.
+        Counted on demand. Raises FileNotFoundError if the files of a task no longer exist.
         """
         return self.reads() if self.reads else 0
 
@@ -54,7 +54,7 @@ def outgrown(study: Study | Replay) -> list[Path]:
 
 
 def nodes(study: Study | Replay) -> list[Node]:
-    """All nodes of a study, each after those it depends on. A study of a table has the analysis only."""
+    """All nodes of a study, each after those it depends on. A study of a table has only analysis nodes."""
     seeds = study.grid.seeds
     pretrained = [node for seed in seeds for node in _pretraining_nodes(study, seed)]
     tuned = [node for task in study.tasks for seed in seeds for node in _finetuning_nodes(study, task.name, seed)]
@@ -160,7 +160,7 @@ def _finetuning_examples(study: Study, task: str, chosen: tuple[Cell, ...]) -> i
 
 
 def _prunability_node(study: Study, seed: int) -> Node:
-    """Fine-tuning first: shows the masks of all sparsities and the dense cells, and trains what is pruned later."""
+    """Fine-tuning first: reads the masks of all sparsities and the dense cells, and trains the `delayed` models."""
     gradual = [node for node in _pretraining_nodes(study, seed) if node.parameters["method"] == "gradual"]
     tasks = [task.name for task in study.tasks]
     dense = [_finetuning_nodes(study, task, seed)[0] for task in tasks]
@@ -184,7 +184,7 @@ def _prunability_examples(study: Study) -> int:
 
 
 def prunability_epochs(study: Study) -> int:
-    """Epochs of fine-tuning first on one task, before and after pruning; the model of the dense arm is reused."""
+    """Epochs of the `delayed` models of one task, before and after pruning; the dense arm's model is reused."""
     epochs, wanted = study.finetuning.epochs, study.prunability
     after = epochs.of("downstream", wanted.sparsity)
     return sum(after + (count if count != epochs.dense else 0) for count in wanted.epochs)

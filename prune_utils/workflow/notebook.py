@@ -22,8 +22,8 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
     """The study of a notebook's parameters; pass `globals()` and the names of the notebook's own parameters.
 
     `params` names a params file and `override` holds keys to change, section by section. Sections may also be given
-    one by one, as papermill does with `-y` and, for a whole params file, with `-f`. Raises ParamsError for an unknown
-    parameter, a wrong value, or if the study's results were made with other params.
+    one by one, as papermill does with `-y` and, for a whole params file, with `-f`. Raises ParamsError if a
+    parameter is unknown, a value is wrong, or the study's results were made with other params.
     """
     quiet()
     injected, sections = _injected(namespace.get("In", [])), [*Study.model_fields, "table", "extends"]
@@ -83,8 +83,8 @@ def _check(name: str, value: Any, study: Study) -> None:
         if any(type(seed) is not int or seed < 0 for seed in (value if name == "seeds" else [value])):
             raise wrong("a whole number from 0 up")
     elif name == "arms" and (strange := [arm for arm in value if arm not in study.grid.arms]):
-        raise wrong(f"of the study's arms, {', '.join(study.grid.arms)}; not {strange}")
+        raise wrong(f"some of the study's arms, {', '.join(study.grid.arms)}; not {strange}")
     elif name in ("sparsity", "sparsities"):
         for sparsity in value if name == "sparsities" else [] if value is None else [value]:
             if type(sparsity) not in (int, float) or not 0 <= sparsity < 1 or round(sparsity, 2) != sparsity:
-                raise wrong("a fraction of zeros from 0.0 to 0.99, in whole percents")
+                raise wrong("a fraction of zeros from 0.0 to 0.99, a multiple of 0.01")

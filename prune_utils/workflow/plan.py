@@ -26,7 +26,7 @@ def plan(study: Study, pace: Pace | None = None, accelerator: str = "H200") -> p
     """The cost of a study, one row per stage and arm.
 
     Columns stage, arm, method, runs, steps, tokens, flop, hours_here, hours_accelerator, hours_arithmetic, bytes.
-    Hours are those of jobs that run one after another. `hours_here` rests on `pace`, which is measured now by default.
+    Hours are those of jobs that run one after another. `hours_here` is based on `pace`, measured now by default.
     `hours_accelerator` is the maximum of `hours_arithmetic`, at sizes.ACHIEVED of the matrix-product rate, and of the
     time to launch the kernels of all steps.
     """
@@ -88,8 +88,8 @@ def show(params: Path, accelerator: str = "H200") -> None:
         f"\nhere: about {clock(HOUR * here)}, from a few steps measured now\n"
         f"one {accelerator}: about {clock(HOUR * there)} with {machine.jobs} job{'s' * (machine.jobs > 1)} at a time; "
         f"{clock(HOUR * arithmetic)} of it arithmetic\n"
-        f"  (assumed: {sizes.ACHIEVED:.0%} of {product.product / 1e12:.0f} TFLOP/s, {product.source}; no step under "
-        f"{1000 * sizes.launching(of):.0f} ms, the launch of its kernels)\n"
+        f"  (assumed: {sizes.ACHIEVED:.0%} of {product.product / 1e12:.0f} TFLOP/s, {product.source}; at least "
+        f"{1000 * sizes.launching(of):.0f} ms per step to launch its kernels)\n"
         f"disk: {frame.bytes.sum() / 1e9:.1f} GB of checkpoints and data\n{preflight.told(facts)}".rstrip()
     )
     write_json(paths.results(study.study) / paths.PLAN, {"accelerator": accelerator, "rows": frame.to_dict("records")})

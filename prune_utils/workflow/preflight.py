@@ -18,7 +18,7 @@ CHECKPOINT_COPIES = 12  # per job: at most two checkpoints of two trainings, eac
 def check_machine(study: Study | Replay) -> Study | Replay:
     """Check the disk and the hub; return the study with the revisions of its hub inputs.
 
-    Raises ParamsError if the space is too small or a hub name cannot be reached.
+    Raises ParamsError if disk space is too small or a hub name cannot be reached.
     """
     if isinstance(study, Study):
         _check_disk(study)
@@ -27,7 +27,7 @@ def check_machine(study: Study | Replay) -> Study | Replay:
 
 
 def check_local_files(study: Study | Replay) -> list[Fact]:
-    """Read every local input of a study; return what is told of them. Raises ParamsError for what cannot be right."""
+    """Check every local input of a study; return facts about them. Raises ParamsError for a missing or invalid one."""
     if isinstance(study, Replay):
         for key, name in zip(("cells", "movement"), study.tables, strict=False):
             if not paths.given(name).is_file():
@@ -49,7 +49,7 @@ def check_local_files(study: Study | Replay) -> list[Fact]:
     name = study.model.pretrained
     if name and HUB_NAME.fullmatch(name) is None and not paths.given(name).is_dir():
         raise ParamsError(
-            f"model.pretrained: folder {paths.given(name)} does not exist, and this cannot be the name of a model on the hub"
+            f"model.pretrained: folder {paths.given(name)} does not exist, and this is not a valid name on the hub"
         )
     for task in study.tasks:
         if task.source == "local":
@@ -73,7 +73,7 @@ def _check_disk(study: Study) -> None:
 def pinned(study: Study) -> Study:
     """The study with the current revision of every hub input that has none yet.
 
-    Offline, models and tasks are assumed to be in the cache, and stay without. Raises ParamsError for a hub name that
+    Offline, models and tasks are assumed to be in the cache, and are not pinned. Raises ParamsError for a hub name that
     cannot be reached.
     """
     away = {key: name for key, name in named(study).items() if not paths.given(name).exists()}
@@ -105,6 +105,6 @@ def pinned(study: Study) -> Study:
 
 
 def told(facts: list[Fact]) -> str:
-    """What is told of the inputs of a study, one line each; a "!" marks what deserves a second look."""
+    """Format facts about the inputs of a study, one per line; "!" marks values worth checking."""
     lines = [f"{'!' if fact.odd else ' '} {fact.about}: {fact.what} {fact.value}" for fact in facts]
     return "\n".join(["\ninputs:", *lines]) if facts else ""

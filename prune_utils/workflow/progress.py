@@ -19,14 +19,14 @@ COLUMNS = "{:<12}  {:>9}  {:>7}  {:>10}  {}"
 
 def heading() -> str:
     """Column headings of `line`."""
-    return COLUMNS.format("stage", "trainings", "gone", "about left", "notebook").rstrip()
+    return COLUMNS.format("stage", "trainings", "elapsed", "time left", "notebook").rstrip()
 
 
 def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -> str:
-    """One line of progress: stage, finished trainings of all, elapsed time, estimated time left, and a notebook.
+    """One line of progress: stage, finished/total trainings, elapsed time, estimated time left, and a notebook.
 
     `notebook` is shown with its `state` or, when it is done, its duration; without one, the stage is that of the first
-    notebook that waits. The elapsed time counts from the last start of the study and is empty if it is not running.
+    pending notebook. The elapsed time counts from the last start of the study and is empty if it is not running.
     """
     every, folder = nodes(study), paths.results(study.study)
     took = {node.notebook: seconds for node in every if (seconds := _seconds(folder / node.notebook)) is not None}

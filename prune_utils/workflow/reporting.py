@@ -25,9 +25,9 @@ from prune_utils.workflow.nodes import analysis_of, nodes, outgrown
 
 
 def rebuild(params: Path) -> Path:
-    """Make the report of everything that is finished; returns its first page.
+    """Build the report from all finished results; return the path of its first page.
 
-    The analysis is executed again if a result, the params or a notebook changed since; nothing is trained. Raises
+    The analysis is rerun if a result, the params or the regimes notebook changed; nothing is trained. Raises
     ParamsError if nothing of the study is finished.
     """
     study = identified(load_study(params))
@@ -49,7 +49,7 @@ def rebuild(params: Path) -> Path:
 
 
 def _analysis(study: Study | Replay, scratch: Path) -> dict[Path, Path]:
-    """Executions of the analysis on what is finished, by the name of each notebook.
+    """Execute the analysis on the finished results; return {notebook of the node: executed notebook}.
 
     Before any cell is finished, the first page lists what is missing.
     """
@@ -99,7 +99,7 @@ def render(study: Study | Replay, executed: dict[Path, Path] | None = None) -> N
 
 
 def compare(names: list[str]) -> Path:
-    """Make a page that compares studies; returns it. Raises ParamsError for a study without an analysis."""
+    """Build a page that compares studies; return its path. Raises ParamsError for a study without an analysis."""
     names = list(dict.fromkeys(names))
     if len(names) < 2:
         raise ParamsError(f"studies are {names}; allowed are two or more different ones")

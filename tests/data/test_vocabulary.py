@@ -61,7 +61,7 @@ def test_the_id_of_a_token_is_its_line(tmp_path, odd, end, mark):
         (["version https://git-lfs.github.com/spec/v1", "oid sha256:0"], "line 1 is 'version"),
         (WORDS, r"has no \[PAD\], \[UNK\], \[CLS\], \[SEP\], \[MASK\]"),
         (["<pad>", "<unk>", "<s>", "</s>", "<mask>", *WORDS], "BERT's special tokens"),
-        ([*SPECIAL, *("\u2581" + word for word in WORDS)], "SentencePiece's pieces"),
+        ([*SPECIAL, *("\u2581" + word for word in WORDS)], "SentencePiece tokens"),
         ([], r"has no \[PAD\]"),
     ],
 )

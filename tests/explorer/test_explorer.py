@@ -75,7 +75,7 @@ def test_a_copied_folder_is_not_the_study_twice(empty):
 @pytest.mark.parametrize("name", ["nosuch", "../results/smoke", HARM])
 def test_a_name_without_results_is_refused(finished, monkeypatch, name):
     monkeypatch.setattr(paths, "OUT", finished)
-    with pytest.raises(ParamsError, match="they have results: smoke"):
+    with pytest.raises(ParamsError, match="studies with results: smoke"):
         studies.opened(name)
 
 

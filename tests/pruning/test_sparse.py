@@ -150,7 +150,7 @@ def test_a_file_that_does_not_give_back_its_checkpoint_is_an_error(checkpoint, t
     monkeypatch.setattr(paths, "OUT", tmp_path)
     checkpoint(0.0, paths.pretraining("smoke", "gradual", 0.0, 0) / paths.CHECKPOINT)
     monkeypatch.setattr("prune_utils.inside.disk.load_sparse", lambda path: {})
-    with pytest.raises(ParamsError, match="does not give back"):
+    with pytest.raises(ParamsError, match="does not reproduce"):
         sizes_frame(SMOKE)
 
 

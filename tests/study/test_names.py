@@ -79,7 +79,7 @@ def test_a_name_with_other_characters_is_refused(name, tmp_path):
     params = tmp_path / "bad.yaml"
     task = {"source": "local", "name": name, "folder": "."}
     params.write_text(yaml.safe_dump({"extends": "smoke.yaml", "tasks": [task]}))
-    with pytest.raises(ParamsError, match="tasks.0.name: name is .* allowed are 1 to 100 letters, digits, blanks"):
+    with pytest.raises(ParamsError, match="tasks.0.name: name is .* allowed are 1 to 100 letters, digits, spaces"):
         load_study(params)
 
 

@@ -53,8 +53,8 @@ def test_the_paper_is_the_papers():
         ({"corpus": {"documentz": 3}}, "unknown parameter 'corpus.documentz' (value 3)"),
         ({"grid": {"sparsities": [0.0, 1.2]}}, "grid.sparsities.1 is 1.2; input should be less than 1"),
         ({"grid": {"arms": ["pretrain"]}}, "they must include 'dense', the baseline of every comparison"),
-        ({"grid": {"sparsities": [0.3, 0.6]}}, "allowed is a rising list that starts with 0.0"),
-        ({"grid": {"sparsities": [0.0, 0.333]}}, "[0.333] are not whole percents"),
+        ({"grid": {"sparsities": [0.3, 0.6]}}, "allowed is an increasing list that starts with 0.0"),
+        ({"grid": {"sparsities": [0.0, 0.333]}}, "[0.333] are not multiples of 0.01"),
         (
             {"grid": {"arms": ["downstrem"]}},
             "grid.arms.0 is 'downstrem'; input should be 'dense', 'scratch', 'pretrain'",
@@ -65,8 +65,8 @@ def test_the_paper_is_the_papers():
             "(YAML reads 2e-5 as text; write 2.0e-5)",
         ),
         ({"pretraining": {"ramp_steps": 99}}, "ramp_steps is 99; allowed is at most steps, 12"),
-        ({"prunability": {"epochs": [0, 3, 1]}}, "prunability.epochs: epochs are [0, 3, 1]; allowed is a rising list"),
-        ({"prunability": {"epochs": [1, 1]}}, "allowed is a rising list of whole numbers from 0 up"),
+        ({"prunability": {"epochs": [0, 3, 1]}}, "prunability.epochs: epochs are [0, 3, 1]; allowed is an increasing"),
+        ({"prunability": {"epochs": [1, 1]}}, "allowed is an increasing list of whole numbers from 0 up"),
         (
             {"prunability": {"epochs": [-1, 2]}},
             "prunability.epochs.0 is -1; input should be greater than or equal to 0",
@@ -74,7 +74,7 @@ def test_the_paper_is_the_papers():
         ({"prunability": {"epochs": []}}, "prunability.epochs is []; list should have at least 1 item"),
         (
             {"prunability": {"sparsity": 0.5}},
-            "prunability.sparsity is 0.5; allowed is one of the grid's above 0: [0.6, 0.9]",
+            "prunability.sparsity is 0.5; allowed are the grid's values above 0: [0.6, 0.9]",
         ),
         ({"model": {"hidden_size": None}}, "needs its shape; missing: hidden_size"),
         ({"machine": {"precision": "float16"}}, "machine.precision is 'float16'"),
@@ -116,7 +116,7 @@ def test_files_that_are_missing_circular_or_misnamed_say_so(tmp_path):
     with pytest.raises(ParamsError, match="circular"):
         load_study(tmp_path / "a.yaml")
     (tmp_path / "c.yaml").write_text("study: other\nextends: smoke.yaml\n")
-    with pytest.raises(ParamsError, match="named as its file: 'c'"):
+    with pytest.raises(ParamsError, match="named after its file: 'c'"):
         load_study(tmp_path / "c.yaml")
 
 

@@ -56,7 +56,7 @@ def test_trainings_are_counted_once_each(out):
         finish(SMOKE, node, 10)
     assert columns(SMOKE, nodes(SMOKE)[2].notebook)[:2] == ["pre-training", "6/50"]
     assert columns(SMOKE, nodes(SMOKE)[2].notebook)[-1] == f"{nodes(SMOKE)[2].name}: 10 s"
-    assert columns(SMOKE, nodes(SMOKE)[3].notebook, "begun")[-1] == "inside the encoder: begun"
+    assert columns(SMOKE, nodes(SMOKE)[3].notebook, "started")[-1] == "inside the encoder: started"
 
 
 def test_time_left_worked_by_hand(out):

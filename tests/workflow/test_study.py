@@ -12,6 +12,7 @@ import bs4
 import nbformat
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -23,7 +24,7 @@ from prune_utils.analysis.claims import CLAIMS
 from prune_utils.pruning.masks import sparsity_of
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study import paths
-from prune_utils.study.files import alone
+from prune_utils.study.files import alone, held
 
 TIMES = ["seconds", "finished"]  # differ between two runs of the same study
 
@@ -149,7 +150,7 @@ def test_a_second_run_has_nothing_to_do(finished):
     before = {path: path.stat().st_mtime_ns for path in (finished / "results/smoke").rglob("*.ipynb")}
     started = time.monotonic()
     done = run(finished, "study", paths.PARAMS / "smoke.yaml")
-    assert done.returncode == 0 and "nothing" in done.stdout and "begun" not in done.stdout
+    assert done.returncode == 0 and "nothing" in done.stdout and ": started" not in done.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert time.monotonic() - started < 30
 
@@ -170,21 +171,20 @@ def wait_for(condition, seconds=120):
         time.sleep(0.005)
 
 
-def kill_when(out, params, condition):
-    """Starts the study in a process group of its own and kills the whole group once `condition` holds."""
+def started(out, params, condition):
+    """The front process of a study that was started, once `condition` holds."""
     words, environment = command(out, "study", params)
     process = subprocess.Popen(
         words,
         env=environment,
         cwd=paths.ROOT,
-        start_new_session=True,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     wait_for(lambda: condition() or process.poll() is not None)
     assert process.poll() is None, "the study ended before it could be killed"
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    return process
 
 
 def assert_equal_part(ours, theirs):
@@ -196,16 +196,23 @@ def assert_equal_part(ours, theirs):
     pd.testing.assert_frame_equal(ours.sort_index(), theirs.loc[ours.index].sort_index(), check_exact=True)
 
 
-def test_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grows(finished, small, tmp_path):
+def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grows(finished, small, tmp_path):
     results = tmp_path / "results/small"
     # in the middle of pre-training: a checkpoint of the ramp is there, the run's result is not
     gradual = results / "pretrain/gradual/sparsity-60/seed-0"
-    kill_when(tmp_path, small, lambda: any(gradual.glob("trainer/checkpoint-5/whole.json")))
+    process = started(tmp_path, small, lambda: any(gradual.glob("trainer/checkpoint-5/whole.json")))
+    for one in [*psutil.Process(process.pid).children(recursive=True), process]:  # as when the machine is switched off
+        one.send_signal(signal.SIGKILL)
+    process.wait()
     assert not (gradual / "result.json").exists()
     dense = (results / "pretrain/dense/seed-0/dense.ipynb").stat().st_mtime_ns
     # in the middle of fine-tuning: some cells are finished, others are not
     tuned = results / "finetune" / NAME / "seed-0"
-    kill_when(tmp_path, small, lambda: len(list(tuned.rglob("result.json"))) >= 2)
+    process = started(tmp_path, small, lambda: len(list(tuned.rglob("result.json"))) >= 2)
+    every = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()  # to the front process alone, as `kill` does
+    assert process.wait(30) == 130 and process.stderr.read().strip() == "stopped; run the same command to resume"
+    wait_for(lambda: not held(results) and not any(one.is_running() for one in every), 10)
     kept = {path: path.stat().st_mtime_ns for path in tuned.rglob("result.json")}
     assert 2 <= len(kept) < 6 and not (results / "cells.csv").exists()
 

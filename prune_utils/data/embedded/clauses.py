@@ -8,8 +8,8 @@ from prune_utils.data.embedded.lexicon import Adjective, Noun, Verb
 def article(following: str) -> str:
     """Return the indefinite article before a word.
 
-    Goes by spelling, which suffices for the lexicon: "used" is its only word in "u" that takes "a", and it has
-    no silent "h".
+    Decides by spelling, which suffices for the lexicon: of its words with initial "u" only "used" takes "a", and
+    no "h" is silent.
     """
     return "an" if following[0] in "aeio" or following.startswith("un") else "a"
 
@@ -68,5 +68,5 @@ class Clause:
         return [self.negation, self.modifier, form, *target]
 
     def text(self) -> str:
-        """Return the words as a sentence, separated by blanks and ending in a full stop."""
+        """Return the words as a sentence, separated by spaces and ending with a full stop."""
         return " ".join([*self.words(), "."])
