@@ -17,9 +17,10 @@ from prune_utils.study import paths
 from prune_utils.study.files import alone, held, read_json, write_json
 from prune_utils.study.params import load_study
 from prune_utils.study.record import record
+from prune_utils.study.section import ParamsError
 from prune_utils.workflow import progress, status
 from prune_utils.workflow.execution import execute
-from prune_utils.workflow.launch import begin
+from prune_utils.workflow.launch import begin, run
 from prune_utils.workflow.nodes import nodes
 from prune_utils.workflow.status import failed
 
@@ -242,3 +243,24 @@ def test_a_study_that_fails_late_says_so_calmly(tmp_path):
     log = out / "results/late" / paths.LOG
     assert str(log) in done.stderr and "Traceback" in log.read_text()
     assert read_json(out / "results/late" / paths.SITTING)["started"] < time.time()
+
+
+def test_what_a_killed_process_left_running_is_named(out):
+    folder = paths.results("smoke")
+    record(SMOKE)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with alone(folder) as lock:
+        left = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
+    try:
+        write_json(folder / paths.SITTING, {"started": time.time(), "host": "here", "process": gone.pid})
+        with pytest.raises(
+            ParamsError, match=f"process {gone.pid} was killed, .* goes on; .*: kill -INT -- -{left.pid}$"
+        ):
+            run(paths.PARAMS / "smoke.yaml")
+        write_json(folder / paths.SITTING, {"started": time.time(), "host": "here", "process": os.getpid()})
+        with pytest.raises(ParamsError, match="is already running in another process, which has locked"):
+            run(paths.PARAMS / "smoke.yaml")
+    finally:
+        left.kill()
+        left.wait()

@@ -1,7 +1,6 @@
 """A tiny study end to end, by the commands a user gives."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
