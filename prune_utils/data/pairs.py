@@ -135,6 +135,7 @@ def examples(
 def tokenised(pool: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> list[Document]:
     """Tokenise documents in one call to the tokenizer; drop empty sentences and documents."""
     options = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False}
-    ids = iter(tokenizer([sentence for document in pool for sentence in document], verbose=False, **options).input_ids)
+    sentences = [sentence for document in pool for sentence in document]
+    ids = iter(tokenizer(sentences, verbose=False, **options).input_ids if sentences else [])
     documents = [[tokens for tokens in itertools.islice(ids, len(document)) if tokens] for document in pool]
     return [document for document in documents if document]
