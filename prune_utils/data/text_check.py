@@ -138,6 +138,8 @@ def _facts(survey: _Survey, study: Study, tokenizer: PreTrainedTokenizerBase, he
     number = f"{'' if survey.ends else 'more than '}{counts['documents']:,}"
     if counts["documents"] == 1:
         number += "; random second segments are from distant parts of it (a blank line separates documents)"
+    elif counts["documents"] < ODD_DOCUMENTS:
+        number += "; random second segments are all from these few"
     yield Fact(key, "documents", number, counts["documents"] < ODD_DOCUMENTS)
     mean = len(lengths) / survey.share / counts["documents"]
     yield Fact(key, "sentences per document", f"{mean:.1f}", mean < ODD_SENTENCES)
@@ -145,7 +147,12 @@ def _facts(survey: _Survey, study: Study, tokenizer: PreTrainedTokenizerBase, he
     yield Fact(key, "share of the tokens in the pairs of one pass", _percent(read), read < ODD_READ)
     random = sum(label == IS_RANDOM for _, _, label in pairs) / len(pairs)
     yield Fact(key, "share of random pairs", _percent(random), abs(random - 0.5) > 0.1 + len(pairs) ** -0.5)
-    yield Fact(key, f"share of {tokenizer.unk_token}", _percent(unknown), unknown > ODD_UNKNOWN)
+    if tokenizer.unk_token:
+        yield Fact(key, f"share of {tokenizer.unk_token}", _percent(unknown), unknown > ODD_UNKNOWN)
+    special = {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
+    if written := special & {token for document in ids for tokens in document for token in tokens}:
+        found = ", ".join(tokenizer.convert_ids_to_tokens(sorted(written)))
+        yield Fact(key, "special tokens that the text itself holds", found, odd=True)
     if long := sum(length for length in lengths if length > longest) / sum(lengths):
         yield Fact(key, "share of the tokens in sentences longer than a pair", _percent(long), long > 0.5)
     if repeated := counts["repeated"] / counts["documents"]:
