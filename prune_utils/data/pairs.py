@@ -19,9 +19,11 @@ Document = list[list[int]]  # the token ids of each sentence
 def sentence_pairs(documents: list[Document], length: int, random: Random) -> Iterator[tuple[list, list, int]]:
     """Yield (first segment, second segment, next-sentence label); a pair has at most `length` tokens.
 
-    Half of the second segments continue the first, half come from another document. If a document has only one
-    sentence left, that sentence is halved, so that it can have a true continuation too.
+    Half of the second segments continue the first, half come from another document; if there is only one document,
+    from a distant part of it. If a document has only one sentence left, that sentence is halved, so that it can have a
+    true continuation too. Sentences of more than `length` tokens are read in pieces.
     """
+    documents = [_in_pieces(document, length) for document in documents]
     for index, document in enumerate(documents):
         position = 0
         while position < len(document):
@@ -33,14 +35,27 @@ def sentence_pairs(documents: list[Document], length: int, random: Random) -> It
                 chunk = [chunk[0][:middle], chunk[0][middle:]]
             split = random.randint(1, max(1, len(chunk) - 1))
             first = _joined(chunk[:split])
+            second, label = [], IS_RANDOM
             if random.random() < 0.5:
-                second, label = _random_segment(documents, index, target - len(first), random), IS_RANDOM
+                second = _random_segment(documents, index, position, end, target - len(first), random)
+            if second:
                 position = min(position + split, end)  # the unused sentences are read again
             else:
                 second, label = _joined(chunk[split:]), IS_NEXT
                 position = end
             if first and second:
                 yield *_truncated(first, second, target), label
+
+
+def _in_pieces(document: Document, length: int) -> Document:
+    """Split sentences of more than `length` tokens into equal pieces, of which four or more fit in a pair."""
+    if all(len(tokens) <= length for tokens in document):
+        return document
+    pieces = []
+    for tokens in document:
+        count = -(-len(tokens) // max(1, length // 4)) if len(tokens) > length else 1
+        pieces += [tokens[len(tokens) * i // count : len(tokens) * (i + 1) // count] for i in range(count)]
+    return pieces
 
 
 def _joined(sentences: Document) -> list[int]:
@@ -57,11 +72,18 @@ def _chunk(document: Document, start: int, target: int, least: int = 1) -> Docum
     return document[start:]
 
 
-def _random_segment(documents: list[Document], current: int, target: int, random: Random) -> list[int]:
-    if len(documents) < 2:
+def _random_segment(
+    documents: list[Document], current: int, start: int, end: int, target: int, random: Random
+) -> list[int]:
+    """Draw a segment from another document, or from the half of a lone document farthest from `start` to `end`."""
+    if len(documents) > 1:
+        document = documents[(current + random.randrange(1, len(documents))) % len(documents)]
+        return _joined(_chunk(document, random.randrange(len(document)), max(target, 1)))
+    document, outside = documents[0], len(documents[0]) - (end - start)
+    if not outside:
         return []
-    document = documents[(current + random.randrange(1, len(documents))) % len(documents)]
-    return _joined(_chunk(document, random.randrange(len(document)), max(target, 1)))
+    drawn = (end + outside // 4 + random.randrange(max(1, outside // 2))) % len(document)
+    return _joined(_chunk(document[:start] if drawn < start else document, drawn, max(target, 1)))
 
 
 def _truncated(first: list[int], second: list[int], length: int) -> tuple[list[int], list[int]]:
@@ -104,15 +126,16 @@ def examples(
     """Yield masked pairs of at most `length` tokens from documents, shuffled within each pool of documents."""
     random, texts = Random(seed), iter(texts)
     while pool := list(itertools.islice(texts, POOL)):  # itertools.batched needs Python 3.12
-        pairs = list(sentence_pairs(_tokenised(pool, tokenizer), length - 3, random))
+        pairs = list(sentence_pairs(tokenised(pool, tokenizer), length - 3, random))
         random.shuffle(pairs)
         for pair in pairs:
             yield masked(pair, tokenizer, recipe, random)
 
 
-def _tokenised(pool: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> list[Document]:
+def tokenised(pool: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> list[Document]:
     """Tokenise documents in one call to the tokenizer; drop empty sentences and documents."""
     options = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False}
-    ids = iter(tokenizer([sentence for document in pool for sentence in document], verbose=False, **options).input_ids)
+    sentences = [sentence for document in pool for sentence in document]
+    ids = iter(tokenizer(sentences, verbose=False, **options).input_ids if sentences else [])
     documents = [[tokens for tokens in itertools.islice(ids, len(document)) if tokens] for document in pool]
     return [document for document in documents if document]

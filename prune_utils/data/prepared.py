@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 from datasets import Dataset, Features, Sequence, Value, load_from_disk
+from datasets.exceptions import DatasetGenerationError
 from pandas.io.formats.style import Styler
 from transformers import PreTrainedTokenizerBase
 
@@ -41,7 +42,6 @@ def pretraining_data(study: Study, held_out: bool = False) -> Dataset:
     training run reads.
     """
     recipe, corpus = study.pretraining, study.corpus
-    wanted = recipe.batch_size * max(recipe.burn_in_steps, recipe.steps)
 
     def generate() -> Iterator[dict]:
         tokenizer = tokenizer_of(study)
@@ -50,11 +50,14 @@ def pretraining_data(study: Study, held_out: bool = False) -> Dataset:
             yield from examples(documents, tokenizer, corpus.max_length, recipe, f"pairs {held_out} {copy}")
 
     def taken() -> Iterator[dict]:
-        yield from itertools.islice(generate(), None if held_out else wanted)
+        yield from itertools.islice(generate(), None if held_out else recipe.pairs_read)
 
     def make(cache: str) -> Dataset:
         # streamed to disk: the paper's three million pairs do not fit in memory
-        return Dataset.from_generator(taken, features=PAIR_FEATURES, cache_dir=cache, fingerprint="pairs")
+        try:
+            return Dataset.from_generator(taken, features=PAIR_FEATURES, cache_dir=cache, fingerprint="pairs")
+        except DatasetGenerationError as error:  # a text that has changed since it was checked
+            raise error.__cause__ or error from None
 
     return _once(paths.data(study.study, "held-out" if held_out else "pairs"), make)
 

@@ -67,6 +67,11 @@ class Pretraining(_Optimiser):
     max_masked: Count  # tokens per sequence at most
     duplicates: Count  # passes over the text at most, each with pairs and masks of its own (BERT's dupe_factor)
 
+    @property
+    def pairs_read(self) -> int:
+        """Sentence pairs that the longest run reads; a short text gives fewer, which are reused."""
+        return self.batch_size * max(self.burn_in_steps, self.steps)
+
     def optimisation(self, burn_in: bool) -> Optimisation:
         """The settings of the burn-in, or of a pruned run."""
         if burn_in:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from prune_utils.study.section import Count, Length, Section
 
@@ -29,7 +29,10 @@ class EmbeddedCorpus(Section):
 
 
 class LocalCorpus(Section):
-    """UTF-8 text files (.txt, .gz, .xz): one sentence or paragraph per line, an empty line between documents."""
+    """UTF-8 text files: one sentence or paragraph per line, an empty line between documents.
+
+    In JSON lines (.jsonl), each line is a document. Names ending in .gz or .xz are decompressed.
+    """
 
     source: Literal["local"]
     files: Annotated[list[str], Field(min_length=1)]
@@ -37,7 +40,15 @@ class LocalCorpus(Section):
     vocabulary: str | None = None  # vocab.txt, tokenizer.json, folder or hub name; default: the model's own
     lowercase: bool | None = None  # for a vocab.txt; default: true if its tokens are lower-case
     replace: dict[str, str] = {}  # strings to replace, such as tokenisation marks, and their replacements
+    field: str | None = None  # of a JSON line; None: "text"
     max_length: Length
+
+    @field_validator("replace")
+    @classmethod
+    def _within_a_line(cls, replace: dict[str, str]):
+        if bad := [key for key in replace if not key or "\n" in key]:
+            raise ValueError(f"key {bad[0]!r} replaces nothing in a line; allowed are one or more characters of a line")
+        return replace
 
 
 class HubText(Section):
@@ -57,6 +68,14 @@ class HubCorpus(Section):
     held_out_documents: Count
     vocabulary: str | None = None  # as for local text
     max_length: Length
+
+    @model_validator(mode="after")
+    def _each_is_held_out(self):
+        if self.held_out_documents < len(self.datasets):
+            raise ValueError(
+                f"held_out_documents is {self.held_out_documents}; allowed is at least one per data set: {len(self.datasets)}"
+            )
+        return self
 
 
 class EmbeddedTask(Section):

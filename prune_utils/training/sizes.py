@@ -90,14 +90,9 @@ def sparse_bytes(study: Study) -> float:
     return parameters(study) * sum(min(4, 4 * (1 - s) + 1 / 8) for s in study.grid.sparsities)
 
 
-def pairs_wanted(study: Study) -> int:
-    """Sentence pairs that the longest pre-training run reads; a short text gives fewer, which are reused."""
-    return study.pretraining.batch_size * max(study.pretraining.burn_in_steps, study.pretraining.steps)
-
-
 def pairs_bytes(study: Study) -> int:
     """Upper bound on the bytes of the sentence pairs, doubled for the cache that exists during writing."""
-    return 2 * pairs_wanted(study) * study.corpus.max_length * 3 * 4  # three columns of int32
+    return 2 * study.pretraining.pairs_read * study.corpus.max_length * 3 * 4  # three columns of int32
 
 
 def free_bytes(study: Study) -> int:

@@ -13,7 +13,7 @@ from prune_utils.data.prepared import encoded
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study.grid import TRAINED, all_cells, all_runs
 from prune_utils.study.schema import Study
-from prune_utils.training.sizes import dev_size, pairs_bytes, pairs_wanted, parameters, sparse_bytes, train_size
+from prune_utils.training.sizes import dev_size, pairs_bytes, parameters, sparse_bytes, train_size
 from prune_utils.workflow.nodes import nodes, prunability_epochs
 
 STAGES = ["data", *TRAINED, "prunability", "evaluation", "notebooks"]
@@ -31,7 +31,7 @@ def work(study: Study) -> pd.DataFrame:
     exact, except that the pairs of stage `data` are an upper bound; lengths are means.
     """
     rows = pd.DataFrame([*_pretraining_rows(study), *_finetuning_rows(study), *_prunability_rows(study)])
-    data = {"stage": "data", "runs": 1, "examples": pairs_wanted(study), "bytes": pairs_bytes(study)}
+    data = {"stage": "data", "runs": 1, "examples": study.pretraining.pairs_read, "bytes": pairs_bytes(study)}
     around = pd.DataFrame([data, {"stage": "notebooks", "runs": len(nodes(study))}]).assign(arm="", method="")
     return pd.concat([rows, around], ignore_index=True).fillna(0)
 

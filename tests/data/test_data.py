@@ -1,4 +1,3 @@
-import lzma
 from random import Random
 
 import numpy as np
@@ -11,7 +10,6 @@ from prune_utils.data.batches import padded, training_order
 from prune_utils.data.embedded import language, lexicon
 from prune_utils.data.embedded import tasks as language_tasks
 from prune_utils.data.pairs import IGNORED, IS_NEXT, IS_RANDOM, examples, sentence_pairs
-from prune_utils.data.text import local_documents
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS
@@ -144,9 +142,3 @@ def test_a_batch_is_padded_to_its_own_longest():
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
     assert batch["labels"].tolist() == [[-100, 8, -100], [7, -100, -100]]
     assert batch["next_sentence_label"].tolist() == [1, 0]
-
-
-def test_local_text_has_a_document_between_empty_lines(tmp_path):
-    path = tmp_path / "text.txt.xz"
-    path.write_bytes(lzma.compress(b' = A heading = \n\nOne @-@ two . Three ?\nFour .\n \nFive !" Six .\n'))
-    assert list(local_documents(path, {" @-@ ": "-"})) == [["One-two .", "Three ?", "Four ."], ['Five !"', "Six ."]]

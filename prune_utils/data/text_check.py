@@ -1,0 +1,194 @@
+"""What a study's own text holds and what its sentence pairs make of it: told, or refused, before any training."""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from transformers import PreTrainedTokenizerBase
+
+from prune_utils.data import text
+from prune_utils.data.pairs import IS_RANDOM, Document, sentence_pairs, tokenised
+from prune_utils.study.schema import Study
+from prune_utils.study.section import Fact, ParamsError
+from prune_utils.study.sources import Corpus
+from prune_utils.study.words import many
+
+SAMPLE = 1_000_000  # characters of a text that are tokenised and paired, from documents spread over all of it
+PART = SAMPLE // 16  # characters of a document at most in the sample
+STREAMED = 500  # documents of a text of the hub that are read
+MOST_UNKNOWN, ODD_UNKNOWN = 0.2, 0.02  # shares of [UNK] among the tokens: refused and odd above
+LEAST_HELD_OUT, ODD_HELD_OUT = 8, 100  # held-out pairs: refused and odd below; the loss of few pairs is noise
+ODD_READINGS = 40  # times that training reads the same pair
+ODD_READ = 0.6  # share of the tokens that stand in the pairs of one pass
+ODD_DOCUMENTS, ODD_SENTENCES = 10, 2  # documents, and sentences per document, below which pairs are much alike
+ODD_SHARED, ODD_REPEATED = 0.01, 0.1  # shares of held-out lines in the training text, and of repeated documents
+ODD_STRANGE = 1e-5  # share of the characters
+# control characters, separators that end no line, and what a faulty conversion leaves
+STRANGE = re.compile("[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
+
+
+@dataclass
+class _Survey:
+    """A text read as a whole (of the hub: its first documents), and a sample of it: the lines of some documents."""
+
+    key: str  # in the params
+    counts: Counter = field(default_factory=Counter)
+    strange: Counter = field(default_factory=Counter)
+    sample: list[list[str]] = field(default_factory=list)
+    share: float = 0.0  # of the characters that the sample holds
+    ends: bool = True  # False if a text of the hub goes on
+    lines: set[int] = field(default_factory=set)  # hashes of the held-out lines, each with the next of its document
+    shared: set[int] = field(default_factory=set)  # those of them that stand in the training text
+    unused: set[str] = field(default_factory=set)  # keys of corpus.replace
+
+
+def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
+    """Tell what the training and the held-out text give; of the embedded language, nothing.
+
+    Local files are read as a whole; tokens and pairs are counted on a sample. Raises ParamsError if a file cannot be
+    read or holds no text, if too many tokens are unknown, or if there are too few pairs.
+    """
+    if study.corpus.source == "embedded":
+        return []
+    held_out = _survey(study.corpus)
+    training = _survey(study.corpus, held_out.lines)
+    facts = [*_facts(training, study, tokenizer, False), *_facts(held_out, study, tokenizer, True)]
+    if training.shared:
+        share = len(training.shared) / len(held_out.lines)
+        what = "share of lines that, with the next, are in the training text"
+        facts.append(Fact(held_out.key, what, _percent(share), share > ODD_SHARED))
+    if unused := training.unused & held_out.unused:
+        facts.append(Fact("corpus.replace", "keys that never occur", ", ".join(map(repr, sorted(unused))), odd=True))
+    if getattr(study.corpus, "field", None) and not any(
+        map(text.is_json_lines, [*study.corpus.files, *study.corpus.held_out_files])
+    ):
+        facts.append(Fact("corpus.field", "files with fields", "none; only JSON lines (.jsonl) have them", odd=True))
+    return facts
+
+
+def _survey(corpus: Corpus, held_out_lines: set[int] | None = None) -> _Survey:
+    """Read the held-out text or, given the hashes of its lines, the training text."""
+    local, held_out = corpus.source == "local", held_out_lines is None
+    name = ("held_out_files" if held_out else "files") if local else "held_out_documents" if held_out else "datasets"
+    replace = corpus.replace if local else {}
+    survey, seen, stride, size = _Survey(f"corpus.{name}", unused={*replace}), set(), 1, 0
+    counts = survey.counts
+    for lines, headings in text.local_lines(corpus, held_out) if local else _streamed(corpus, held_out):
+        counts["headings"] += headings
+        if not lines:
+            continue
+        if counts["documents"] % stride == 0:
+            survey.sample.append(_start(lines))
+            size += sum(map(len, survey.sample[-1]))
+            if size > SAMPLE:
+                survey.sample, stride = survey.sample[::2], 2 * stride
+                size = sum(len(line) for part in survey.sample for line in part)
+        whole, following = "\n".join(lines), [*lines[1:], ""]
+        counts["documents"] += 1
+        counts["characters"] += sum(map(len, lines))
+        counts["repeated"] += hash(whole) in seen
+        seen.add(hash(whole))
+        survey.strange.update(STRANGE.findall(whole))
+        hashes = map(hash, zip(lines, following, strict=True))
+        if held_out:
+            survey.lines.update(hashes)
+        else:
+            survey.shared |= held_out_lines.intersection(hashes)
+        for old, new in replace.items() if survey.unused else ():
+            survey.unused -= {old} if old in whole else set()
+            whole = whole.replace(old, new)
+    survey.share, survey.ends = size / max(1, counts["characters"]), local or counts["documents"] < STREAMED
+    return survey
+
+
+def _start(lines: list[str]) -> list[str]:
+    """The first lines of a document, PART characters at most."""
+    starts = itertools.accumulate(map(len, lines), initial=0)
+    return [line[: PART - start] for line, start in zip(lines, starts, strict=False) if start < PART]
+
+
+def _streamed(corpus: Corpus, held_out: bool) -> Iterator[tuple[list[str], int]]:
+    """Yield the first documents of the hub, each without a heading. Raises ParamsError if they cannot be read."""
+    try:
+        yield from zip(itertools.islice(text.documents(corpus, held_out), STREAMED), itertools.repeat(0))
+    except Exception as error:  # any failure, from DNS to a data set without a column `text`
+        raise ParamsError(f"corpus.datasets cannot be read ({type(error).__name__}: {error})") from None
+
+
+def _facts(survey: _Survey, study: Study, tokenizer: PreTrainedTokenizerBase, held_out: bool) -> Iterator[Fact]:
+    """Tell what a text gives, measured on its sample. Raises ParamsError if it is of no use."""
+    key, counts, longest = survey.key, survey.counts, study.corpus.max_length - 3
+    documents = [text.sentences_of(lines, getattr(study.corpus, "replace", {})) for lines in survey.sample]
+    ids = tokenised(documents, tokenizer)
+    lengths = [len(tokens) for document in ids for tokens in document]
+    unknown = _unknown(documents, ids, tokenizer) / max(1, sum(lengths))
+    if unknown > MOST_UNKNOWN:
+        raise ParamsError(
+            f"{key}: {_percent(unknown)} of the tokens are {tokenizer.unk_token}, so corpus.vocabulary "
+            f"{study.corpus.vocabulary} does not fit this text; allowed are {_percent(MOST_UNKNOWN)}"
+        )
+    place = itertools.count()  # of a token in the sample
+    places = [[[next(place) for _ in tokens] for tokens in document] for document in ids]
+    pairs = list(sentence_pairs(places, longest, Random("check")))
+    yield _pairs_fact(survey, len(pairs), study, held_out)
+
+    number = f"{'' if survey.ends else 'more than '}{counts['documents']:,}"
+    if counts["documents"] == 1:
+        number += "; random second segments are from distant parts of it (a blank line separates documents)"
+    elif counts["documents"] < ODD_DOCUMENTS:
+        number += "; random second segments are all from these few"
+    yield Fact(key, "documents", number, counts["documents"] < ODD_DOCUMENTS)
+    mean = len(lengths) / survey.share / counts["documents"]
+    yield Fact(key, "sentences per document", f"{mean:.1f}", mean < ODD_SENTENCES)
+    read = len({token for first, second, _ in pairs for token in (*first, *second)}) / sum(lengths)
+    yield Fact(key, "share of the tokens in the pairs of one pass", _percent(read), read < ODD_READ)
+    random = sum(label == IS_RANDOM for _, _, label in pairs) / len(pairs)
+    yield Fact(key, "share of random pairs", _percent(random), abs(random - 0.5) > 0.1 + len(pairs) ** -0.5)
+    if tokenizer.unk_token:
+        yield Fact(key, f"share of {tokenizer.unk_token}", _percent(unknown), unknown > ODD_UNKNOWN)
+    special = {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
+    if written := special & {token for document in ids for tokens in document for token in tokens}:
+        found = ", ".join(tokenizer.convert_ids_to_tokens(sorted(written)))
+        yield Fact(key, "special tokens that the text itself holds", found, odd=True)
+    if long := sum(length for length in lengths if length > longest) / sum(lengths):
+        yield Fact(key, "share of the tokens in sentences longer than a pair", _percent(long), long > 0.5)
+    if repeated := counts["repeated"] / counts["documents"]:
+        yield Fact(key, "share of documents that repeat another", _percent(repeated), repeated > ODD_REPEATED)
+    if counts["headings"]:
+        yield Fact(key, "headings left out", f"{counts['headings']:,}")
+    if survey.strange:
+        found = ", ".join(f"{count:,} U+{ord(sign):04X}" for sign, count in survey.strange.most_common(5))
+        found += " (separators end a sentence, not a line; control characters are dropped)"
+        yield Fact(key, "unusual characters", found, survey.strange.total() > ODD_STRANGE * counts["characters"])
+
+
+def _pairs_fact(survey: _Survey, count: int, study: Study, held_out: bool) -> Fact:
+    """Tell how many pairs a text gives, of which the sample gives `count`, and how often training reads each."""
+    least = LEAST_HELD_OUT if held_out else 1
+    if count < least:
+        raise ParamsError(f"{survey.key}: the text gives {many(count, 'sentence pair')}; at least {least} are needed")
+    passes = 1 if held_out else study.pretraining.duplicates
+    total = count * passes / survey.share
+    value = f"{'more than ' if not survey.ends else 'about ' if survey.share < 1 else ''}{total:,.0f}"
+    if held_out:
+        return Fact(survey.key, "sentence pairs", value, total < ODD_HELD_OUT)
+    wanted = study.pretraining.pairs_read
+    value += f" in {passes} pass{'es' * (passes > 1)}; training reads {wanted:,}"
+    times = wanted / total if survey.ends else 1
+    value += f", so each {times:.1f} times" if times > 1 else ""
+    return Fact(survey.key, "sentence pairs", value, times > ODD_READINGS)
+
+
+def _unknown(documents: list[list[str]], ids: list[Document], tokenizer: PreTrainedTokenizerBase) -> int:
+    """Number of unknown tokens, without those that the text itself writes as such."""
+    if tokenizer.unk_token is None:
+        return 0
+    written = sum(sentence.count(tokenizer.unk_token) for document in documents for sentence in document)
+    return max(0, sum(tokens.count(tokenizer.unk_token_id) for document in ids for tokens in document) - written)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share == 0 or share >= 0.0005 else "below 0.1 %"
