@@ -30,7 +30,7 @@ def check_local_files(study: Study | Replay) -> None:
                 raise ParamsError(f"table.{key}: file {paths.given(name)} does not exist")
         read_table(paths.given(study.table.cells))
         return
-    from prune_utils.data.tasks import check_columns, local_files
+    from prune_utils.data.tasks import check as check_task
 
     corpus = study.corpus
     if corpus.source == "local":
@@ -49,8 +49,7 @@ def check_local_files(study: Study | Replay) -> None:
         )
     for task in study.tasks:
         if task.source == "local":
-            for path in local_files(task):
-                check_columns(path, task.name)
+            check_task(task)
 
 
 def _check_disk(study: Study) -> None:
