@@ -11,7 +11,7 @@ from pandas.io.formats.style import Styler
 from prune_utils.data.embedded import tasks as embedded_tasks
 from prune_utils.data.glue import TaskFacts, facts, layout
 from prune_utils.data.labels import numbered
-from prune_utils.data.tsv import Table, columns, doubled, shown, table, visible
+from prune_utils.data.tsv import Table, columns, doubled, of, shown, table, visible
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
 from prune_utils.study.sources import Task
@@ -73,14 +73,12 @@ def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table
     if task.source == "embedded":
         train, dev = (_named(pd.DataFrame(rows)) for rows in embedded_tasks.splits(task.name, task.train, task.dev))
         return train, dev, [str(label) for label in sorted(set(train.label))], [], TaskFacts()
-    if task.source == "hub":
-        tables, known = _hub_tables(task.name, task.dataset)
-    else:
+    if task.source == "local":
         tables, known = [table(task, part) for part in ("train", "dev")], layout(task)
-    try:
+    with of(task):
+        if task.source == "hub":
+            tables, known = _hub_tables(task.name, task.dataset)
         *labels, names = numbered(*tables, known)
-    except ParamsError as error:
-        raise ParamsError(f"task {task.name}: {error}") from None
     frames = (
         _named(pd.DataFrame([row[:-1] for row in part.rows]).assign(label=numbers))
         for part, numbers in zip(tables, labels, strict=True)
@@ -97,7 +95,7 @@ def _hub_tables(name: str, dataset: str) -> tuple[list[Table], TaskFacts]:
     """The training and dev split of a data set of the hub. Rows with an empty text, which nobody can mend, are left out."""
     from datasets import load_dataset
 
-    known, where = facts(name), f"task {name}: data set {dataset} of the hub"
+    known, where = facts(name), f"data set {dataset} of the hub"
     try:
         splits = load_dataset(dataset, known.hub_name)
     except Exception as error:  # any failure, from DNS to a wrong name, is the same to the user
@@ -120,12 +118,11 @@ def _hub_table(data, where: str, known: TaskFacts) -> Table:
     places, rows = [], []
     content = data.select_columns(chosen)[:]
     for place, (*texts, label) in enumerate(zip(*(content[column] for column in chosen), strict=True)):
-        if not all(isinstance(text, str | None) for text in texts) or isinstance(label, list | dict):
-            raise ParamsError(f"{where}, row {place} has {texts} and {label}; allowed are texts and one label")
+        if not all(isinstance(text, str | None) for text in texts) or not isinstance(label, str | int | float):
+            raise ParamsError(f"{where}, row {place} has {shown([*texts, label])}; allowed are texts and one label")
         if all(visible(text or "") for text in texts):
             places.append(place)
-            named = names and label is not None and 0 <= label < len(names)
-            rows.append((*texts, names[label] if named else "no label" if label is None else str(label)))
+            rows.append((*texts, names[label] if names and 0 <= label < len(names) else str(label)))
     return Table(where, places, rows, len(data) - len(rows), "row")
 
 
@@ -139,7 +136,7 @@ def _range(scores: pd.Series) -> str:
 
 def _class_facts(train: pd.DataFrame, dev: pd.DataFrame, names: list[str]) -> Iterator[tuple[str, str, bool]]:
     counts = train.label.value_counts().sort_index()
-    shares = [f"{shown([name])} {100 * count / len(train):.1f} %" for name, count in zip(names, counts, strict=True)]
+    shares = [f"{shown([name])}: {100 * count / len(train):.1f} %" for name, count in zip(names, counts, strict=True)]
     sizes = f"{len(names)} classes of {counts.min():,} to {counts.max():,} training examples"
     odd = counts.min() < SMALL_CLASS or counts.max() > 0.9 * len(train)
     yield "classes", ", ".join(shares) if len(names) <= 6 else sizes, bool(odd)

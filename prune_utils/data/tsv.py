@@ -6,8 +6,10 @@ Light on purpose: rows are counted without importing pandas, torch or transforme
 import csv
 import io
 import sys
+import time
 import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +17,10 @@ from pathlib import Path
 from prune_utils.data.glue import PAIR, SENTENCE, TaskFacts, dev_file, layout
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import LocalTask
+from prune_utils.study.sources import LocalTask, Task
 from prune_utils.study.words import many
 
+SETTLED = 2_000_000_000  # nanoseconds
 INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode categories: control and format characters, blanks
 
 
@@ -46,15 +49,22 @@ def table(task: LocalTask, part: str) -> Table:
     Raises ParamsError, with the line, for whatever is not text in the columns that the task's layout names.
     """
     path = paths.given(task.folder) / (dev_file(task) if part == "dev" else task.train)
-    try:
+    with of(task):
         if not path.is_file():
             raise ParamsError(f"file {path} does not exist")
         stat = path.stat()
-        return _table(path, layout(task), (stat.st_mtime_ns, stat.st_size))
+        # a file that was written just now may change again without another time
+        read = _table if time.time_ns() - stat.st_mtime_ns > SETTLED else _table.__wrapped__
+        return read(path, layout(task), (stat.st_mtime_ns, stat.st_size))
+
+
+@contextmanager
+def of(task: Task) -> Iterator[None]:
+    """Put the name of a task before the message of a ParamsError."""
+    try:
+        yield
     except ParamsError as error:
         raise ParamsError(f"task {task.name}: {error}") from None
-    except OSError as error:
-        raise ParamsError(f"task {task.name}: {path} cannot be read: {error.strerror}") from None
 
 
 @lru_cache(maxsize=32)
@@ -102,8 +112,9 @@ def columns(where: object, header: list[str], texts: tuple[str, ...], label: str
 
 
 def shown(names) -> str:
-    """Format names for a message, only the first dozen of many, and of each the beginning."""
+    """Format names for a message: the first dozen, of each the beginning, signs that do not print as escapes."""
     names = [name if len(name) <= 40 else f"{name[:40]}…" for name in map(str, names)]
+    names = ["".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name) for name in names]
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
@@ -161,7 +172,10 @@ def _records(path: Path, facts: TaskFacts) -> Iterator[tuple[int, list[str]]]:
 
 def _text(path: Path) -> str:
     """The text of a file, lines ended by "\\n" alone. Raises ParamsError for another encoding or other line ends."""
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
     try:
         text = data.decode("utf-8").lstrip("\ufeff").replace("\r\n", "\n").rstrip("\n")
     except UnicodeDecodeError as error:
