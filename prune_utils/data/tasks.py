@@ -11,7 +11,7 @@ from pandas.io.formats.style import Styler
 from prune_utils.data.embedded import tasks as embedded_tasks
 from prune_utils.data.glue import TaskFacts, facts, layout
 from prune_utils.data.labels import numbered
-from prune_utils.data.tsv import Table, columns, doubled, of, shown, table, visible
+from prune_utils.data.tsv import Table, columns, of, shown, table, visible
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
 from prune_utils.study.sources import Task
@@ -42,12 +42,12 @@ def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
     told += _class_facts(train, dev, names) if names else [("scores", _range(train.label), False)]
     if absent := sorted({name for _, name in known.labels} - set(names)):
         told.append(("allowed labels without training examples", shown(absent), True))
-    texts = [set(frame.drop(columns="label").itertuples(index=False, name=None)) for frame in (train, dev)]
-    both = dev.drop(columns="label").apply(tuple, axis=1).isin(texts[0] & texts[1]).sum()
-    told.append(("dev examples that are training examples too", *_share(both, len(dev), 0.01)))
+    seen = set(_texts(train))
+    again = sum(text in seen for text in _texts(dev))
+    told.append(("dev examples that are training examples too", *_share(again, len(dev), 0.01)))
     if left_out := sum(part.left_out for part in tables):
         told.append(("rows left out, with missing fields or texts", *_share(left_out, len(every) + left_out, 0.01)))
-    if quoted := sum(any(map(doubled, row)) for part in tables for row in part.rows):
+    if quoted := sum(part.quoted for part in tables):
         told.append(("rows with quotation marks doubled as in CSV, read as text", *_share(quoted, len(every), 0.01)))
     if tokenizer:
         told += _token_facts(every, tokenizer, max_length)
@@ -78,12 +78,17 @@ def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table
     with of(task):
         if task.source == "hub":
             tables, known = _hub_tables(task.name, task.dataset)
-        *labels, names = numbered(*tables, known)
+        return _assembled(*tables, known)
+
+
+@lru_cache(maxsize=32)
+def _assembled(train: Table, dev: Table, known: TaskFacts) -> tuple:
+    *labels, names = numbered(train, dev, known)
     frames = (
         _named(pd.DataFrame([row[:-1] for row in part.rows]).assign(label=numbers))
-        for part, numbers in zip(tables, labels, strict=True)
+        for part, numbers in zip((train, dev), labels, strict=True)
     )
-    return *frames, names, tables, known
+    return *frames, names, [train, dev], known
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -123,7 +128,11 @@ def _hub_table(data, where: str, known: TaskFacts) -> Table:
         if all(visible(text or "") for text in texts):
             places.append(place)
             rows.append((*texts, names[label] if names and 0 <= label < len(names) else str(label)))
-    return Table(where, places, rows, len(data) - len(rows), "row")
+    return Table(where, places, rows, len(data) - len(rows), place="row")
+
+
+def _texts(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    return zip(*(frame[column] for column in frame.columns if column != "label"), strict=True)
 
 
 def _share(part: int, whole: int, most: float) -> tuple[str, bool]:

@@ -24,7 +24,7 @@ SETTLED = 2_000_000_000  # nanoseconds
 INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode categories: control and format characters, blanks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """Rows of texts and a label as written; `where` names their file, `places` holds the line of each."""
 
@@ -32,6 +32,7 @@ class Table:
     places: list[int]
     rows: list[tuple[str, ...]]
     left_out: int = 0
+    quoted: int = 0  # rows with a field as CSV quotes it
     place: str = "line"  # what a place is
 
     @property
@@ -50,9 +51,11 @@ def table(task: LocalTask, part: str) -> Table:
     """
     path = paths.given(task.folder) / (dev_file(task) if part == "dev" else task.train)
     with of(task):
-        if not path.is_file():
-            raise ParamsError(f"file {path} does not exist")
-        stat = path.stat()
+        try:
+            stat = path.stat()
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+            raise ParamsError(f"file {path} {'does not exist' if absent else f'cannot be read: {error}'}") from None
         # a file that was written just now may change again without another time
         read = _table if time.time_ns() - stat.st_mtime_ns > SETTLED else _table.__wrapped__
         return read(path, layout(task), (stat.st_mtime_ns, stat.st_size))
@@ -91,7 +94,7 @@ def _table(path: Path, facts: TaskFacts, stamp: tuple) -> Table:
             rows.append((*row[:-1], sys.intern(row[-1])))
     if len(faults) > len(rows):
         raise ParamsError(f"{faults[0]}, and so have most rows")
-    return Table(str(path), places, rows, len(faults))
+    return Table(str(path), places, rows, len(faults), sum(any(map(doubled, row)) for row in rows))
 
 
 def columns(where: object, header: list[str], texts: tuple[str, ...], label: str) -> list[str]:
@@ -125,9 +128,10 @@ def visible(text: str) -> bool:
 
 def doubled(field: str) -> bool:
     """Whether a field is quoted as a CSV writer does it: in quotation marks, and those within are doubled."""
+    if not (len(field) > 1 and field[0] == field[-1] == '"'):
+        return False
     within = field[1:-1]
-    quoted = len(field) > 1 and field[0] == field[-1] == '"'
-    return quoted and (not within or '"' in within and '"' not in within.replace('""', ""))
+    return not within or '"' in within and '"' not in within.replace('""', "")
 
 
 def _fault(fields: list[str], row: tuple[str, ...], header: list[str] | None, width: int) -> str:

@@ -239,6 +239,13 @@ def test_a_task_that_cannot_be_right_says_why(tmp_path, train, dev, said):
 def test_a_missing_file_and_a_header_in_cola_are_refused(tmp_path):
     with pytest.raises(ParamsError, match="task mine: file .*train.tsv does not exist"):
         tasks.check(local(tmp_path))
+    for train, fault in (
+        ("", "cannot be read: Is a directory"),
+        ("x" * 300, "cannot be read"),
+        ("\0", "cannot be read"),
+    ):
+        with pytest.raises(ParamsError, match=f"task mine: .*{fault}"):
+            train_size(local(tmp_path).model_copy(update={"train": train}))
     text = "source\tlabel\tmark\tsentence\nx\t1\t\ta\ny\t0\t\tb\n"
     with pytest.raises(ParamsError, match="line 1 has the label 'label', allowed are 0, 1"):
         tasks.check(local(tmp_path, "CoLA", text, text))
