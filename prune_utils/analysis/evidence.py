@@ -86,12 +86,18 @@ def _read(files) -> pd.DataFrame:
 def unlearnt(cells: pd.DataFrame) -> list[str]:
     """Tasks on which the dense model does not beat the majority class of the dev set (one-sided test of a proportion).
 
-    Accuracies are means over seeds. Empty if the frame has no majority share, as in a table of results.
+    Of a regression: on which its correlation is not above 0 (one-sided, Fisher's z). Accuracies and correlations are
+    means over seeds. Empty if the frame has neither a majority share nor correlations, as in a table of results.
     """
-    if "dev_majority" not in cells:
+    if not {"dev_majority", "dev_pearson"} & {*cells}:
         return []
     dense = cells[cells.selected & (cells.arm == "dense")]
-    means = dense.groupby("task")[["dev_accuracy", "dev_majority", "dev_examples"]].mean()
-    chance = np.sqrt(means.dev_majority * (1 - means.dev_majority) / means.dev_examples)
-    beaten = means.dev_accuracy > means.dev_majority + stats.norm.ppf(1 - RISK) * chance
+    columns = ["dev_accuracy", "dev_majority", "dev_pearson", "dev_examples"]
+    means = dense.reindex(columns=["task", *columns]).groupby("task")[columns].mean()
+    chance, level = (
+        np.sqrt(means.dev_majority * (1 - means.dev_majority) / means.dev_examples),
+        stats.norm.ppf(1 - RISK),
+    )
+    z = np.arctanh(means.dev_pearson.clip(1e-12 - 1, 1 - 1e-12)) * np.sqrt((means.dev_examples - 3).clip(lower=0))
+    beaten = (means.dev_accuracy > means.dev_majority + level * chance) | (z > level)
     return sorted(means.index[~beaten])

@@ -93,6 +93,7 @@ def from_dense(means: pd.DataFrame) -> pd.DataFrame:
 def dev_correct(study: Study | Replay, cells: pd.DataFrame) -> dict[str, pd.DataFrame] | None:
     """Whether each dev example was predicted correctly: by task, one row per cell and one column per example.
 
+    Only tasks of classification: a score of a regression is not right or wrong.
     Rows are indexed by arm, target_sparsity, seed and learning_rate; columns are in the order of the dev file. Cells
     without an accuracy have no row. None if the study keeps no predictions.
     """
@@ -101,6 +102,8 @@ def dev_correct(study: Study | Replay, cells: pd.DataFrame) -> dict[str, pd.Data
     key, found = ["arm", "target_sparsity", "seed", "learning_rate"], {}
     for task, group in cells.dropna(subset="dev_accuracy").groupby("task"):
         answers, rows = _answers(study, task), {}
+        if answers.dtype.kind == "f":
+            continue
         for arm, sparsity, seed, rate in group[key].itertuples(index=False, name=None):
             folder = Cell(task, arm, sparsity, rate, int(seed)).folder(study.study)
             predicted = np.load(folder / paths.PREDICTIONS, allow_pickle=False)
@@ -110,7 +113,7 @@ def dev_correct(study: Study | Replay, cells: pd.DataFrame) -> dict[str, pd.Data
 
 
 def _answers(study: Study, task: str) -> np.ndarray:
-    """The labels of a task's dev examples, shape (examples,)."""
+    """The labels of a task's dev examples, shape (examples,); floats if it is a regression."""
     if (folder := paths.task_data(study.study, task) / "dev").exists():
         from datasets import load_from_disk  # not `prepared`, which imports transformers and takes seconds
 

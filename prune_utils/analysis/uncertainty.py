@@ -20,7 +20,7 @@ COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms w
 class Draws:
     """Means by condition (arm or method, sparsity) and draws of them, one row per draw, one column per condition.
 
-    `covers`: the sources of noise in the draws, "seeds" and "dev examples".
+    `covers`: the sources of noise in the draws, "seeds" and "dev examples", or those "of classification tasks" only.
     """
 
     point: pd.Series
@@ -61,8 +61,9 @@ def accuracy_draws(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None 
         covers.append("seeds")
         noise += _seed_noise(*spread, grouped["size"].to_numpy(), random)
     if correct:
-        covers.append("dev examples")
-        noise += sum(_example_noise(correct[task], grouped.index, random) for task in sorted(correct)) / len(correct)
+        tasks = cells[cells.selected].task.nunique()  # of the means; those of regression are not redrawn
+        covers.append("dev examples" if len(correct) == tasks else "dev examples of classification tasks")
+        noise += sum(_example_noise(correct[task], grouped.index, random) for task in sorted(correct)) / tasks
     drawn = pd.DataFrame(grouped["mean"].to_numpy() + noise, columns=grouped.index)
     return Draws(grouped["mean"], drawn, tuple(covers))
 

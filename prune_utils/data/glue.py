@@ -3,7 +3,8 @@
 Imports no pandas, torch or transformers, so that sizes can be planned quickly.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from math import inf
 
 from prune_utils.study.sources import LocalTask
@@ -13,21 +14,26 @@ from prune_utils.study.sources import LocalTask
 class TaskFacts:
     """Facts about one task; the defaults describe a task that is not in GLUE."""
 
-    texts: tuple[str | int, ...] = ("sentence",)  # TSV columns of the texts: names, or indices if there is no header
-    label: str | int = "label"  # TSV column of the label
-    header: bool = True
+    texts: tuple[str | int, ...] = ()  # columns of the texts, numbers without a header; (): sentence, or the PAIR
+    label: str | int = "label"  # column of the label
+    width: int | None = None  # fields per line of a file without a header
     dev_file: str = "dev.tsv"
     hub_name: str = ""
-    hub_texts: tuple[str, ...] = ("sentence",)
+    hub_texts: tuple[str, ...] = ()
     train: int = 100_000  # number of training examples
     dev: int = 10_000
     tokens: float = inf  # mean WordPiece tokens per example, with [CLS] and [SEP]; inf if unknown
+    kind: str = "classification"
+    labels: tuple[tuple[str, str], ...] = ()  # allowed labels and the names of their classes, in order; (): any
+    ragged: bool = False  # rows with missing fields or texts are left out, not refused
+    known: bool = True  # whether it is a task of GLUE, whose quotation marks are always text
 
 
-# sizes from the released data; token counts with BERT's uncased vocabulary, approximate for the three pair tasks
+SENTENCE, PAIR = ("sentence",), ("sentence1", "sentence2")
+# sizes from the released data; tokens with BERT's uncased vocabulary, approximate for MNLI, QQP and QNLI
 GLUE = {
     "MNLI": TaskFacts(
-        ("sentence1", "sentence2"),
+        PAIR,
         "gold_label",
         dev_file="dev_matched.tsv",
         hub_name="mnli",
@@ -44,6 +50,7 @@ GLUE = {
         train=363_846,
         dev=40_430,
         tokens=31,
+        ragged=True,  # questions with line breaks or without text, in the files as distributed
     ),
     "QNLI": TaskFacts(
         ("question", "sentence"),
@@ -53,14 +60,52 @@ GLUE = {
         dev=5_463,
         tokens=51,
     ),
-    "SST-2": TaskFacts(hub_name="sst2", train=67_349, dev=872, tokens=13.4),
-    "CoLA": TaskFacts((3,), 1, header=False, hub_name="cola", train=8_551, dev=1_043, tokens=11.4),
+    "SST-2": TaskFacts(SENTENCE, hub_name="sst2", hub_texts=SENTENCE, train=67_349, dev=872, tokens=13.4),
+    "CoLA": TaskFacts(
+        (3,),
+        1,
+        width=4,
+        hub_name="cola",
+        hub_texts=SENTENCE,
+        train=8_551,
+        dev=1_043,
+        tokens=11.4,
+        labels=(("0", "0"), ("1", "1")),
+    ),
+    "STS-B": TaskFacts(PAIR, "score", hub_name="stsb", hub_texts=PAIR, train=5_749, dev=1_500, kind="regression"),
+    "MRPC": TaskFacts(
+        ("#1 String", "#2 String"), "Quality", hub_name="mrpc", hub_texts=PAIR, train=3_668, dev=408, tokens=53
+    ),
+    "RTE": TaskFacts(PAIR, hub_name="rte", hub_texts=PAIR, train=2_490, dev=277, tokens=70),
+    "WNLI": TaskFacts(PAIR, hub_name="wnli", hub_texts=PAIR, train=635, dev=71),
 }
 
 
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+NAMED = {_plain(name): task for name, task in GLUE.items()}
+
+
 def facts(name: str) -> TaskFacts:
-    """Look up a task by name; return the defaults if it is not in GLUE."""
-    return GLUE.get(name) or TaskFacts(hub_name=name.lower())
+    """Look up a task by name, whatever its case and punctuation; return the defaults if it is not in GLUE."""
+    return NAMED.get(_plain(name)) or TaskFacts(hub_name=name.lower(), known=False)
+
+
+def layout(task: LocalTask) -> TaskFacts:
+    """The facts of a local task: those of its name, and what its section says instead."""
+    base = facts(task.name)
+    if base.width and (task.texts or task.label):  # the columns have names, so it is not GLUE's file
+        base = TaskFacts(known=False)
+    labels = task.labels or ()
+    return replace(
+        base,
+        texts=tuple(task.texts or base.texts),
+        label=task.label or base.label,
+        kind=task.kind or base.kind,
+        labels=tuple(labels.items() if isinstance(labels, dict) else ((x, x) for x in labels)) or base.labels,
+    )
 
 
 def dev_file(task: LocalTask) -> str:

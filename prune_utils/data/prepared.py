@@ -87,8 +87,16 @@ def task_data(study: Study, name: str, tokenizer: PreTrainedTokenizerBase) -> tu
 
 
 def encoded(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
-    """Tokenise a frame of examples, truncated to `max_length` tokens: input_ids, token_type_ids, labels, length."""
+    """Tokenise a frame of examples, truncated to `max_length` tokens: input_ids, token_type_ids, labels, length.
+
+    Labels are int64 classes, or float32 scores of a regression.
+    """
     texts = [list(frame[column]) for column in frame.columns if column != "label"]
     batch = tokenizer(*texts, truncation=True, max_length=max_length, return_attention_mask=False)
     lengths = [len(ids) for ids in batch["input_ids"]]
-    return Dataset.from_dict({**batch, "labels": list(frame.label), "length": lengths})
+    return Dataset.from_dict({**batch, "labels": frame.label.to_numpy(), "length": lengths})
+
+
+def outputs(data: Dataset) -> int:
+    """Outputs of a model of encoded examples: one per class, or 1 for a regression."""
+    return 1 if data.features["labels"].dtype.startswith("float") else len(data.unique("labels"))

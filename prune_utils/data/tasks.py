@@ -1,111 +1,163 @@
-"""Labelled examples of a task, from the embedded language, local TSV files or the Hugging Face hub."""
+"""Labelled examples of a task, from the embedded language, local files or the Hugging Face hub."""
 
-import csv
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from functools import lru_cache
+from itertools import chain
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
 from prune_utils.data.embedded import tasks as embedded_tasks
-from prune_utils.data.glue import GLUE, TaskFacts, dev_file, facts
-from prune_utils.study import paths
+from prune_utils.data.glue import TaskFacts, facts, layout
+from prune_utils.data.rows.labels import numbered
+from prune_utils.data.rows.tsv import Table, columns, of, shown, table, visible
 from prune_utils.study.schema import Study
-from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import LocalTask, Task
-from prune_utils.study.words import many
+from prune_utils.study.section import Fact, ParamsError
+from prune_utils.study.sources import Task
 
-ENCODING = "utf-8-sig"  # UTF-8 with or without a byte order mark
+SAMPLE = 2_000  # examples whose tokens `check` counts
+SMALL_DEV, SMALL_CLASS = 100, 10  # with fewer dev examples, one is more than a point; fewer of a class teach little
 
 
 def examples(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Load the training and dev examples of a task.
 
-    Each frame has the columns `first`, `second` (sentence-pair tasks only) and `label`, an integer from 0 up.
-    Raises ParamsError if a local file is missing or malformed, or if the dev set has labels unseen in training.
+    Each frame has the columns `first`, `second` (sentence-pair tasks only) and `label`: an integer from 0 up, or a
+    float32 if the task is a regression. Raises ParamsError for everything that cannot be right, see `check`.
     """
-    if task.source == "embedded":
-        return tuple(_frame(rows) for rows in embedded_tasks.splits(task.name, task.train, task.dev))
-    if task.source == "hub":
-        return _hub_examples(task.name, task.dataset)
-    train, dev = (_read_tsv(path, task.name) for path in local_files(task))
-    names = sorted(set(train.label))
-    unseen = sorted(set(dev.label) - set(names))
-    if unseen or len(names) < 2:
-        raise ParamsError(
-            f"task {task.name}: {task.train} has labels {names} and {task.dev} has unseen labels {unseen}; "
-            "training needs at least two labels, and they must cover the dev set"
-        )
-    return tuple(frame.assign(label=frame.label.map(names.index)) for frame in (train, dev))
+    return _read(task)[:2]
+
+
+def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
+    """Read a task whole, as training will, and tell what it holds.
+
+    With a tokenizer, also the share of texts that are cut at `max_length` tokens and of unknown tokens, in a sample.
+    Raises ParamsError, with file and line or split and row, for rows that do not fit their header, texts or labels that
+    are empty or not UTF-8, fewer than two classes, two dev examples or two scores, and labels that training lacks.
+    """
+    train, dev, names, tables, known = _read(task)
+    about, every = f"tasks.{task.name}", pd.concat([train, dev])
+    told = [("examples", f"{len(train):,} train, {len(dev):,} dev", len(dev) < SMALL_DEV)]
+    told += _class_facts(train, dev, names) if names else [("scores", _range(train.label), False)]
+    if absent := sorted({name for _, name in known.labels} - set(names)):
+        told.append(("allowed labels without training examples", shown(absent), True))
+    seen = set(_texts(train))
+    again = sum(text in seen for text in _texts(dev))
+    told.append(("dev examples that are training examples too", *_share(again, len(dev), 0.01)))
+    if left_out := sum(part.left_out for part in tables):
+        told.append(("rows left out, with missing fields or texts", *_share(left_out, len(every) + left_out, 0.01)))
+    if quoted := sum(part.quoted for part in tables):
+        told.append(("rows with quotation marks doubled as in CSV, read as text", *_share(quoted, len(every), 0.01)))
+    if tokenizer:
+        told += _token_facts(every, tokenizer, max_length)
+    return [Fact(about, *fact) for fact in told]
 
 
 def task_samples(study: Study, name: str, count: int) -> Styler:
-    """Show the first `count` training examples of each label, and how many examples have that label."""
+    """Show the first `count` training examples of each label, and how many examples have that label.
+
+    Of a regression, as many in all as of two labels.
+    """
     training, dev = examples(study.task(name))
+    if training.label.dtype.kind == "f":
+        return training.head(2 * count).sort_values("label", kind="stable").style.hide(axis="index")
     counts = {"of train": training, "of dev": dev}
     counts = {column: training.label.map(frame.label.value_counts()) for column, frame in counts.items()}
     shown = training.assign(**counts).groupby("label").head(count)
     return shown.sort_values("label", kind="stable").style.hide(axis="index")
 
 
-def local_files(task: LocalTask) -> tuple[Path, Path]:
-    """Return the paths of the training and dev files. Raises ParamsError if one is missing."""
-    files = tuple(paths.given(task.folder) / name for name in (task.train, dev_file(task)))
-    for path in files:
-        if not path.is_file():
-            raise ParamsError(f"task {task.name}: file {path} does not exist")
-    return files
+def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table], TaskFacts]:
+    """Examples of training and dev set, the names of the classes, and the tables and facts that they come from."""
+    if task.source == "embedded":
+        train, dev = (_named(pd.DataFrame(rows)) for rows in embedded_tasks.splits(task.name, task.train, task.dev))
+        return train, dev, [str(label) for label in sorted(set(train.label))], [], TaskFacts()
+    if task.source == "local":
+        tables, known = [table(task, part) for part in ("train", "dev")], layout(task)
+    with of(task):
+        if task.source == "hub":
+            tables, known = _hub_tables(task.name, task.dataset)
+        return _assembled(*tables, known)
 
 
-def check_columns(path: Path, name: str) -> TaskFacts:
-    """Return the layout of a task's TSV file. Raises ParamsError if its first line lacks one of the columns."""
-    try:
-        with path.open(encoding=ENCODING) as lines:
-            columns = lines.readline().rstrip("\r\n").split("\t")
-    except UnicodeDecodeError as error:
-        raise ParamsError(f"task {name}: {path} is not UTF-8 ({error.reason} at byte {error.start})") from None
-    layout, pair = facts(name), ("sentence1", "sentence2")
-    if name not in GLUE and {*pair} & {*columns}:
-        layout = replace(layout, texts=pair)
-    if not layout.header and len(columns) != 4:
-        raise ParamsError(f"task {name}: {path} has {len(columns)} columns; GLUE's file has 4 and no header")
-    if layout.header and (missing := [c for c in (*layout.texts, layout.label) if c not in columns]):
-        raise ParamsError(
-            f"task {name}: {path} has no column {' and no '.join(missing)}, it has {', '.join(columns)}; GLUE's tasks "
-            "need GLUE's columns, other tasks need sentence (or sentence1 and sentence2) and label"
-        )
-    return layout
-
-
-def _read_tsv(path: Path, name: str) -> pd.DataFrame:
-    layout = check_columns(path, name)
-    # unlike in CSV, a lone quotation mark is text and "NA" is a word
-    form = {"header": 0 if layout.header else None, "quoting": csv.QUOTE_NONE, "dtype": str, "keep_default_na": False}
-    try:
-        rows = pd.read_csv(path, sep="\t", encoding=ENCODING, **form)
-    except (UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise ParamsError(f"task {name}: {path} is not tab-separated UTF-8 text: {error}") from None
-    frame = _named(rows[[*layout.texts, layout.label]])
-    if (empty := frame.index[(frame == "").any(axis=1)]).size:
-        raise ParamsError(
-            f"task {name}: {path} has {many(empty.size, 'row')} with an empty text or label; the first is row {empty[0] + 1}"
-        )
-    return frame
-
-
-def _hub_examples(name: str, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    from datasets import load_dataset
-
-    layout = facts(name)
-    splits = load_dataset(dataset, layout.hub_name)
-    dev = "validation_matched" if "validation_matched" in splits else "validation"
-    columns = (*layout.hub_texts, "label")
-    return tuple(_frame([{c: row[c] for c in columns} for row in splits[split]]) for split in ("train", dev))
-
-
-def _frame(rows: list[dict]) -> pd.DataFrame:
-    return _named(pd.DataFrame(rows))
+@lru_cache(maxsize=32)
+def _assembled(train: Table, dev: Table, known: TaskFacts) -> tuple:
+    *labels, names = numbered(train, dev, known)
+    frames = (
+        _named(pd.DataFrame([row[:-1] for row in part.rows]).assign(label=numbers))
+        for part, numbers in zip((train, dev), labels, strict=True)
+    )
+    return *frames, names, [train, dev], known
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.set_axis([*("first", "second")[: frame.shape[1] - 1], "label"], axis=1)
+
+
+@lru_cache(maxsize=32)
+def _hub_tables(name: str, dataset: str) -> tuple[list[Table], TaskFacts]:
+    """The training and dev split of a data set of the hub. Rows with an empty text, which nobody can mend, are left out."""
+    from datasets import load_dataset
+
+    known, where = facts(name), f"data set {dataset} of the hub"
+    try:
+        splits = load_dataset(dataset, known.hub_name)
+    except Exception as error:  # any failure, from DNS to a wrong name, is the same to the user
+        first = str(error).partition("\n")[0]
+        raise ParamsError(f"{where}, {known.hub_name!r}, cannot be loaded ({type(error).__name__}: {first})") from None
+    dev = "validation_matched" if "validation_matched" in splits else "validation"
+    if missing := [split for split in ("train", dev) if split not in splits]:
+        raise ParamsError(f"{where} has no split {' and no '.join(missing)}, it has {shown(splits)}")
+    tables = [_hub_table(splits[split], f"{where}, split {split}", known) for split in ("train", dev)]
+    names = getattr(splits["train"].features["label"], "names", None)
+    if names is None and all(isinstance(label, int) for label in splits["train"].unique("label")):
+        names = map(str, sorted(label for label in splits["train"].unique("label") if label >= 0))
+    labels = () if names is None or known.kind == "regression" else tuple((label, label) for label in names)
+    return tables, replace(known, labels=labels)
+
+
+def _hub_table(data, where: str, known: TaskFacts) -> Table:
+    chosen = columns(where, data.column_names, known.hub_texts, "label")
+    names = getattr(data.features["label"], "names", None)
+    places, rows = [], []
+    content = data.select_columns(chosen)[:]
+    for place, (*texts, label) in enumerate(zip(*(content[column] for column in chosen), strict=True)):
+        if not all(isinstance(text, str | None) for text in texts) or not isinstance(label, str | int | float):
+            raise ParamsError(f"{where}, row {place} has {shown([*texts, label])}; allowed are texts and one label")
+        if all(visible(text or "") for text in texts):
+            places.append(place)
+            rows.append((*texts, names[label] if names and 0 <= label < len(names) else str(label)))
+    return Table(where, places, rows, len(data) - len(rows), place="row")
+
+
+def _texts(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    return zip(*(frame[column] for column in frame.columns if column != "label"), strict=True)
+
+
+def _share(part: int, whole: int, most: float) -> tuple[str, bool]:
+    return f"{part:,} of {whole:,} ({100 * part / max(whole, 1):.1f} %)", bool(part > most * whole)
+
+
+def _range(scores: pd.Series) -> str:
+    return f"{scores.min():g} to {scores.max():g}, mean {scores.mean():.2f}"
+
+
+def _class_facts(train: pd.DataFrame, dev: pd.DataFrame, names: list[str]) -> Iterator[tuple[str, str, bool]]:
+    counts = train.label.value_counts().sort_index()
+    shares = [f"{shown([name])}: {100 * count / len(train):.1f} %" for name, count in zip(names, counts, strict=True)]
+    sizes = f"{len(names)} classes of {counts.min():,} to {counts.max():,} training examples"
+    odd = counts.min() < SMALL_CLASS or counts.max() > 0.9 * len(train)
+    yield "classes", ", ".join(shares) if len(names) <= 6 else sizes, bool(odd)
+    if absent := [name for label, name in enumerate(names) if label not in set(dev.label)]:
+        yield "classes without dev examples", shown(absent), True
+
+
+def _token_facts(frame: pd.DataFrame, tokenizer, max_length: int) -> Iterator[tuple[str, str, bool]]:
+    sample = frame.sample(min(SAMPLE, len(frame)), random_state=0)
+    texts = [list(sample[column]) for column in sample.columns if column != "label"]
+    ids = tokenizer(*texts, verbose=False)["input_ids"]
+    yield f"examples cut at {max_length} tokens", *_share(sum(len(row) > max_length for row in ids), len(ids), 0.05)
+    unknown, special = tokenizer.unk_token_id, {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
+    words = [token for token in chain(*ids) if token not in special]
+    yield "unknown tokens", *_share(words.count(unknown), len(words), 0.02)

@@ -1,9 +1,9 @@
 """Sections of a params file on text and tasks: the embedded language, local files, or the hub."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from prune_utils.study.section import Count, Length, Section
 
@@ -85,14 +85,46 @@ class EmbeddedTask(Section):
     dev: Count
 
 
+def label_names(given: Any) -> Any:
+    """Return labels as text, with YAML's integers as they are written. Raises ValueError for anything else."""
+    if given is None:
+        return None
+    if not isinstance(given, list | dict) or len(given) < 2:
+        raise ValueError(f"labels are {given!r}; allowed is a list, or a mapping to names, of at least two labels")
+    names = [name for pair in given.items() for name in pair] if isinstance(given, dict) else given
+    if wrong := [name for name in names if type(name) not in (str, int) or name == ""]:
+        raise ValueError(
+            f"labels hold {wrong[0]!r}; allowed are texts and integers (in YAML, put yes, no, 1.0 in quotes)"
+        )
+    if isinstance(given, dict):
+        return {str(label): str(name) for label, name in given.items()}
+    if len(set(map(str, given))) < len(given):
+        raise ValueError(f"labels are {given!r}; each may occur once")
+    return list(map(str, given))
+
+
 class LocalTask(Section):
-    """A folder of TSV files: GLUE's layout for GLUE's tasks, else columns sentence (or sentence1, sentence2) and label."""
+    """A folder of TSV or CSV files: GLUE's layout for GLUE's tasks, else sentence (or sentence1, sentence2) and label."""
 
     source: Literal["local"]
     name: TaskName
     folder: str
     train: str = "train.tsv"
     dev: str = "dev.tsv"
+    texts: Annotated[list[str], Field(min_length=1, max_length=2)] | None = None  # columns; default: see above
+    label: str | None = None  # column
+    # allowed labels in the order of the classes, or {label in the file: name of its class}; default: any, sorted
+    labels: Annotated[list[str] | dict[str, str] | None, BeforeValidator(label_names)] = None
+    kind: Literal["classification", "regression"] | None = None  # default: classification, but for GLUE's STS-B
+
+    @model_validator(mode="after")
+    def _fits_together(self):
+        columns = [*(self.texts or []), *([self.label] if self.label is not None else [])]
+        if "" in columns or len(set(columns)) < len(columns):
+            raise ValueError(f"texts and label are {columns}; allowed are different names of columns")
+        if self.kind == "regression" and self.labels:
+            raise ValueError("kind is 'regression' and labels are given; allowed are labels of a classification")
+        return self
 
 
 class HubTask(Section):

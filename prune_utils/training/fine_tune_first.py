@@ -51,7 +51,7 @@ def gradual_masks(study: Study, sparsity: float, seed: int) -> dict[str, Tensor]
 def _trained(study: Study, cell: Delayed) -> dict:
     folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
-    pretrained, _, _ = starting_model(study, cell.dense(), labels=len(training.unique("labels")))
+    pretrained, _, _ = starting_model(study, cell.dense(), labels=prepared.outputs(training))
     model, seconds = _fine_tuned(study, cell, training, folder / SCRATCH[0], tokenizer)
     before, after = prunable_matrices(pretrained), prunable_matrices(model)
     coordinates = {
@@ -91,6 +91,6 @@ def _fine_tuned(
     if cell.epochs == study.finetuning.epochs.dense:
         finetune(study, cell.dense())
         return fine_tuned(study, cell.dense()), 0.0
-    model, _, _ = starting_model(study, cell.dense(), labels=len(data.unique("labels")))
+    model, _, _ = starting_model(study, cell.dense(), labels=prepared.outputs(data))
     seconds = fit(model, data, study, cell, cell.epochs, folder, tokenizer) if cell.epochs else 0.0
     return model.cpu(), seconds  # compared with the pre-trained model, which is on the CPU

@@ -50,14 +50,15 @@ def finetune_all(study: Study, cells: list[Cell]) -> list[dict]:
 
 
 def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
-    """The classifier that a cell starts from, its masks, and its measured sparsity.
+    """The classifier that a cell starts from, its masks, and its measured sparsity; one label is a regression.
 
     All arms of a seed but `scratch` descend from one burn-in: `dense` starts from the gradual run at 0 %, `downstream`
     from the `dense` cell, the others from pruned runs. `scratch` has the same shape and random weights.
     """
+    problem = "regression" if labels == 1 else "single_label_classification"
     if cell.arm == "scratch":
         config = new_configuration(study, tokenizer_of(study))
-        config.num_labels = labels
+        config.num_labels, config.problem_type = labels, problem
         set_seed(cell.seed)
         model = AutoModelForSequenceClassification.from_config(config)
         return model, all_kept(model), 0.0
@@ -70,7 +71,8 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
     pretrain(study, run)
     set_seed(cell.seed)  # the new head gets the same weights in all arms
     kind = AutoModelForSequenceClassification
-    return load_checkpoint(kind, run.checkpoint(study.study), run.sparsity, run.method, num_labels=labels)
+    heads = {"num_labels": labels, "problem_type": problem}
+    return load_checkpoint(kind, run.checkpoint(study.study), run.sparsity, run.method, **heads)
 
 
 def fine_tuned(study: Study, dense: Cell) -> PreTrainedModel:
@@ -94,7 +96,7 @@ def _trained(study: Study, cell: Cell) -> dict:
     """Train a cell and return its result; saves the checkpoint of a dense one."""
     folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
-    model, masks, realised = starting_model(study, cell, labels=len(training.unique("labels")))
+    model, masks, realised = starting_model(study, cell, labels=prepared.outputs(training))
     keeps_mask = cell.arm not in ("dense", "scratch", "information_deletion")
     epochs = study.finetuning.epochs.of(cell.arm, cell.sparsity)
     pruning = FixedMask(model, masks) if keeps_mask else None

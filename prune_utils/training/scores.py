@@ -1,10 +1,11 @@
-"""Scores of a fine-tuned classifier: dev metrics, and the loss on its training set."""
+"""Scores of a fine-tuned model: dev metrics, and the loss on its training set."""
 
 from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
 from scipy.special import log_softmax
+from scipy.stats import spearmanr
 from sklearn.metrics import f1_score, matthews_corrcoef
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -21,7 +22,12 @@ def scores(
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
 ) -> dict[str, float]:
-    """Dev metrics, and the loss (nats) on the whole training set; dev predictions are stored in `folder`."""
+    """Dev metrics, and the loss on the whole training set; dev predictions are stored in `folder`.
+
+    `dev_accuracy` is what learning rates are selected by and what is averaged over tasks: the accuracy of a
+    classification, and of a regression Pearson's correlation, 0 if all predictions are equal. Losses are cross-entropy
+    in nats, and of a regression the mean squared error. Labels of a regression are floats.
+    """
     return {
         **_dev_scores(model, dev, study, tokenizer, folder),
         "train_loss": float(_losses(*_predicted(model, training, study, tokenizer)).mean()),
@@ -29,13 +35,15 @@ def scores(
 
 
 def _predicted(model, data, study: Study, tokenizer: PreTrainedTokenizerBase) -> tuple[np.ndarray, np.ndarray]:
-    """Logits, shape (examples, labels), and labels, shape (examples,)."""
+    """Logits, shape (examples, labels) or, of a regression, (examples, 1), and labels, shape (examples,)."""
     unlabelled = data.remove_columns("labels")
     return predict(model, unlabelled, study.machine, tokenizer)[0].astype(np.float64), np.asarray(data[:]["labels"])
 
 
 def _losses(logits: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Cross-entropy per example, in nats."""
+    """Loss per example: cross-entropy in nats, or the squared error of a regression."""
+    if answers.dtype.kind == "f":
+        return (logits[:, 0] - answers) ** 2
     return -log_softmax(logits, axis=1)[np.arange(len(answers)), answers]
 
 
@@ -47,15 +55,29 @@ def _dev_scores(model, dev, study: Study, tokenizer: PreTrainedTokenizerBase, fo
     logits, answers = _predicted(model, dev, study, tokenizer)
     if not np.isfinite(logits).all():
         return {"dev_accuracy": float("nan"), "dev_examples": len(answers)}
-    predictions = logits.argmax(1)
+    regression, labels = answers.dtype.kind == "f", logits.shape[1]
+    predictions = logits[:, 0] if regression else logits.argmax(1)
+    stored = predictions.astype(np.float32 if regression else np.min_scalar_type(labels - 1))
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / paths.PREDICTIONS, predictions.astype(np.uint8), allow_pickle=False)
-    two = logits.shape[1] == 2
+    np.save(folder / paths.PREDICTIONS, stored, allow_pickle=False)
+    if regression:
+        return _correlations(predictions, answers) | {
+            "dev_loss": float(_losses(logits, answers).mean()),
+            "dev_examples": len(answers),
+        }
     return {
         "dev_accuracy": float((predictions == answers).mean()),
         "dev_loss": float(_losses(logits, answers).mean()),
         "dev_matthews": float(matthews_corrcoef(answers, predictions)),
-        "dev_f1": float(f1_score(answers, predictions)) if two else None,
+        "dev_f1": float(f1_score(answers, predictions, zero_division=0.0)) if labels == 2 else None,
         "dev_majority": float(np.bincount(answers).max() / len(answers)),
         "dev_examples": len(answers),
     }
+
+
+def _correlations(predictions: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+    pearson = spearman = 0.0  # undefined for constants
+    if np.ptp(predictions) > 0 and np.ptp(answers) > 0:
+        pearson = float(np.corrcoef(predictions, answers)[0, 1])
+        spearman = float(spearmanr(predictions, answers).statistic)
+    return {"dev_accuracy": pearson, "dev_pearson": pearson, "dev_spearman": spearman}

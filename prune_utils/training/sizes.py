@@ -2,16 +2,16 @@
 
 import shutil
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from prune_utils.data.embedded import language, lexicon
-from prune_utils.data.glue import dev_file, facts
+from prune_utils.data.glue import facts
+from prune_utils.data.rows.tsv import table
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.schema import Study
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import LocalTask, Task
+from prune_utils.study.sources import Task
 
 
 @dataclass(frozen=True)
@@ -58,26 +58,14 @@ def train_size(task: Task) -> int:
     """Number of training examples: from the params, the rows of the file, or the known size of the GLUE task."""
     if task.source == "embedded":
         return task.train
-    return _rows(task, task.train) if task.source == "local" else facts(task.name).train
+    return len(table(task, "train").rows) if task.source == "local" else facts(task.name).train
 
 
 def dev_size(task: Task) -> int:
     """Number of dev examples of a task."""
     if task.source == "embedded":
         return task.dev
-    if task.source == "local":
-        return _rows(task, dev_file(task))
-    return facts(task.name).dev
-
-
-@cache
-def _count(file: Path) -> int:
-    with file.open("rb") as lines:
-        return sum(1 for _ in lines)
-
-
-def _rows(task: LocalTask, name: str) -> int:
-    return _count(paths.given(task.folder) / name) - facts(task.name).header
+    return len(table(task, "dev").rows) if task.source == "local" else facts(task.name).dev
 
 
 def parameters(study: Study) -> int:

@@ -29,7 +29,7 @@ def run(params: Path, dry: bool = False) -> None:
     """Run the unfinished parts of a study. Raises ParamsError if it cannot run or does not finish."""
     study = identified(load_study(params))
     folder = paths.results(study.study)
-    facts = preflight.check_local_files(study)
+    facts = preflight.check_inputs(study)
     _check_paths(study)
     _check_finished(study, folder)
     if dry:

@@ -41,7 +41,7 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
     folder = paths.results(study.study)
     check_same(study, folder)
     if not (folder / paths.RECORDED).exists():
-        facts = preflight.check_local_files(study)
+        facts = preflight.check_inputs(study)
         study = preflight.check_machine(study)
         record(study, facts)
     return study

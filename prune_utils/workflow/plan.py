@@ -70,7 +70,7 @@ def together(frame: pd.DataFrame, column: str, seeds: int, jobs: int) -> float:
 def show(params: Path, accelerator: str = "H200") -> None:
     """Print the plan of a study and keep it in results/<study>/plan.json, to be compared with the measured times."""
     study = load_study(params)
-    facts = preflight.check_local_files(study)
+    facts = preflight.check_inputs(study)
     frame, of, machine = plan(study, None, accelerator), shape(study), study.machine
     print(
         f"study '{study.study}': BERT of {of.layers} layers x {of.width}, {of.weights / 1e6:.1f} M prunable weights; "

@@ -2,7 +2,7 @@
 
 import re
 
-from prune_utils.analysis.replay import read_table
+from prune_utils.analysis import replay
 from prune_utils.data.inputs import DATASETS, asked, named
 from prune_utils.study import paths
 from prune_utils.study.grid import all_runs
@@ -10,7 +10,7 @@ from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import Fact, ParamsError
 from prune_utils.training.sizes import free_bytes, pairs_bytes, parameters, sparse_bytes
 
-HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(?<!\.txt)(?<!\.json)")
 BYTES_PER_WEIGHT = 4
 CHECKPOINT_COPIES = 12  # per job: at most two checkpoints of two trainings, each with weights and two moments
 
@@ -26,35 +26,39 @@ def check_machine(study: Study | Replay) -> Study | Replay:
     return study
 
 
-def check_local_files(study: Study | Replay) -> list[Fact]:
-    """Check every local input of a study; return facts about them. Raises ParamsError for a missing or invalid one."""
-    if isinstance(study, Replay):
-        for key, name in zip(("cells", "movement"), study.tables, strict=False):
-            if not paths.given(name).is_file():
-                raise ParamsError(f"table.{key}: file {paths.given(name)} does not exist")
-        read_table(paths.given(study.table.cells))
-        return []
-    from prune_utils.data.tasks import check_columns, local_files
+def check_inputs(study: Study | Replay) -> list[Fact]:
+    """Read every local input of a study once, as training will; return what is told of them.
 
-    corpus = study.corpus
-    if corpus.source == "local":
-        for key, names in (
-            ("files", corpus.files),
-            ("held_out_files", corpus.held_out_files),
-            ("vocabulary", [corpus.vocabulary]),
-        ):
-            for name in names:
-                if not paths.given(name).is_file():
-                    raise ParamsError(f"corpus.{key}: file {paths.given(name)} does not exist")
-    name = study.model.pretrained
-    if name and HUB_NAME.fullmatch(name) is None and not paths.given(name).is_dir():
-        raise ParamsError(
-            f"model.pretrained: folder {paths.given(name)} does not exist, and this is not a valid name on the hub"
-        )
+    Raises ParamsError for what is missing or cannot be right. Of the hub, nothing is read.
+    """
+    if isinstance(study, Replay):
+        return replay.check(study)
+    if not named(study):
+        return []  # the embedded language and a new model
+    _check_files(study)
+    # imported here because transformers takes seconds
+    from prune_utils.data import tasks, text_check, vocabulary
+
+    tokenizer, facts = None, []
+    if study.vocabulary is None or paths.given(study.vocabulary).exists():
+        tokenizer = vocabulary.tokenizer_of(study)
+        facts += vocabulary.check(study, tokenizer)
+    if study.corpus.source == "local" and tokenizer:
+        facts += text_check.check(study, tokenizer)
     for task in study.tasks:
         if task.source == "local":
-            for path in local_files(task):
-                check_columns(path, task.name)
+            facts += tasks.check(task, tokenizer, study.corpus.max_length)
+    return facts
+
+
+def _check_files(study: Study) -> None:
+    """Raise ParamsError for a file or folder that does not exist and cannot be the name of something on the hub."""
+    for key, name in named(study).items():
+        hub = key in ("corpus.vocabulary", "model.pretrained") or key.startswith(DATASETS)
+        if key.startswith("tasks.") or paths.given(name).exists() or (hub and HUB_NAME.fullmatch(name)):
+            continue
+        also = ", and this cannot be a name on the hub" if hub else ""
+        raise ParamsError(f"{key}: {paths.given(name)} does not exist{also}")
 
 
 def _check_disk(study: Study) -> None:

@@ -73,7 +73,7 @@ def test_a_file_that_is_gone_keeps_its_digest_and_a_further_file_in_the_folder_o
 def test_unfinished_work_of_an_old_text_is_begun_anew_and_a_result_is_protected(study, tmp_path, monkeypatch):
     params = tmp_path / "own.yaml"
     params.write_text(yaml.safe_dump(study.model_dump(exclude={"inputs"})))
-    monkeypatch.setattr(preflight, "check_local_files", lambda study: [Fact("corpus.files", "documents", "3", True)])
+    monkeypatch.setattr(preflight, "check_inputs", lambda study: [Fact("corpus.files", "documents", "3", True)])
     monkeypatch.setattr(preflight, "check_machine", lambda study: study)
     monkeypatch.setattr(launch, "_snakemake", lambda *arguments: None)
     launch.run(params)

@@ -249,25 +249,27 @@ def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_pa
     }
     task = {"source": "local", "name": "mine", "folder": str(tmp_path)}
     smoke |= {"corpus": local, "tasks": [task]}
-    with pytest.raises(ParamsError, match="corpus.held_out_files: file .*nowhere.txt does not exist"):
-        preflight.check_local_files(validated(smoke))
+    with pytest.raises(ParamsError, match="corpus.held_out_files.0: .*nowhere.txt does not exist"):
+        preflight.check_inputs(validated(smoke))
     local["held_out_files"] = [str(text)]
     with pytest.raises(ParamsError, match="task mine: file .*train.tsv does not exist"):
-        preflight.check_local_files(validated(smoke))
+        preflight.check_inputs(validated(smoke))
     (tmp_path / "train.tsv").write_text("text\tclass\n")
     (tmp_path / "dev.tsv").write_text("text\tclass\n")
     with pytest.raises(
         ParamsError, match="task mine: .*train.tsv has no column sentence and no label, it has text, class"
     ):
-        preflight.check_local_files(validated(smoke))
+        preflight.check_inputs(validated(smoke))
 
 
 def test_a_model_that_is_no_folder_and_no_name_of_the_hub_is_known_before_training(smoke):
     smoke["model"] = {"pretrained": "path/to/my-bert"}
-    with pytest.raises(ParamsError, match="model.pretrained: folder .*path/to/my-bert does not exist"):
-        preflight.check_local_files(validated(smoke))
+    with pytest.raises(
+        ParamsError, match="model.pretrained: .*path/to/my-bert does not exist, and this cannot be a name on the hub"
+    ):
+        preflight.check_inputs(validated(smoke))
     smoke["model"] = {"pretrained": "google-bert/bert-base-uncased"}
-    preflight.check_local_files(validated(smoke))
+    preflight.check_inputs(validated(smoke))
 
 
 def test_the_hub_out_of_reach_is_one_sentence(monkeypatch, capsys):

@@ -1,0 +1,193 @@
+"""Strict reading of a task's TSV or CSV file: every row is as the header says, or the file is refused.
+
+Imports no pandas, torch or transformers, so that rows can be counted quickly.
+"""
+
+import csv
+import io
+import sys
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from prune_utils.data.glue import PAIR, SENTENCE, TaskFacts, dev_file, layout
+from prune_utils.study import paths
+from prune_utils.study.section import ParamsError
+from prune_utils.study.sources import LocalTask, Task
+from prune_utils.study.words import many
+
+SETTLED = 2_000_000_000  # nanoseconds
+INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode categories: control and format characters, blanks
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of texts and a label as written; `where` names their file, `places` holds the line of each."""
+
+    where: str
+    places: list[int]
+    rows: list[tuple[str, ...]]
+    left_out: int = 0
+    quoted: int = 0  # rows with a field as CSV quotes it
+    place: str = "line"  # what a place is
+
+    @property
+    def labels(self) -> list[str]:
+        return [row[-1] for row in self.rows]
+
+    def refuse(self, index: int, fault: str) -> ParamsError:
+        return ParamsError(f"{self.where}, {self.place} {self.places[index]} {fault}")
+
+
+def table(task: LocalTask, part: str) -> Table:
+    """Read the "train" or "dev" file of a task; a file that did not change is read once.
+
+    TSV as GLUE's: a quotation mark is text, unless the header is quoted. CSV, by the extension .csv, with quoting.
+    Raises ParamsError, with the line, for whatever is not text in the columns that the task's layout names.
+    """
+    path = paths.given(task.folder) / (dev_file(task) if part == "dev" else task.train)
+    with of(task):
+        try:
+            stat = path.stat()
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+            raise ParamsError(f"file {path} {'does not exist' if absent else f'cannot be read: {error}'}") from None
+        # a file that was written just now may change again without another time
+        read = _table if time.time_ns() - stat.st_mtime_ns > SETTLED else _table.__wrapped__
+        return read(path, layout(task), (stat.st_mtime_ns, stat.st_size))
+
+
+@contextmanager
+def of(task: Task) -> Iterator[None]:
+    """Put the name of a task before the message of a ParamsError."""
+    try:
+        yield
+    except ParamsError as error:
+        raise ParamsError(f"task {task.name}: {error}") from None
+
+
+@lru_cache(maxsize=32)
+def _table(path: Path, facts: TaskFacts, stamp: tuple) -> Table:
+    records = _records(path, facts)
+    header, width, chosen = None, facts.width, [*facts.texts, facts.label]
+    if not width:
+        header = next(records)[1]
+        try:
+            chosen = [header.index(name) for name in columns(path, header, facts.texts, facts.label)]
+        except ParamsError as error:
+            form = "`texts` and `label` in the params name other columns; tabs separate columns, in a .csv commas"
+            raise ParamsError(f"{error}; {form}") from None
+        width = len(header)
+    places, rows, faults = [], [], []
+    for line, fields in records:
+        row = tuple(fields[i] for i in chosen) if len(fields) == width else ()
+        if fault := _fault(fields, row, header, width):
+            faults.append(f"{path}, line {line} {fault}")
+            if not facts.ragged or fields == header:
+                raise ParamsError(faults[-1])
+        else:
+            places.append(line)
+            rows.append((*row[:-1], sys.intern(row[-1])))
+    if len(faults) > len(rows):
+        raise ParamsError(f"{faults[0]}, and so have most rows")
+    return Table(str(path), places, rows, len(faults), sum(any(map(doubled, row)) for row in rows))
+
+
+def columns(where: object, header: list[str], texts: tuple[str, ...], label: str) -> list[str]:
+    """The columns of texts and label: those named, or else sentence or the pair of sentences. Raises ParamsError."""
+    if not texts:
+        texts = PAIR if {*PAIR} & {*header} else SENTENCE
+        if texts == PAIR and {*SENTENCE} & {*header}:
+            raise ParamsError(f"{where} has columns sentence and {' and '.join(PAIR)}; allowed is one or two texts")
+    found = shown(header)
+    if missing := [name for name in (*texts, label) if name not in header]:
+        raise ParamsError(
+            f"{where} has no column {' and no '.join(missing)}, it has {found}; GLUE's tasks need GLUE's columns, "
+            "others sentence (or sentence1 and sentence2) and label"
+        )
+    if len(set(header)) < len(header):
+        raise ParamsError(f"{where} has a column twice: {found}")
+    return [*texts, label]
+
+
+def shown(names) -> str:
+    """Format names for a message: the first dozen, of each the beginning, signs that do not print as escapes."""
+    names = [name if len(name) <= 40 else f"{name[:40]}…" for name in map(str, names)]
+    names = ["".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name) for name in names]
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def visible(text: str) -> bool:
+    """Whether a text has a character that is no blank, control or format character."""
+    return any(unicodedata.category(character) not in INVISIBLE for character in text)
+
+
+def doubled(field: str) -> bool:
+    """Whether a field is quoted as a CSV writer does it: in quotation marks, and those within are doubled."""
+    if not (len(field) > 1 and field[0] == field[-1] == '"'):
+        return False
+    within = field[1:-1]
+    return not within or '"' in within and '"' not in within.replace('""', "")
+
+
+def _fault(fields: list[str], row: tuple[str, ...], header: list[str] | None, width: int) -> str:
+    if not any(fields):
+        return "is blank"
+    if len(fields) != width:
+        than = "the header has" if header else "a file of GLUE without a header has"
+        return f"has {many(len(fields), 'field')}; {than} {width}"
+    if any("\r" in field for field in fields):
+        return "has a carriage return within"
+    if not all(map(visible, row)):
+        return "has an empty text or label"
+    return "repeats the header" if [field.lstrip("\ufeff") for field in fields] == header else ""
+
+
+def _records(path: Path, facts: TaskFacts) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers from 1 and fields of each record, the header included."""
+    text = _text(path)
+    first = text.partition("\n")[0]
+    comma = path.suffix.lower() == ".csv"
+    if "\r" in first:
+        raise ParamsError(f"{path}, line 1 has a carriage return within")
+    if not comma and (facts.width or not any(field.startswith('"') for field in first.split("\t"))):
+        for line, record in enumerate(text.split("\n"), start=1):
+            fields = record.split("\t")
+            if not facts.known and '"' in record and any(map(doubled, fields)):
+                raise ParamsError(
+                    f"{path}, line {line} has a field in quotation marks with doubled ones within, as in CSV; allowed "
+                    "are a .csv, a file whose header is quoted too, or text without such quoting"
+                )
+            yield line, fields
+        return
+    csv.field_size_limit(len(text) + 1)
+    reader, line = csv.reader(io.StringIO(text), delimiter="," if comma else "\t", strict=True), 1
+    try:
+        for fields in reader:
+            yield line, fields
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ParamsError(f"{path}, line {line} cannot be read as quoted fields: {error}") from None
+
+
+def _text(path: Path) -> str:
+    """The text of a file, lines ended by "\\n" alone. Raises ParamsError for another encoding or other line ends."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        text = data.decode("utf-8").lstrip("\ufeff").replace("\r\n", "\n").rstrip("\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        fault = f"byte 0x{data[error.start]:02x} at position {error.start} of the file"
+        raise ParamsError(f"{path}, line {line} is not UTF-8: {fault}") from None
+    if (at := text.find("\0")) >= 0:
+        raise ParamsError(f"{path}, line {text.count(chr(10), 0, at) + 1} has a zero byte, so it is not UTF-8 text")
+    if not text:
+        raise ParamsError(f"{path} is empty")
+    return text
