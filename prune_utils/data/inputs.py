@@ -23,7 +23,7 @@ def named(study: Study | Replay) -> dict[str, str]:
             found |= {f"corpus.{key}.{place}": name for place, name in enumerate(getattr(corpus, key))}
     elif corpus.source == "hub":
         found |= {f"{DATASETS}{place}": text.path for place, text in enumerate(corpus.datasets)}
-    found |= {"corpus.vocabulary": study.vocabulary, "model.pretrained": study.model.pretrained}
+    found |= {"model.pretrained": study.model.pretrained, "corpus.vocabulary": study.vocabulary}
     for task in study.tasks:
         if task.source == "local":
             files = {"train": task.train, "dev": dev_file(task)}

@@ -53,12 +53,12 @@ def check_inputs(study: Study | Replay) -> list[Fact]:
 
 def _check_files(study: Study) -> None:
     """Raise ParamsError for a file or folder that does not exist and cannot be the name of something on the hub."""
+    of_hub = {"corpus.vocabulary", "model.pretrained"} | {f"tasks.{task.name}" for task in study.tasks}
     for key, name in named(study).items():
-        hub = key in ("corpus.vocabulary", "model.pretrained") or key.startswith(DATASETS)
-        if key.startswith("tasks.") or paths.given(name).exists() or (hub and HUB_NAME.fullmatch(name)):
-            continue
-        also = ", and this cannot be a name on the hub" if hub else ""
-        raise ParamsError(f"{key}: {paths.given(name)} does not exist{also}")
+        hub = key in of_hub or key.startswith(DATASETS)
+        if not paths.given(name).exists() and not (hub and HUB_NAME.fullmatch(name)):
+            also = ", and this cannot be a name on the hub" if hub else ""
+            raise ParamsError(f"{key}: {paths.given(name)} does not exist{also}")
 
 
 def _check_disk(study: Study) -> None:

@@ -335,7 +335,7 @@ def test_words_that_the_vocabulary_lacks_are_told_and_then_refused(tmp_path):
     study = brought(tmp_path, texts, replace={"zebra": "[UNK]"})  # the text's own mark
     assert told(study)["corpus.files"]["share of [UNK]"] == ("0.0 %", False)
     with pytest.raises(ParamsError, match=r"corpus.files: 100.0 % of the tokens are \[UNK\].*vocab.txt.*20.0 %"):
-        told(brought(tmp_path, texts, words=["▁" + word for word in ENGLISH]))
+        told(brought(tmp_path, texts, words=["x" + word for word in ENGLISH]))
 
 
 def test_overlap_repeats_and_reuse_are_told(tmp_path):

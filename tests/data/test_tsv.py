@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prune_utils.data import tasks, tsv
+from prune_utils.data import tasks
+from prune_utils.data.rows import tsv
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sources import LocalTask
 from prune_utils.training.sizes import train_size

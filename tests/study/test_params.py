@@ -238,13 +238,14 @@ def test_no_disk_space_is_known_before_training(smoke, monkeypatch):
 
 
 def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_path):
-    text = tmp_path / "text.txt"
-    text.write_text("One . Two .\n")
+    text, words = tmp_path / "text.txt", tmp_path / "vocab.txt"
+    text.write_text("One . Two . One two .\n" * 200)
+    words.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\n.\n")
     local = {
         "source": "local",
         "files": [str(text)],
         "held_out_files": ["nowhere.txt"],
-        "vocabulary": str(text),
+        "vocabulary": str(words),
         "max_length": 24,
     }
     task = {"source": "local", "name": "mine", "folder": str(tmp_path)}
@@ -252,7 +253,7 @@ def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_pa
     with pytest.raises(ParamsError, match="corpus.held_out_files.0: .*nowhere.txt does not exist"):
         preflight.check_inputs(validated(smoke))
     local["held_out_files"] = [str(text)]
-    with pytest.raises(ParamsError, match="task mine: file .*train.tsv does not exist"):
+    with pytest.raises(ParamsError, match="tasks.mine.train: .*train.tsv does not exist"):
         preflight.check_inputs(validated(smoke))
     (tmp_path / "train.tsv").write_text("text\tclass\n")
     (tmp_path / "dev.tsv").write_text("text\tclass\n")
