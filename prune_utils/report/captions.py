@@ -11,6 +11,7 @@ from prune_utils.analysis.uncertainty import Draws
 from prune_utils.report.escaping import markdown
 from prune_utils.study import paths
 from prune_utils.study.grid import Cell, all_runs
+from prune_utils.study.record import told
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.words import many, percents
 
@@ -36,6 +37,13 @@ def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> 
         for (task, arm), group in holes.groupby(["task", "arm"], sort=False)
     ]
     return f"**This study is not finished.** {text} Missing:\n\n" + "\n".join(lines)
+
+
+def odd(study: Study | Replay) -> str:
+    """What deserves a second look among the inputs, in Markdown; empty if nothing does."""
+    facts = told(study)
+    lines = [f"- {markdown(f'{row.about}: {row.what} {row.value}')}" for row in facts[facts.odd].itertuples()]
+    return "\n".join(["", "**Look twice at these inputs:**", "", *lines]) if lines else ""
 
 
 def caption(cells: pd.DataFrame, draws: Draws | None = None) -> str:

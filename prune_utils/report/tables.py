@@ -7,6 +7,7 @@ from prune_utils.analysis.results import dev_correct, selected_on_half
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import HOUR, TRAINED
+from prune_utils.study.record import told
 from prune_utils.study.schema import ARMS, Replay, Study
 from prune_utils.study.words import percent
 
@@ -77,6 +78,12 @@ def selection(study: Study | Replay, cells: pd.DataFrame) -> pd.DataFrame:
     means = 100 * halves.groupby("arm")[["dev_accuracy", "held_out_accuracy"]].mean()
     means["optimism"] = means.dev_accuracy - means.held_out_accuracy
     return means.assign(learning_rates=cells.groupby("arm").learning_rate.nunique()).round(2)
+
+
+def inputs(study: Study | Replay) -> pd.DataFrame:
+    """What was told of the inputs: one row per fact, "!" beside what deserves a second look."""
+    facts = told(study)
+    return facts.assign(odd=facts.odd.map({True: "!", False: ""})).set_index("about").rename_axis(None)
 
 
 def estimate_against_truth(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

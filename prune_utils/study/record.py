@@ -28,6 +28,7 @@ TEXT = (
     "numpy",
     "commit",
 )
+FACT = [field.name for field in fields(Fact)]
 OTHER = ("study", "machine", "table", "inputs")  # not part of the recipe
 
 
@@ -77,10 +78,17 @@ def record(study: Study | Replay, facts: list[Fact] | None = None) -> None:
     Identical params are not rewritten, since Snakemake compares modification times.
     """
     if facts is not None:
-        write_csv(pd.DataFrame(facts, columns=[field.name for field in fields(Fact)]), study, paths.INPUTS)
+        write_csv(pd.DataFrame(facts, columns=FACT), study, paths.INPUTS)
     path, text = paths.results(study.study) / paths.RECORDED, yaml.safe_dump(study.model_dump(), sort_keys=False)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_whole(path, text)
+
+
+def told(study: Study | Replay) -> pd.DataFrame:
+    """What was told of the inputs when the study was last started: columns about, what, value, odd; empty if nothing."""
+    file = paths.results(study.study) / paths.INPUTS
+    frame = pd.read_csv(file, dtype=str, keep_default_na=False) if file.exists() else pd.DataFrame(columns=FACT)
+    return frame.assign(odd=frame.odd.astype(str) == "True")
 
 
 def check_same(study: Study | Replay, folder: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from prune_utils.data.inputs import digest, identified, named, revision
+from prune_utils.report import captions, tables
 from prune_utils.study import paths, record
 from prune_utils.study.params import extended, load_study, read_yaml, validated
 from prune_utils.study.paths import PARAMS
@@ -111,3 +112,13 @@ def test_hub_inputs_are_pinned_once(tmp_path, monkeypatch):
     count = len(asked)
     again = preflight.pinned(identified(load_study(PARAMS / "paper.yaml")))
     assert again.inputs == study.inputs and len(asked) == count
+
+
+def test_what_was_told_is_in_the_report(study):
+    facts = [Fact("corpus.files", "share of [UNK]", "<b>12 %</b>", True), Fact("tasks.mine", "examples", "3", False)]
+    record.record(study, facts)
+    assert tables.inputs(study).to_numpy().tolist() == [["share of [UNK]", "<b>12 %</b>", "!"], ["examples", "3", ""]]
+    said = captions.odd(study)
+    assert "share of &#91;UNK&#93;" in said and "<b>" not in said and "examples" not in said
+    record.record(study, [])
+    assert captions.odd(study) == "" and tables.inputs(study).empty
