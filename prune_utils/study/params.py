@@ -26,13 +26,26 @@ def merge(base: dict, changes: dict) -> dict:
     return merged
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """Refuses a repeated key, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+            raise yaml.constructor.ConstructorError(None, None, f"key {repeated[0]!r} is repeated", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a params file without resolving `extends`. Raises ParamsError if it is missing or not a mapping."""
     if not path.is_file():
         raise ParamsError(
             f"params file {path} does not exist; available: " + ", ".join(sorted(p.name for p in PARAMS.glob("*.yaml")))
         )
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ParamsError(f"params file {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ParamsError(f"params file {path} is not a mapping of keys to values")
     return content
@@ -42,8 +55,10 @@ def extended(content: dict[str, Any], folder: Path = PARAMS, seen: tuple[str, ..
     """Merge `content` into the params file that it extends, recursively."""
     content = dict(content)
     name = content.pop("extends", None)
-    if not name:
+    if name is None:
         return content
+    if not isinstance(name, str):
+        raise ParamsError(f"extends is {name!r}; allowed is the name of a params file, or null")
     if name in seen:
         raise ParamsError(f"extends is circular: {' -> '.join((*seen, name))}")
     path = next((p for p in (folder / name, PARAMS / name) if p.is_file()), folder / name)

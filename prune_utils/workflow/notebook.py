@@ -34,6 +34,12 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
         )
     given = {name: namespace[name] for name in sections if name in injected}
     whole = {"study", "extends"} & given.keys()  # a params file by itself, given with -f
+    base = given.get("extends")
+    if isinstance(base, str) and not (paths.PARAMS / base).is_file():
+        raise ParamsError(
+            f"extends is {base!r}, which is not in {paths.shown(paths.PARAMS)}, and papermill's -f does not say where the "
+            "params file lies; give the file with `-p params /path/to/it.yaml`, or an absolute path in extends"
+        )
     content = extended(given) if whole else merge(complete(namespace["params"]), given)
     study = identified(validated(merge(content, namespace.get("override") or {})))
     for name in selectors:

@@ -182,6 +182,32 @@ def test_papermill_gives_sections_one_by_one_or_a_whole_file(elsewhere):
     assert of_notebook(list(content), **content) == load_study(PARAMS / "demo.yaml")
 
 
+def test_a_whole_file_that_extends_one_elsewhere_names_the_remedy(elsewhere, tmp_path):
+    (tmp_path / "group.yaml").write_text("extends: smoke.yaml\npretraining: {steps: 7}\n")
+    with pytest.raises(ParamsError, match="extends is 'group.yaml', which is not in .*`-p params /path/to/it.yaml`"):
+        of_notebook(["study", "extends"], study="mine", extends="group.yaml")
+    whole = of_notebook(["study", "extends"], study="mine", extends=str(tmp_path / "group.yaml"))
+    assert whole.pretraining.steps == 7
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("study: mine\nstudy: other\n", "key 'study' is repeated"),
+        ("grid: {seeds: [0], seeds: [1]}\n", "key 'seeds' is repeated"),
+        ("study: [\n", "cannot be read: while parsing"),
+        ("extends: 3\n", "extends is 3; allowed is the name of a params file, or null"),
+        ("- a\n", "is not a mapping"),
+        ("a: \x00\n", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_params_is_refused_in_one_sentence(tmp_path, text, said):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=said) as refused:
+        load_study(tmp_path / "mine.yaml")
+    assert "\n" not in str(refused.value)
+
+
 def test_recorded_params_are_those_of_their_study(elsewhere):
     study = load_study(PARAMS / "demo.yaml")
     record.record(study)
