@@ -8,6 +8,7 @@ from prune_utils.data.glue import dev_file
 from prune_utils.study import paths
 from prune_utils.study.record import recorded
 from prune_utils.study.schema import Replay, Study
+from prune_utils.study.sources import Corpus, Task
 
 DATASETS = "corpus.datasets."  # followed by the index in the list
 READ = ("*.json", "*.txt", "*.safetensors", "*.bin")  # files of a model or tokenizer folder that may be read
@@ -53,11 +54,28 @@ def revision(study: Study, key: str) -> str | None:
     return pinned.rsplit("@", 1)[1] if pinned else asked(study, key)
 
 
+def corpus_of(study: Study) -> Corpus:
+    """The corpus of a study, with the revisions that its data sets of the hub are pinned to."""
+    if study.corpus.source != "hub":
+        return study.corpus
+    texts = [
+        text.model_copy(update={"revision": revision(study, f"{DATASETS}{place}")})
+        for place, text in enumerate(study.corpus.datasets)
+    ]
+    return study.corpus.model_copy(update={"datasets": texts})
+
+
+def task_of(study: Study, name: str) -> Task:
+    """A task of a study, with the revision that its data set of the hub is pinned to."""
+    task = study.task(name)
+    return task.model_copy(update={"revision": revision(study, f"tasks.{name}")}) if task.source == "hub" else task
+
+
 def asked(study: Study, key: str) -> str | None:
     """The revision that the params ask for; None for the newest."""
-    if not key.startswith(DATASETS):
-        return None
-    return study.corpus.datasets[int(key.removeprefix(DATASETS))].revision
+    if key.startswith(DATASETS):
+        return study.corpus.datasets[int(key.removeprefix(DATASETS))].revision
+    return next((task.revision for task in study.tasks if task.source == "hub" and key == f"tasks.{task.name}"), None)
 
 
 def digest(path: Path) -> str:

@@ -12,6 +12,7 @@ from pandas.io.formats.style import Styler
 from transformers import PreTrainedTokenizerBase
 
 from prune_utils.data import tasks, text
+from prune_utils.data.inputs import corpus_of, task_of
 from prune_utils.data.pairs import IGNORED, IS_NEXT, examples
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study import paths
@@ -41,7 +42,7 @@ def pretraining_data(study: Study, held_out: bool = False) -> Dataset:
     Training pairs are made from up to `duplicates` passes over the text, and only as many as the longest
     training run reads.
     """
-    recipe, corpus = study.pretraining, study.corpus
+    recipe, corpus = study.pretraining, corpus_of(study)
 
     def generate() -> Iterator[dict]:
         tokenizer = tokenizer_of(study)
@@ -81,7 +82,7 @@ def task_data(study: Study, name: str, tokenizer: PreTrainedTokenizerBase) -> tu
     folder = paths.task_data(study.study, name)
 
     def make(split: int) -> Callable[[str], Dataset]:
-        return lambda cache: encoded(tasks.examples(study.task(name))[split], tokenizer, study.corpus.max_length)
+        return lambda cache: encoded(tasks.examples(task_of(study, name))[split], tokenizer, study.corpus.max_length)
 
     return _once(folder / "train", make(0)), _once(folder / "dev", make(1))
 

@@ -10,6 +10,7 @@ from pandas.io.formats.style import Styler
 
 from prune_utils.data.embedded import tasks as embedded_tasks
 from prune_utils.data.glue import TaskFacts, facts, layout
+from prune_utils.data.inputs import task_of
 from prune_utils.data.rows.labels import numbered
 from prune_utils.data.rows.tsv import Table, columns, of, shown, table, visible
 from prune_utils.study.schema import Study
@@ -59,7 +60,7 @@ def task_samples(study: Study, name: str, count: int) -> Styler:
 
     Of a regression, as many in all as of two labels.
     """
-    training, dev = examples(study.task(name))
+    training, dev = examples(task_of(study, name))
     if training.label.dtype.kind == "f":
         return training.head(2 * count).sort_values("label", kind="stable").style.hide(axis="index")
     counts = {"of train": training, "of dev": dev}
@@ -77,7 +78,7 @@ def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table
         tables, known = [table(task, part) for part in ("train", "dev")], layout(task)
     with of(task):
         if task.source == "hub":
-            tables, known = _hub_tables(task.name, task.dataset)
+            tables, known = _hub_tables(task.name, task.dataset, task.revision)
         return _assembled(*tables, known)
 
 
@@ -96,13 +97,13 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=32)
-def _hub_tables(name: str, dataset: str) -> tuple[list[Table], TaskFacts]:
+def _hub_tables(name: str, dataset: str, revision: str | None) -> tuple[list[Table], TaskFacts]:
     """The training and dev split of a data set of the hub. Rows with an empty text, which nobody can mend, are left out."""
     from datasets import load_dataset
 
     known, where = facts(name), f"data set {dataset} of the hub"
     try:
-        splits = load_dataset(dataset, known.hub_name)
+        splits = load_dataset(dataset, known.hub_name, revision=revision)
     except Exception as error:  # any failure, from DNS to a wrong name, is the same to the user
         first = str(error).partition("\n")[0]
         raise ParamsError(f"{where}, {known.hub_name!r}, cannot be loaded ({type(error).__name__}: {first})") from None

@@ -10,6 +10,7 @@ from random import Random
 from transformers import PreTrainedTokenizerBase
 
 from prune_utils.data import text
+from prune_utils.data.inputs import corpus_of
 from prune_utils.data.pairs import IS_RANDOM, Document, sentence_pairs, tokenised
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
@@ -53,8 +54,8 @@ def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
     """
     if study.corpus.source == "embedded":
         return []
-    held_out = _survey(study.corpus)
-    training = _survey(study.corpus, held_out.lines)
+    held_out = _survey(corpus_of(study))
+    training = _survey(corpus_of(study), held_out.lines)
     facts = [*_facts(training, study, tokenizer, False), *_facts(held_out, study, tokenizer, True)]
     if training.shared:
         share = len(training.shared) / len(held_out.lines)

@@ -131,6 +131,7 @@ class HubTask(Section):
     source: Literal["hub"]
     name: TaskName
     dataset: str = "nyu-mll/glue"
+    revision: str | None = None  # default: the newest when the study begins
 
 
 Corpus = Annotated[EmbeddedCorpus | LocalCorpus | HubCorpus, Field(discriminator="source")]

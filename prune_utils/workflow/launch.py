@@ -37,7 +37,7 @@ def run(params: Path, dry: bool = False) -> None:
         if facts:
             print(preflight.told(facts))
         return
-    study = preflight.check_machine(study)
+    study, facts = preflight.check_machine(study, facts)
     try:
         with alone(folder, wait=False) as lock:
             _check_finished(study, folder)  # again: the previous holder may have finished a training

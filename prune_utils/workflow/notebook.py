@@ -47,8 +47,7 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
     folder = paths.results(study.study)
     check_same(study, folder)
     if not (folder / paths.RECORDED).exists():
-        facts = preflight.check_inputs(study)
-        study = preflight.check_machine(study)
+        study, facts = preflight.check_machine(study, preflight.check_inputs(study))
         record(study, facts)
     return study
 

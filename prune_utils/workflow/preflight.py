@@ -3,7 +3,7 @@
 import re
 
 from prune_utils.analysis import replay
-from prune_utils.data.inputs import DATASETS, asked, named
+from prune_utils.data.inputs import DATASETS, asked, named, task_of
 from prune_utils.study import paths
 from prune_utils.study.grid import all_runs
 from prune_utils.study.schema import Replay, Study
@@ -15,21 +15,27 @@ BYTES_PER_WEIGHT = 4
 CHECKPOINT_COPIES = 12  # per job: at most two checkpoints of two trainings, each with weights and two moments
 
 
-def check_machine(study: Study | Replay) -> Study | Replay:
-    """Check the disk and the hub; return the study with the revisions of its hub inputs.
+def of_hub(study: Study | Replay) -> dict[str, str]:
+    """The inputs of a study that are not on this machine, {key: name on the hub}."""
+    return {key: name for key, name in named(study).items() if not paths.given(name).exists()}
 
-    Raises ParamsError if disk space is too small or a hub name cannot be reached.
+
+def check_machine(study: Study | Replay, facts: list[Fact]) -> tuple[Study | Replay, list[Fact]]:
+    """Check the disk and the hub, and read what comes from there.
+
+    Returns the study with the revisions of its hub inputs, and `facts`, those of its local inputs, completed. Raises
+    ParamsError if disk space is too small, or if a hub input cannot be reached or cannot be right.
     """
     if isinstance(study, Study):
         _check_disk(study)
-        return pinned(study)
-    return study
+        study = pinned(study)
+    return study, check_inputs(study, hub=True) if of_hub(study) else facts
 
 
-def check_inputs(study: Study | Replay) -> list[Fact]:
-    """Read every local input of a study once, as training will; return what is told of them.
+def check_inputs(study: Study | Replay, hub: bool = False) -> list[Fact]:
+    """Read every local input of a study once, as training will, and with `hub` the others; return what is told of them.
 
-    Raises ParamsError for what is missing or cannot be right. Of the hub, nothing is read.
+    Raises ParamsError for what is missing or cannot be right.
     """
     if isinstance(study, Replay):
         return replay.check(study)
@@ -40,22 +46,22 @@ def check_inputs(study: Study | Replay) -> list[Fact]:
     from prune_utils.data import tasks, text_check, vocabulary
 
     tokenizer, facts = None, []
-    if study.vocabulary is None or paths.given(study.vocabulary).exists():
+    if hub or study.vocabulary is None or paths.given(study.vocabulary).exists():
         tokenizer = vocabulary.tokenizer_of(study)
         facts += vocabulary.check(study, tokenizer)
-    if study.corpus.source == "local" and tokenizer:
+    if tokenizer and (hub or study.corpus.source == "local"):
         facts += text_check.check(study, tokenizer)
     for task in study.tasks:
-        if task.source == "local":
-            facts += tasks.check(task, tokenizer, study.corpus.max_length)
+        if hub or task.source == "local":
+            facts += tasks.check(task_of(study, task.name), tokenizer, study.corpus.max_length)
     return facts
 
 
 def _check_files(study: Study) -> None:
     """Raise ParamsError for a file or folder that does not exist and cannot be the name of something on the hub."""
-    of_hub = {"corpus.vocabulary", "model.pretrained"} | {f"tasks.{task.name}" for task in study.tasks}
+    names = {"corpus.vocabulary", "model.pretrained"} | {f"tasks.{task.name}" for task in study.tasks}
     for key, name in named(study).items():
-        hub = key in of_hub or key.startswith(DATASETS)
+        hub = key in names or key.startswith(DATASETS)
         if not paths.given(name).exists() and not (hub and HUB_NAME.fullmatch(name)):
             also = ", and this cannot be a name on the hub" if hub else ""
             raise ParamsError(f"{key}: {paths.given(name)} does not exist{also}")
@@ -80,8 +86,7 @@ def pinned(study: Study) -> Study:
     Offline, models and tasks are assumed to be in the cache, and are not pinned. Raises ParamsError for a hub name that
     cannot be reached.
     """
-    away = {key: name for key, name in named(study).items() if not paths.given(name).exists()}
-    wanted = {key: name for key, name in away.items() if key not in study.inputs}
+    wanted = {key: name for key, name in of_hub(study).items() if key not in study.inputs}
     if not wanted:
         return study
     from huggingface_hub import HfApi, constants

@@ -75,7 +75,7 @@ def test_unfinished_work_of_an_old_text_is_begun_anew_and_a_result_is_protected(
     params = tmp_path / "own.yaml"
     params.write_text(yaml.safe_dump(study.model_dump(exclude={"inputs"})))
     monkeypatch.setattr(preflight, "check_inputs", lambda study: [Fact("corpus.files", "documents", "3", True)])
-    monkeypatch.setattr(preflight, "check_machine", lambda study: study)
+    monkeypatch.setattr(preflight, "check_machine", lambda study, facts: (study, facts))
     monkeypatch.setattr(launch, "_snakemake", lambda *arguments: None)
     launch.run(params)
     folder = paths.results("own")

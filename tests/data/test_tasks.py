@@ -300,7 +300,7 @@ def on_the_hub(monkeypatch, columns, train, dev, label=None, split="validation")
 
     asked = []
     splits = DatasetDict({"train": rows(train), split: rows(dev), "test": rows([-1])})
-    monkeypatch.setattr(datasets, "load_dataset", lambda *args: asked.append(args) or splits)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *args, revision: asked.append(args) or splits)
     tasks._hub_tables.cache_clear()
     return splits, asked
 
@@ -340,7 +340,7 @@ def test_a_data_set_of_the_hub_that_cannot_be_right_is_refused(monkeypatch):
     ):
         tasks.check(task)
 
-    def unreachable(*args):
+    def unreachable(*args, revision):
         raise ConnectionError("no route\nto host")
 
     tasks._hub_tables.cache_clear()

@@ -260,7 +260,7 @@ def test_a_study_finished_before_prunability_was_measured_may_gain_it(smoke, tmp
 def test_no_disk_space_is_known_before_training(smoke, monkeypatch):
     monkeypatch.setattr(preflight, "free_bytes", lambda study: 1000)
     with pytest.raises(ParamsError, match="needs about .* GB .* and the disk has 0.0 GB free"):
-        preflight.check_machine(validated(smoke))
+        preflight.check_machine(validated(smoke), [])
 
 
 def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_path):
