@@ -101,7 +101,9 @@ def _low(accuracy: Draws, loss: Draws | None, margins: Analysis) -> Boundary:
         _leading(fits(*frames))
         for frames in ((_one(accuracy), loss and _one(loss)), (accuracy.drawn, loss and loss.drawn))
     ]
-    return _boundary([0.0, *sparsities], *counts, any((accuracy.covers, loss and loss.covers)))
+    known = accuracy.known(("dense", 0.0), *(("pretrain", s) for s in sparsities))
+    unrepeated = not accuracy.covers and loss and loss.covers  # accuracies without noise, losses with some
+    return _boundary([0.0, *sparsities], *counts, bool(known or unrepeated))
 
 
 def _high(accuracy: Draws, margins: Analysis) -> Boundary:
@@ -115,7 +117,8 @@ def _high(accuracy: Draws, margins: Analysis) -> Boundary:
         wins = gain.to_numpy() > margins.accuracy_margin / POINTS + EQUAL
         return len(sparsities) - _leading(wins[:, ::-1])
 
-    return _boundary([*sparsities, None], first(_one(accuracy)), first(accuracy.drawn), bool(accuracy.covers))
+    known = accuracy.known(*((arm, s) for s in sparsities for arm in ("pretrain", "information_deletion")))
+    return _boundary([*sparsities, None], first(_one(accuracy)), first(accuracy.drawn), known)
 
 
 def _measured(accuracy: Draws, arm: str) -> list[float]:

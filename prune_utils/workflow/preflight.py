@@ -2,7 +2,7 @@
 
 import re
 
-from prune_utils.analysis.replay import read_table
+from prune_utils.analysis import replay
 from prune_utils.study import paths
 from prune_utils.study.grid import all_runs
 from prune_utils.study.schema import Replay, Study
@@ -28,7 +28,7 @@ def check_local_files(study: Study | Replay) -> None:
         for key, name in zip(("cells", "movement"), study.tables, strict=False):
             if not paths.given(name).is_file():
                 raise ParamsError(f"table.{key}: file {paths.given(name)} does not exist")
-        read_table(paths.given(study.table.cells))
+        replay.check(study)
         return
     from prune_utils.data.tasks import check_columns, local_files
 
