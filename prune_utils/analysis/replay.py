@@ -43,7 +43,9 @@ def check(study: Replay) -> list[Fact]:
     facts = _read(paths.given(study.table.cells), study.table.arms)[1]
     if study.table.movement:
         rows = read_movement(paths.given(study.table.movement))
-        facts.append(Fact("table.movement", "rows", f"{len(rows)}, {rows['mean'].min():.2%} to {rows['mean'].max():.2%}"))
+        facts.append(
+            Fact("table.movement", "rows", f"{len(rows)}, {rows['mean'].min():.2%} to {rows['mean'].max():.2%}")
+        )
     return facts
 
 
