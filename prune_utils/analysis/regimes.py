@@ -50,9 +50,12 @@ class Regimes:
         return self.high.estimate
 
     def of(self, sparsity: float) -> str:
+        """The regime of a sparsity; "unknown" below the high one if the border of the low one is."""
         if self.low_until is not None and sparsity <= self.low_until:
             return "low"
-        return "high" if self.high_from is not None and sparsity >= self.high_from else "medium"
+        if self.high_from is not None and sparsity >= self.high_from:
+            return "high"
+        return "unknown" if self.low_until is None else "medium"
 
     def as_dict(self) -> dict:
         return {"low_until": self.low.as_dict(), "high_from": self.high.as_dict(), "interval_covers": list(self.covers)}

@@ -57,7 +57,8 @@ def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
     else:
         said.append("With one seed there is no interval, so the certainty is unknown.")
     if at:
-        said.append(f"{percent(at)} lies in the {borders(opened).of(at)} regime of the model pruned in pre-training.")
+        if (regime := borders(opened).of(at)) != "unknown":
+            said.append(f"{percent(at)} lies in the {regime} regime of the model pruned in pre-training.")
         said.append(_stored(_sizes(opened, arm), at))
     lines = "".join(f"<li>{line}</li>" for line in said)
     measured = sorted(frame.sparsity.unique())

@@ -168,7 +168,7 @@ def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
     for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
         first, last = bands.get(regimes.of(s), (left, right))
         bands[regimes.of(s)] = (min(first, left), max(last, right))
-    for name, (left, right) in bands.items():
+    for name, (left, right) in ((name, bands[name]) for name in REGIME_SHADES if name in bands):
         axes.axvspan(left, right, color=REGIME_SHADES[name], zorder=0, linewidth=0)
         axes.annotate(
             name,

@@ -9,6 +9,7 @@ from prune_utils.study.schema import ARMS
 from prune_utils.study.section import Fact
 from prune_utils.study.words import POINTS, percent
 
+LEAST = 1e-5  # a spread below it is that of rows that were copied
 SHOWN = 5  # conditions that are named, before "and … more"
 
 
@@ -72,12 +73,11 @@ def _spread(every: pd.DataFrame, cells: pd.DataFrame, about: dict[str, str]) -> 
         without = int((cells["std"].isna() | ~(cells.n > 1))[cells.selected].sum())
         said = f"standard deviations over the stated runs, {about['std']}"
         return said + (f"; none, so no interval, in {without} rows" if without else ""), without > 0
-    if "std" in cells:
-        return f"{about['std']} is not used, since the number of runs is not stated: no interval, no verdict", True
-    ignored = f"; {about['std']} is not used" if about["std"] else ""
+    why = "the number of runs is not stated" if "std" in cells else "seeds are repeated"
+    ignored = f"; {about['std']} is not used, since {why}" if about["std"] else ""
     if (spread := seed_spread(cells)) is None:
         return f"not known: no interval, no verdict{ignored}", True
-    return f"{POINTS * spread[0]:.2f} points over seeds or rows at 0 %{ignored}", bool(ignored)
+    return f"{POINTS * spread[0]:.2g} points over seeds or rows at 0 %{ignored}", bool(ignored) or spread[0] < LEAST
 
 
 def _read_as(title: str, name: str) -> str:
