@@ -44,7 +44,9 @@ def check(study: Replay) -> list[Fact]:
     if study.table.movement:
         rows = read_movement(paths.given(study.table.movement))
         facts.append(
-            Fact("table.movement", "rows", f"{len(rows)}, {rows['mean'].min():.2%} to {rows['mean'].max():.2%}")
+            Fact(
+                "table.movement", "rows", f"{len(rows)}, {percent(rows['mean'].min())} to {percent(rows['mean'].max())}"
+            )
         )
     return facts
 
