@@ -14,6 +14,7 @@ from prune_utils.study import paths
 from prune_utils.study.params import load_study, read_yaml, validated
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
+from prune_utils.study.words import percent
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _border(border: Boundary) -> str:
 
 
 def _percent(sparsity: float | None) -> str:
-    return "none measured" if sparsity is None else f"{100 * sparsity:.0f} %"
+    return "none measured" if sparsity is None else percent(sparsity)
 
 
 def costs(studies: dict[str, Compared]) -> pd.DataFrame:

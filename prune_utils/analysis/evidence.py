@@ -9,7 +9,7 @@ from scipy import stats
 
 from prune_utils.analysis.estimates import RISK
 from prune_utils.analysis.replay import frames
-from prune_utils.analysis.results import dev_correct
+from prune_utils.analysis.results import comparable, dev_correct
 from prune_utils.analysis.uncertainty import Draws, accuracy_draws, loss_draws
 from prune_utils.study import paths
 from prune_utils.study.record import read_csv
@@ -38,6 +38,7 @@ class Evidence:
     def over(self, tasks: Collection[str]) -> "Evidence":
         """The evidence of a subset of the tasks."""
         cells = self.cells[self.cells.task.isin(tasks)]
+        cells = comparable(cells) if "compared" in cells else cells
         correct = self.correct and {task: rows for task, rows in self.correct.items() if task in tasks}
         return replace(self, cells=cells, accuracy=accuracy_draws(cells, correct), correct=correct)
 

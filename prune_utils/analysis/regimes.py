@@ -50,9 +50,12 @@ class Regimes:
         return self.high.estimate
 
     def of(self, sparsity: float) -> str:
+        """The regime of a sparsity; "unknown" below the high one if the border of the low one is."""
         if self.low_until is not None and sparsity <= self.low_until:
             return "low"
-        return "high" if self.high_from is not None and sparsity >= self.high_from else "medium"
+        if self.high_from is not None and sparsity >= self.high_from:
+            return "high"
+        return "unknown" if self.low_until is None else "medium"
 
     def as_dict(self) -> dict:
         return {"low_until": self.low.as_dict(), "high_from": self.high.as_dict(), "interval_covers": list(self.covers)}
@@ -101,7 +104,9 @@ def _low(accuracy: Draws, loss: Draws | None, margins: Analysis) -> Boundary:
         _leading(fits(*frames))
         for frames in ((_one(accuracy), loss and _one(loss)), (accuracy.drawn, loss and loss.drawn))
     ]
-    return _boundary([0.0, *sparsities], *counts, any((accuracy.covers, loss and loss.covers)))
+    known = accuracy.known(("dense", 0.0), *(("pretrain", s) for s in sparsities))
+    unrepeated = not accuracy.covers and loss and loss.covers  # accuracies without noise, losses with some
+    return _boundary([0.0, *sparsities], *counts, bool(known or unrepeated))
 
 
 def _high(accuracy: Draws, margins: Analysis) -> Boundary:
@@ -115,7 +120,8 @@ def _high(accuracy: Draws, margins: Analysis) -> Boundary:
         wins = gain.to_numpy() > margins.accuracy_margin / POINTS + EQUAL
         return len(sparsities) - _leading(wins[:, ::-1])
 
-    return _boundary([*sparsities, None], first(_one(accuracy)), first(accuracy.drawn), bool(accuracy.covers))
+    known = accuracy.known(*((arm, s) for s in sparsities for arm in ("pretrain", "information_deletion")))
+    return _boundary([*sparsities, None], first(_one(accuracy)), first(accuracy.drawn), known)
 
 
 def _measured(accuracy: Draws, arm: str) -> list[float]:

@@ -1,64 +1,158 @@
 """Read published results: convert a table, the paper's or any other, to the frames of a finished study."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from prune_utils.analysis.foreign import names, numbers
+from prune_utils.analysis.foreign.sheet import Sheet, read
+from prune_utils.analysis.foreign.told import facts
+from prune_utils.analysis.results import KEY, comparable, selected
 from prune_utils.study import paths
-from prune_utils.study.schema import ARMS, PRUNED_ARMS, Replay
-from prune_utils.study.section import ParamsError
+from prune_utils.study.schema import PRUNED_ARMS, Replay
+from prune_utils.study.section import Fact, ParamsError
+from prune_utils.study.words import POINTS, percent
 
+CELLS = {  # every name of each column, lower case; sparsity, dev_accuracy and std may end in _percent or %
+    "arm": ("arm", "method", "setting", "label"),
+    "sparsity": ("sparsity", "target_sparsity"),
+    "task": ("task", "dataset"),
+    "dev_accuracy": ("dev_accuracy", "accuracy", "acc", "dev_acc", "score", "dev_score", "mean"),
+    "seed": ("seed", "run"),
+    "std": ("std", "sd", "std_dev", "stdev", "standard_deviation", "accuracy_std", "dev_accuracy_std", "score_std"),
+    "n": ("n", "runs", "seeds", "n_runs", "n_seeds"),
+    "learning_rate": ("learning_rate", "lr"),
+    "train_loss": ("train_loss", "training_loss"),
+    "pretrain_loss": ("pretrain_loss", "pretraining_loss", "pre_training_loss"),
+}
 NEEDED = ("arm", "sparsity", "task", "dev_accuracy")
-FURTHER = {"seed": 0, "learning_rate": float("nan"), "train_loss": float("nan"), "pretrain_loss": float("nan")}
+MOVEMENT = {"learning_rate": CELLS["learning_rate"], "task": CELLS["task"], "mean": ("mean",)}
+OF_RUNS = {"dense": "gradual", "pretrain": "gradual", "random": "random"}  # arms with the loss of a run, and its method
 
 
 def frames(study: Replay) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, pd.DataFrame]]:
     """Cells, pre-training runs, and further frames by name, as `analysis.results` has them for a trained study."""
-    cells = read_table(paths.given(study.table.cells))
+    cells = read_table(paths.given(study.table.cells), study.table.arms)
     movement = study.table.movement
     return cells, losses(cells), {"movement": read_movement(paths.given(movement))} if movement else {}
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a table as selected cells: a frame with some of the columns of `results.cells_frame`.
+def check(study: Replay) -> list[Fact]:
+    """Read the tables of a study and tell what they hold and how they were read. Raises ParamsError as `read_table`."""
+    facts = _read(paths.given(study.table.cells), study.table.arms)[1]
+    if study.table.movement:
+        rows = read_movement(paths.given(study.table.movement))
+        facts.append(
+            Fact(
+                "table.movement", "rows", f"{len(rows)}, {percent(rows['mean'].min())} to {percent(rows['mean'].max())}"
+            )
+        )
+    return facts
 
-    Required columns: arm, sparsity, task and dev_accuracy (a fraction; `accuracy` is accepted). Optional: seed,
-    learning_rate, train_loss, pretrain_loss. Rows without an accuracy are dropped. At 0 % every pruned arm is
-    the dense model: in a table without `dense` rows, the 0 % rows become `dense` cells. If the table has one seed,
-    each arm's row gets its own seed, and their spread estimates the noise.
-    Raises ParamsError if a column is missing or a value is out of range.
+
+def read_table(path: Path, arms: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Read a table of results as cells, with the columns of `results.cells_frame` that it has.
+
+    Needed columns: arm, sparsity, task and dev_accuracy; optional: seed, learning_rate, train_loss, pretrain_loss, and
+    for means of several runs std and n. CELLS has all their names. Shares are fractions or percents; `arms`: our arms by
+    the table's names, see `foreign.names.arms`. Rows without an accuracy are holes and are dropped.
+
+    At 0 % every pruned arm is the dense model: in a table of single runs the 0 % rows of the arms become `dense` cells
+    with a seed each, unless they are equal, and their spread is the noise estimate. `std` and `n` have a column only if
+    no seeds were repeated, and `compared` only if tasks differ, see `results.comparable`.
+
+    Raises ParamsError, with the line, for everything that cannot be read for sure: see `foreign`.
     """
-    table = pd.read_csv(path).rename(columns={"accuracy": "dev_accuracy"})
-    if missing := [name for name in NEEDED if name not in table]:
-        raise ParamsError(f"table.cells: {path} has no column {', '.join(missing)}; it has {', '.join(table.columns)}")
-    if strange := sorted(set(table.arm) - set(ARMS)):
-        raise ParamsError(f"table.cells: arm is {strange[0]!r} in {path}; allowed: {', '.join(ARMS)}")
-    table = table.assign(**{name: value for name, value in FURTHER.items() if name not in table})
-    table = table.dropna(subset="dev_accuracy")
-    for name in ("sparsity", "dev_accuracy"):
-        if not (within := table[name].between(0, 1)).all():
-            raise ParamsError(f"table.cells: {name} is {table[name][~within].iloc[0]} in {path}; allowed is 0 to 1")
-    table = table.rename(columns={"sparsity": "target_sparsity"})
-    return _with_dense(table).assign(selected=True).reset_index(drop=True)
+    return _read(path, arms or {})[0]
 
 
-def _with_dense(table: pd.DataFrame) -> pd.DataFrame:
-    at_zero = (table.target_sparsity == 0) & table.arm.isin(PRUNED_ARMS)
-    dense, rest = table[at_zero].copy(), table[~at_zero]
-    if (rest.arm == "dense").any():
-        return rest  # the table has dense rows of its own
-    if table.seed.nunique() == 1:
-        dense["seed"] = dense.arm.map(PRUNED_ARMS.index)
-    else:
-        dense = dense.drop_duplicates(["task", "seed"])  # arms of one seed share its dense model
+def _read(path: Path, given: Mapping[str, str]) -> tuple[pd.DataFrame, list[Fact]]:
+    table = read(path, "table.cells", CELLS, NEEDED)
+    every, about = _rows(table, given, path)
+    known = every.dropna(subset="dev_accuracy")
+    if known.empty:
+        raise ParamsError(f"{table.where} has no row with an accuracy")
+    if known.groupby(KEY[:3]).seed.nunique().max() > 1:  # what is stated of several runs is not of a seed
+        known = known.drop(columns=["std", "n"], errors="ignore")
+    rows = _with_dense(known)
+    _check_repeats(rows, table)
+    _check_losses(rows, table)
+    cells = comparable(selected(rows.drop(columns="line").reset_index(drop=True)))
+    return cells, facts(table, every, cells, len(known) - len(rows), about)
+
+
+def _rows(table: Sheet, given: Mapping[str, str], path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """All rows as a frame with their lines, and how they were read, in words."""
+    there, tasks, ours = table.columns, names.names(table, "task"), names.arms(table, given, path)
+    numbers.check_marks(table, [name for name in there if name not in ("arm", "task", "seed")])
+    sparsities, scores = numbers.shares(table, "sparsity", 0, below_one=True), numbers.shares(table, "dev_accuracy", -1)
+    spreads, source = numbers.deviations(table, scores)
+    seeds, numbered = names.seeds(table) if "seed" in there else ([0] * len(tasks), {})
+    frame = pd.DataFrame({"line": table.lines, "task": tasks, "arm": [ours[name] for name in there["arm"]]})
+    frame = frame.assign(target_sparsity=sparsities.floats(), seed=seeds)
+    frame["learning_rate"] = numbers.floats(table, "learning_rate", zero=False)
+    frame["dev_accuracy"] = scores.floats()
+    for name in ("train_loss", "pretrain_loss"):
+        frame[name] = numbers.floats(table, name)
+    if source:
+        frame["std"] = pd.Series(spreads, dtype=float)
+    if "n" in there:
+        frame["n"] = numbers.counts(table, "n")
+    for row in frame.index[frame.target_sparsity.isna()]:
+        raise table.fault("sparsity", row, "allowed is a number")
+    for row in frame.index[frame.arm.isin(["dense", "scratch"]) & (frame.target_sparsity > 0)]:
+        raise table.fault("sparsity", row, f"allowed is 0, since {there['arm'][row]!r} is the arm {frame.arm[row]}")
+    about = {"sparsity": sparsities.scale, "dev_accuracy": scores.scale, "std": source}
+    about["arms"] = ", ".join(name if name == arm else f"{name!r} as {arm}" for name, arm in ours.items())
+    about["seeds"] = ", ".join(f"{text} as {seed}" for text, seed in numbered.items())
+    return frame, about
+
+
+def _with_dense(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the 0 % rows of pruned arms as dense ones, unless there are dense rows."""
+    pruned = {*PRUNED_ARMS, *rows.arm[rows.target_sparsity > 0]} - {"dense"}
+    at_zero = (rows.target_sparsity == 0) & rows.arm.isin(pruned)
+    dense, rest = rows[at_zero].copy(), rows[~at_zero]
+    if dense.empty or (rest.arm == "dense").any():
+        return rest
+    one = dense.drop_duplicates(dense.columns.difference(["line", "arm", "pretrain_loss"]))
+    if rows.seed.nunique() == 1 and one.duplicated(["task", "learning_rate"]).any():
+        dense["seed"] = dense.arm.map([*PRUNED_ARMS, *sorted(pruned.difference(PRUNED_ARMS))].index)
+    else:  # arms of one seed share its dense model
+        loss = dense.groupby(["task", "seed"]).pretrain_loss.transform("first")
+        dense = one.assign(pretrain_loss=loss)
     return pd.concat([dense.assign(arm="dense"), rest])
+
+
+def _check_repeats(rows: pd.DataFrame, table: Sheet) -> None:
+    for coordinates, same in rows.groupby([*KEY, "learning_rate"], dropna=False, sort=False).line:
+        if len(same) > 1:
+            task, arm, sparsity, seed, rate = coordinates
+            unused = f" (columns not used: {', '.join(table.unused)})" if table.unused else ""
+            raise ParamsError(
+                f"{table.where}: lines {same.iloc[0]} and {same.iloc[1]} are both {arm} at {percent(sparsity)} on {task}, "
+                f"seed {seed}{'' if pd.isna(rate) else f', learning rate {rate:g}'}; allowed is one row for each{unused}"
+            )
+
+
+def _check_losses(rows: pd.DataFrame, table: Sheet) -> None:
+    """The pre-training loss belongs to a run, and a run is the same for all tasks and learning rates."""
+    for _, run in rows.dropna(subset="pretrain_loss").groupby(["arm", "target_sparsity", "seed"]):
+        other = run[run.pretrain_loss != run.pretrain_loss.iloc[0]]
+        if len(other):
+            raise ParamsError(
+                f"{table.where}: pretrain_loss is {run.pretrain_loss.iloc[0]:g} in line {run.line.iloc[0]} and "
+                f"{other.pretrain_loss.iloc[0]:g} in line {other.line.iloc[0]}; allowed is one for each arm, sparsity and seed"
+            )
 
 
 def losses(cells: pd.DataFrame) -> pd.DataFrame:
     """The pre-training losses in a table, with columns of `results.pretraining_frame`."""
-    methods = {"dense": "gradual", "pretrain": "gradual", "random": "random"}
-    known = cells[cells.arm.isin(methods)].dropna(subset="pretrain_loss")
-    runs = known.assign(method=known.arm.map(methods), seed=known.seed.where(known.arm != "dense", known.seed.min()))
+    known = cells[cells.arm.isin(OF_RUNS)].dropna(subset="pretrain_loss")
+    runs = known.assign(method=known.arm.map(OF_RUNS))
+    if known.seed[known.arm != "dense"].nunique() < 2:  # the dense rows of single runs have a seed each
+        runs["seed"] = known.seed.where(known.arm != "dense", known.seed.min())
     columns = ["method", "target_sparsity", "seed", "pretrain_loss"]
     return runs[columns].drop_duplicates(columns[:3]).reset_index(drop=True)
 
@@ -66,9 +160,12 @@ def losses(cells: pd.DataFrame) -> pd.DataFrame:
 def read_movement(path: Path) -> pd.DataFrame:
     """Read a table of sort-order movement as fractions: columns task, seed, learning_rate, mean.
 
-    Raises ParamsError if a column is missing.
+    Raises ParamsError as `read_table`.
     """
-    table = pd.read_csv(path)
-    if missing := [name for name in ("learning_rate", "task", "mean_percent") if name not in table]:
-        raise ParamsError(f"table.movement: {path} has no column {', '.join(missing)}")
-    return table.assign(mean=table.mean_percent / 100, seed=0)[["task", "seed", "learning_rate", "mean"]]
+    table = read(path, "table.movement", MOVEMENT, tuple(MOVEMENT))
+    means, rates = numbers.shares(table, "mean", 0).values, numbers.floats(table, "learning_rate", zero=False)
+    if None in means:
+        raise table.fault("mean", means.index(None), "allowed is a number")
+    # divided as floats, not as decimals: equal to the last bit to what earlier versions wrote
+    means = [float(POINTS * mean) / POINTS for mean in means]
+    return pd.DataFrame({"task": names.names(table, "task"), "seed": 0, "learning_rate": rates, "mean": means})

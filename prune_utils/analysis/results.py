@@ -1,11 +1,11 @@
 """Results of a study as tidy frames: one row per fine-tuned cell, one row per pre-training run."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from prune_utils.analysis import replay
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import Cell, Run, all_cells, all_runs
@@ -13,6 +13,8 @@ from prune_utils.study.record import write_csv
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 
+FEW = 60  # sets of tasks that `comparable` combines, the most frequent ones
+UNIT = ["arm", "target_sparsity", "seed"]  # what a mean over tasks belongs to
 KEY = ["task", "arm", "target_sparsity", "seed"]  # a learning rate is selected for each of these
 
 
@@ -23,6 +25,8 @@ def collect(study: Study | Replay) -> tuple[pd.DataFrame, pd.DataFrame]:
     if no cell is finished.
     """
     if isinstance(study, Replay):
+        from prune_utils.analysis import replay  # which imports this module
+
         cells, runs, further = replay.frames(study)
         for name, frame in further.items():
             write_csv(frame, study, paths.prunability_frame(study.study, int(cells.seed.min()), name))
@@ -45,6 +49,11 @@ def cells_frame(study: Study, cells: list[Cell] | None = None) -> pd.DataFrame:
         raise ParamsError(
             f"study '{study.study}' has no finished cell yet; run it with `make study PARAMS=params/{study.study}.yaml`"
         )
+    return selected(frame)
+
+
+def selected(frame: pd.DataFrame) -> pd.DataFrame:
+    """Insert a column `selected`: the learning rate with the best dev accuracy for each KEY, see `cells_frame`."""
     ranked = frame.dropna(subset="dev_accuracy").sort_values(
         ["dev_accuracy", "learning_rate"], ascending=[False, True], kind="stable"
     )
@@ -77,17 +86,43 @@ def mean_over_tasks(cells: pd.DataFrame, value: str = "dev_accuracy") -> pd.Data
 
     Seeds that lack a task are left out, since means over different tasks are not comparable.
     """
-    chosen = cells[cells.selected]
-    grouped = chosen.groupby(["arm", "target_sparsity", "seed"])[value]
+    chosen = in_means(cells)
+    grouped = chosen.groupby(UNIT)[value]
     means = grouped.agg(["mean", "size"]).reset_index().rename(columns={"mean": value, "size": "tasks"})
     return means[means.tasks == chosen.task.nunique()].reset_index(drop=True)
 
 
+def in_means(cells: pd.DataFrame) -> pd.DataFrame:
+    """The selected cells of the tasks over which means are taken, see `comparable`."""
+    return cells[cells.selected & cells.compared] if "compared" in cells else cells[cells.selected]
+
+
+def comparable(cells: pd.DataFrame) -> pd.DataFrame:
+    """Mark the tasks over which the means of a table are taken with a column `compared`, if they are not all tasks.
+
+    These are the tasks with the most cells: the number of tasks times the number of seeds of arms and sparsities that
+    have all of them, and the dense model must be among those, if there is one.
+    """
+    cells = cells.drop(columns="compared", errors="ignore")
+    units = cells[cells.selected].groupby(UNIT).task.agg(frozenset)
+    every = frozenset(cells.task)
+    sets = [every, *units.value_counts().index[:FEW]]
+    tasks = max(sorted({*sets, *(a & b for a, b in combinations(sets, 2))}, key=sorted), key=lambda t: _kept(t, units))
+    return cells if tasks == every else cells.assign(compared=cells.task.isin(tasks))
+
+
+def _kept(tasks: frozenset[str], units: pd.Series) -> tuple[int, int]:
+    """The number of cells in means over some tasks, and of tasks; none if they exclude every dense model."""
+    whole = units[[tasks <= have for have in units]]
+    lost = "dense" in units.index and "dense" not in whole.index  # of the first level, the arms
+    return (0, 0) if lost else (len(tasks) * len(whole), len(tasks))
+
+
 def from_dense(means: pd.DataFrame) -> pd.DataFrame:
     """Add the dense model as the 0 % point of every pruned arm."""
-    dense = means[means.arm == "dense"]
-    arms = [arm for arm in means.arm.unique() if arm not in ("dense", "scratch")]
-    return pd.concat([means[means.arm.isin(arms)], *(dense.assign(arm=arm) for arm in arms)], ignore_index=True)
+    dense, pruned = means[means.arm == "dense"], means[~means.arm.isin(["dense", "scratch"])]
+    arms = pruned[pruned.target_sparsity > 0].arm.unique()
+    return pd.concat([pruned, *(dense.assign(arm=arm) for arm in arms)], ignore_index=True)
 
 
 def dev_correct(study: Study | Replay, cells: pd.DataFrame) -> dict[str, pd.DataFrame] | None:

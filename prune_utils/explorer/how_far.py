@@ -8,6 +8,7 @@ from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.regimes import EQUAL, POINTS, Regimes
 from prune_utils.study import paths
 from prune_utils.study.schema import Replay, Study
+from prune_utils.study.words import percent
 
 KINDS = ("dense", "sparse")  # formats of a stored checkpoint
 COSTS = ["task", "sparsity", "cost", "low", "high"]
@@ -69,7 +70,7 @@ def table(frame: pd.DataFrame, regimes: Regimes, stored: pd.DataFrame | None) ->
     if stored is not None:
         columns += [_megabytes(stored[f"{kind}_bytes"].reindex(wide.index), f"{kind}, MB") for kind in KINDS]
     wide = pd.concat(columns, axis=1)  # concatenated, since a task may have the name of one of these columns
-    wide.index = [f"{100 * s:.0f} %" for s in wide.index]
+    wide.index = list(map(percent, wide.index))
     return wide.rename_axis(columns=None)
 
 

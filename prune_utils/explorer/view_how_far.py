@@ -8,10 +8,10 @@ from prune_utils.analysis import regimes
 from prune_utils.explorer import how_far
 from prune_utils.explorer.controls import follows, labelled, row, table, view, with_slider
 from prune_utils.explorer.studies import Absent, Opened, percent
-from prune_utils.explorer.view_regimes import LABELS, arms_of
+from prune_utils.explorer.view_regimes import arms_of, label
 from prune_utils.pruning.sparse import FORMAT
 from prune_utils.report.escaping import in_html
-from prune_utils.study.schema import PRUNED_ARMS
+from prune_utils.report.style import BOUNDS
 
 MOST = 20.0  # largest value of the sliders, in points
 STORED = "pretrain"  # the arm whose checkpoint sizes are measured
@@ -19,7 +19,7 @@ STORED = "pretrain"  # the arm whose checkpoint sizes are measured
 
 def pruned_arms(opened: Opened) -> list[str]:
     """The pruned arms of a study, `pretrain` first."""
-    return [arm for arm in arms_of(opened) if arm in PRUNED_ARMS]
+    return [arm for arm in arms_of(opened) if arm not in BOUNDS]
 
 
 def costs(opened: Opened, arm: str) -> pd.DataFrame:
@@ -50,14 +50,15 @@ def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
     """The answer in sentences, with a table of the costs at that sparsity."""
     frame = costs(opened, arm)
     at = how_far.farthest(frame, allowed)
-    said = [f"{_up_to(at)} no task loses more than you allow, by the estimates of {in_html(LABELS[arm])}."]
+    said = [f"{_up_to(at)} no task loses more than you allow, by the estimates of {in_html(label(arm))}."]
     if frame.high.notna().any():
         sure = how_far.farthest(frame, allowed, "high")
         said.append(f"{_up_to(sure)} the upper end of every task's 95 % interval is allowed, too.")
     else:
         said.append("With one seed there is no interval, so the uncertainty is unknown.")
     if at:
-        said.append(f"{percent(at)} lies in the {borders(opened).of(at)} regime of the model pruned in pre-training.")
+        if (regime := borders(opened).of(at)) != "unknown":
+            said.append(f"{percent(at)} lies in the {regime} regime of the model pruned in pre-training.")
         said.append(_stored(_sizes(opened, arm), at))
     lines = "".join(f"<li>{line}</li>" for line in said)
     measured = sorted(frame.sparsity.unique())
@@ -103,7 +104,7 @@ def sliders(opened: Opened) -> ipywidgets.Widget:
     arms = pruned_arms(opened)
     if not arms:
         raise Absent("No pruned arm was fine-tuned here.")
-    arm = labelled(ipywidgets.Dropdown, description="Arm", options=[(LABELS[arm], arm) for arm in arms])
+    arm = labelled(ipywidgets.Dropdown, description="Arm", options=[(label(arm), arm) for arm in arms])
     margin = min(opened.evidence.margins.accuracy_margin, MOST)
     may_lose = [
         labelled(

@@ -15,18 +15,19 @@ from prune_utils.explorer.controls import LAB, follows, labelled, row, table, vi
 from prune_utils.explorer.studies import Absent, Opened, notebooks_of, percent, served
 from prune_utils.report import plots_regimes, style
 from prune_utils.report.escaping import in_html
-from prune_utils.report.style import BOUNDS, STYLE
-from prune_utils.study.schema import ARMS
+from prune_utils.report.style import BOUNDS, in_order, look
 
-LABELS = {**{arm: label for arm, (*_, label) in STYLE.items()}, **{arm: label for arm, (*_, label) in BOUNDS.items()}}
-COLOURS = {arm: colour for arm, (colour, *_) in {**STYLE, **BOUNDS}.items()}
 SAID = {"dev_accuracy": "accuracy", "train_loss": "train loss", "learning_rate": "learning rate"}
 SAID |= {"realised_sparsity": "realised sparsity"}
 
 
 def arms_of(opened: Opened) -> list[str]:
     """The arms of a study in their usual order."""
-    return [arm for arm in ARMS if arm in set(opened.evidence.cells.arm)]
+    return in_order(opened.evidence.cells.arm)
+
+
+def label(arm: str) -> str:
+    return look(arm)[2]
 
 
 def chosen(opened: Opened, tasks: list[str], arms: list[str]) -> tuple[Evidence, regimes.Regimes]:
@@ -51,11 +52,11 @@ def numbers(some: Evidence) -> pd.DataFrame:
     draws = some.accuracy
     ends = 100 * draws.ends()
     rows: dict[str, dict[str, str]] = {}
-    for arm in (arm for arm in ARMS if arm in draws.point.index.get_level_values(0)):
+    for arm in in_order(draws.point.index.get_level_values(0)):
         for sparsity, mean in draws.point[arm].items():
             low, high = ends.loc[(arm, sparsity)]
-            spread = f" [{low:.1f} to {high:.1f}]" if draws.covers else ""
-            rows.setdefault(LABELS[arm], {})[percent(sparsity)] = f"{100 * mean:.1f}{spread}"
+            spread = f" [{low:.1f} to {high:.1f}]" if pd.notna(low) else ""
+            rows.setdefault(label(arm), {})[percent(sparsity)] = f"{100 * mean:.1f}{spread}"
     columns = [percent(s) for s in sorted({s for _, s in draws.point.index})]
     return pd.DataFrame.from_dict(rows, "index").reindex(columns=columns).fillna("")
 
@@ -85,7 +86,7 @@ def figure(opened: Opened):
 @view
 def toggles(opened: Opened) -> ipywidgets.Widget:
     """The same for the selected arms and tasks."""
-    arms = {arm: _toggle(LABELS[arm], COLOURS[arm]) for arm in arms_of(opened)}
+    arms = {arm: _toggle(label(arm), look(arm)[0]) for arm in arms_of(opened)}
     tasks = {task: _toggle(task) for task in opened.tasks}
 
     def shown(*on: bool) -> str:
@@ -116,7 +117,7 @@ def behind(opened: Opened, arm: str, sparsity: float, task: str) -> pd.DataFrame
     cells = opened.evidence.cells
     at = cells[(cells.arm == arm) & (cells.target_sparsity == sparsity) & (cells.task == task)]
     if at.empty:
-        raise Absent(f"There is no cell of {LABELS[arm]} at {percent(sparsity)} on {task}.")
+        raise Absent(f"There is no cell of {label(arm)} at {percent(sparsity)} on {task}.")
     columns = ["seed", "learning_rate", "selected", "dev_accuracy", "train_loss", "realised_sparsity", "seconds"]
     shown = at.sort_values(["seed", "learning_rate"])[[name for name in columns if name in at]].reset_index(drop=True)
     shown["selected"] = shown.selected.map({True: "yes", False: ""})
@@ -129,7 +130,7 @@ def behind(opened: Opened, arm: str, sparsity: float, task: str) -> pd.DataFrame
 def cells(opened: Opened) -> ipywidgets.Widget:
     """The fine-tuned cells of the chosen point."""
     of = opened.evidence.cells.groupby("arm").target_sparsity.unique()
-    arm = _choice("Arm", [(LABELS[arm], arm) for arm in arms_of(opened)])
+    arm = _choice("Arm", [(label(arm), arm) for arm in arms_of(opened)])
     sparsity = _choice("Sparsity", [(percent(s), s) for s in sorted(of[arm.value])])
     task = _choice("Task", opened.tasks)
     notebooks = ipywidgets.Output()
@@ -148,7 +149,7 @@ def cells(opened: Opened) -> ipywidgets.Widget:
 
     arm.observe(offer, "value")
     page = follows(shown, arm, sparsity, task)
-    arm.value = next((a for a in arms_of(opened) if a in STYLE), arm.value)
+    arm.value = next((a for a in arms_of(opened) if a not in BOUNDS), arm.value)
     return ipywidgets.VBox([row(arm, sparsity, task), page, notebooks])
 
 

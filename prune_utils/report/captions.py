@@ -6,7 +6,7 @@ from dataclasses import fields
 import pandas as pd
 
 from prune_utils.analysis.estimates import LEVEL, Verdict
-from prune_utils.analysis.results import missing
+from prune_utils.analysis.results import in_means, missing
 from prune_utils.analysis.uncertainty import Draws
 from prune_utils.report.escaping import markdown
 from prune_utils.study import paths
@@ -48,6 +48,7 @@ def odd(study: Study | Replay) -> str:
 
 def caption(cells: pd.DataFrame, draws: Draws | None = None) -> str:
     """Caption of a figure over all cells: tasks, seeds, intervals."""
+    cells = in_means(cells) if "compared" in cells else cells
     if "dev_examples" in cells:
         sizes = cells.groupby("task").dev_examples.first()
         tasks = ", ".join(f"{markdown(task)} ({count:,} dev examples)" for task, count in sizes.items())
@@ -59,10 +60,18 @@ def caption(cells: pd.DataFrame, draws: Draws | None = None) -> str:
 
 def seeds(frame: pd.DataFrame) -> str:
     """The seeds of a frame, and what dots and lines are if there are several."""
+    if runs := stated_runs(frame):
+        return f"each a mean of {runs}"
     every = sorted(frame.seed.unique())
     if len(every) < 2:
         return "one run each"
     return f"seeds {', '.join(map(str, every))}: each small dot is one seed, lines join their means"
+
+
+def stated_runs(cells: pd.DataFrame) -> str:
+    """The numbers of runs that a table states for its means; empty without any."""
+    numbers = sorted({int(n) for n in cells.n.dropna()}) if "n" in cells else []
+    return f"{' or '.join(map(str, numbers))} runs as the table states" if numbers else ""
 
 
 ALWAYS = ("#", "details.html#")  # pages that every report with claims has; the second is made after the first

@@ -21,7 +21,9 @@ from prune_utils.report.style import (
     PERCENT,
     STYLE,
     Drawn,
+    in_order,
     lines,
+    look,
     mean_lines,
     panel,
     panels,
@@ -38,10 +40,10 @@ COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
     """Draw the interval of each mean, in the colour of its arm."""
     for (arm, sparsity), (low, high) in draws.ends().dropna().iterrows():
-        if arm in STYLE and sparsity > 0:
+        if arm not in BOUNDS and sparsity > 0:
             mean = draws.point[arm, sparsity]
             sides = [[max(scale * (mean - low), 0)], [max(scale * (high - mean), 0)]]
-            axes.errorbar(100 * sparsity, scale * mean, sides, color=STYLE[arm][0], linewidth=1, alpha=0.8)
+            axes.errorbar(100 * sparsity, scale * mean, sides, color=look(arm)[0], linewidth=1, alpha=0.8)
 
 
 def accuracy(cells: pd.DataFrame, borders: Regimes | None = None, draws: Draws | None = None) -> Drawn:
@@ -89,6 +91,7 @@ def by_task(cells: pd.DataFrame, value: str = "dev_accuracy") -> Drawn:
     label, scale = TASK_LABELS[value]
     tasks = sorted(cells.task.unique())
     across, down = min(len(tasks), 3), -(-len(tasks) // 3)
+    in_order(cells.arm)  # all arms get their looks, whatever the first task has
     figure, every = panels(down, across, max(5.6, 3.4 * across + 0.6), 3.2 * down + 0.4)
     for axes, task in zip(every, tasks, strict=False):
         one = cells[(cells.task == task) & cells.selected]
@@ -101,11 +104,19 @@ def by_task(cells: pd.DataFrame, value: str = "dev_accuracy") -> Drawn:
         axes.set(title=task, xlabel="sparsity (%)", ylabel=label if axes in every[::across] else "")
     for axes in every[len(tasks) :]:
         axes.set_axis_off()
-    handles, labels = every[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2 if across == 1 else 3)
+    _legend(figure, every, 2 if across == 1 else 3)
     alt = f"{label} by sparsity, one panel per task: {', '.join(tasks)}"
     best = cells[cells.selected][[*COORDINATES, value]]
-    return Drawn(figure, "by_task" if value == "dev_accuracy" else value, alt, best, caption(cells))
+    text = caption(cells.drop(columns="compared", errors="ignore"))
+    return Drawn(figure, "by_task" if value == "dev_accuracy" else value, alt, best, text)
+
+
+def _legend(figure: Figure, every: list[plt.Axes], columns: int) -> None:
+    """One legend below all panels, of the lines of any of them."""
+    named = {}
+    for axes in every:
+        named |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns)
 
 
 def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
@@ -151,21 +162,17 @@ def costs(frame: pd.DataFrame, studies: dict[str, Compared]) -> Drawn:
     figure, every = panels(down, across, max(5.6, 3.6 * across), 3.6 * down + 0.4, sharey=True)
     for axes, (name, one) in zip(every, studies.items(), strict=False):
         part = frame[frame.study == name]
-        for arm, (colour, marker, label) in STYLE.items():
-            line = part[part.arm == arm].sort_values("sparsity")
-            if len(line):
-                sides = [(line.cost - line.low).clip(lower=0), (line.high - line.cost).clip(lower=0)]
-                axes.errorbar(100 * line.sparsity, -line.cost, sides[::-1], color=colour, marker=marker, label=label)
+        for arm in in_order(part.arm):
+            (colour, marker, label), line = look(arm), part[part.arm == arm].sort_values("sparsity")
+            sides = [(line.cost - line.low).clip(lower=0), (line.high - line.cost).clip(lower=0)]
+            axes.errorbar(100 * line.sparsity, -line.cost, sides[::-1], color=colour, marker=marker, label=label)
         axes.axhline(0, color=INK, linestyle="--", linewidth=1.2, label="dense", zorder=1)
         shade(axes, one.regimes, [0.0, *sorted(part.sparsity.unique())])
         axes.set_title(name, pad=22)
         axes.set(xlabel="sparsity (%)", ylabel="points from dense" if axes in every[::across] else "")
     for axes in every[len(studies) :]:
         axes.set_axis_off()
-    named = {}
-    for axes in every:
-        named |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3)
+    _legend(figure, every, 3)
     first = frame[frame.arm == "pretrain"].pivot_table(index="sparsity", columns="study", values="cost")
     alt = lines("Points of accuracy lost by the model pruned in pre-training", first)
     text = (

@@ -5,6 +5,8 @@ import pandas as pd
 from prune_utils.analysis.estimates import LEVEL
 from prune_utils.analysis.evidence import unlearnt
 from prune_utils.analysis.regimes import POINTS, Boundary, Regimes
+from prune_utils.analysis.results import in_means
+from prune_utils.report.captions import stated_runs
 from prune_utils.report.escaping import markdown
 from prune_utils.study.schema import Analysis
 from prune_utils.study.words import many, percent
@@ -13,14 +15,18 @@ from prune_utils.study.words import many, percent
 def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margins: Analysis) -> list[str]:
     """The findings of a study, one Markdown sentence each."""
     found = _not_learnt(cells) + _transfer(cells)
-    seeds = cells[cells.arm != "dense"].seed.nunique() or cells.seed.nunique()
+    counted = in_means(cells)
+    seeds = counted[counted.arm != "dense"].seed.nunique() or counted.seed.nunique()
     found.append(
-        f"Means are over {many(cells.task.nunique(), 'task')} and {many(seeds, 'seed')}; a difference of "
+        f"Means are over {many(counted.task.nunique(), 'task')} and {stated_runs(counted) or many(seeds, 'seed')}; a "
+        f"difference of "
         f"up to {margins.accuracy_margin:g} points of accuracy, or {margins.loss_margin:g} nats of pre-training "
         f"loss, counts as none. {_covered(regimes)}"
     )
     if ("dev_accuracy", "pretrain") not in table:
         return [*found, "Without the pretrain arm the regimes are unknown."]
+    if regimes.low_until is None:
+        return [*found, "Without the dense model beside it, the end of the low regime is unknown."]
     found.append(_low(table, regimes))
     if ("dev_accuracy", "information_deletion") in table:
         both = table.dropna(subset=[("dev_accuracy", "information_deletion"), ("dev_accuracy", "pretrain")])

@@ -3,7 +3,10 @@
 import base64
 import html
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,6 +30,9 @@ STYLE = {
     "global": ("#E69F00", "v", "magnitude, global"),
     "heads": ("#8C6D31", "P", "whole heads (share of heads)"),
 }
+# looks of the arms of a table's own, in their order of appearance: Tol's muted colours
+FURTHER = ("#332288", "#882255", "#117733", "#999933", "#CC6677", "#44AA99", "#AA4499", "#88CCEE", "#DDCC77")
+FURTHER_MARKERS, NEXT = "<>hd*p8", count()
 INK, GREY, PAPER = "#333333", "#888888", "#ffffff"
 BOUNDS = {"dense": (INK, "--", "dense"), "scratch": (GREY, ":", "from scratch")}
 REGIME_SHADES = {"low": "#eef6ee", "medium": "#fdf6e3", "high": "#fbeaea"}
@@ -45,6 +51,24 @@ DRAWN = {
     "legend.frameon": False,
     **dict.fromkeys(["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], INK),
 }
+
+
+@cache
+def look(name: str) -> tuple[str, str, str]:
+    """Colour, marker and label of an arm or a method; an unknown name is its own label and keeps the look it once got."""
+    if name in BOUNDS:
+        return BOUNDS[name][0], "D", BOUNDS[name][2]
+    if name in STYLE:
+        return STYLE[name]
+    at = next(NEXT)
+    return FURTHER[at % len(FURTHER)], FURTHER_MARKERS[at % len(FURTHER_MARKERS)], name
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """The different arms or methods in the order in which they are shown: those known here, then others by name."""
+    order = [*BOUNDS, *STYLE]
+    every = sorted(set(names), key=lambda name: (order.index(name) if name in order else len(order), name))
+    return [name for name in every if look(name)]  # others get their looks in this order
 
 
 def panels(rows: int, columns: int, width: float, height: float, **sharing) -> tuple[Figure, list[plt.Axes]]:
@@ -126,10 +150,8 @@ def _saved(figure: Figure, kind: str) -> bytes:
 
 def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
     """One line per group through the means over seeds, one dot per seed."""
-    for name, (colour, marker, label) in STYLE.items():
-        group = points[points[by] == name]
-        if group.empty:
-            continue
+    for name in in_order(points[by]):
+        (colour, marker, label), group = look(name), points[points[by] == name]
         mean = group.groupby("target_sparsity")[value].mean()
         axes.plot(100 * mean.index, scale * mean, color=colour, marker=marker, label=label, markersize=6)
         if group.seed.nunique() > 1:
@@ -146,7 +168,7 @@ def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
     for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
         first, last = bands.get(regimes.of(s), (left, right))
         bands[regimes.of(s)] = (min(first, left), max(last, right))
-    for name, (left, right) in bands.items():
+    for name, (left, right) in ((name, bands[name]) for name in REGIME_SHADES if name in bands):
         axes.axvspan(left, right, color=REGIME_SHADES[name], zorder=0, linewidth=0)
         axes.annotate(
             name,
@@ -175,5 +197,4 @@ def points(
 
 def series(table: pd.DataFrame) -> pd.DataFrame:
     """The means of `points`, one column per line, named as in the legend."""
-    names = {name: label for name, (_, _, label) in (STYLE | BOUNDS).items()}
-    return table["mean"].unstack(0).rename(columns=names)
+    return table["mean"].unstack(0).rename(columns=lambda name: look(name)[2])

@@ -3,28 +3,32 @@
 import pandas as pd
 
 from prune_utils.analysis.regimes import Regimes
-from prune_utils.analysis.results import dev_correct, selected_on_half
+from prune_utils.analysis.results import dev_correct, in_means, selected_on_half
+from prune_utils.report.style import in_order
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import HOUR, TRAINED
 from prune_utils.study.record import told
-from prune_utils.study.schema import ARMS, Replay, Study
+from prune_utils.study.schema import Replay, Study
 from prune_utils.study.words import percent
 
 
 def table_one(cells: pd.DataFrame) -> pd.DataFrame:
-    """Dev accuracy (percent) | train loss (nats), means over seeds: one row per arm and sparsity, one column per task."""
-    chosen = cells[cells.selected]
+    """Dev accuracy (percent) | train loss (nats), means over seeds: one row per arm and sparsity, one column per task.
+
+    The train loss is left out where it is unknown.
+    """
+    chosen, counted = cells[cells.selected], in_means(cells)
     means = chosen.groupby(["arm", "target_sparsity", "task"])[["dev_accuracy", "train_loss"]].mean()
-    means.loc[:, "dev_accuracy"] *= 100
-    text = means.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + means.train_loss.map("{:.2f}".format)
-    table = text.unstack("task")
-    averages = means.groupby(level=["arm", "target_sparsity"]).mean()
-    averages = averages[means.groupby(level=["arm", "target_sparsity"]).size() == chosen.task.nunique()]
-    table["average"] = averages.dev_accuracy.map("{:.1f}\u00a0|\u00a0".format) + averages.train_loss.map(
-        "{:.2f}".format
-    )
-    return table.fillna("").reindex([arm for arm in ARMS if arm in table.index.levels[0]], level="arm")
+    table = _both(means).unstack("task")
+    means = means[means.index.isin(counted.task, level="task")].groupby(level=["arm", "target_sparsity"])
+    table["average"] = _both(means.mean()[means.size() == counted.task.nunique()])
+    return table.fillna("").reindex(in_order(table.index.levels[0]), level="arm")
+
+
+def _both(means: pd.DataFrame) -> pd.Series:
+    loss = means.train_loss.map("\u00a0|\u00a0{:.2f}".format).where(means.train_loss.notna(), "")
+    return (100 * means.dev_accuracy).map("{:.1f}".format) + loss
 
 
 def pretraining_table(runs: pd.DataFrame) -> pd.DataFrame:

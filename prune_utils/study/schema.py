@@ -68,6 +68,7 @@ class Table(Section):
     """Published results to analyse instead of training; `analysis.replay.read_table` documents the columns."""
 
     cells: str  # a CSV file
+    arms: dict[str, Literal[ARMS]] = {}  # our arms by the file's names; other names are ours or arms of their own
     movement: str | None = None  # a CSV file of sort-order movement: learning_rate, task, mean_percent
     origin: str  # where the numbers come from
 

@@ -12,13 +12,17 @@ POINTS = 100  # percentage points per unit of accuracy
 
 
 def percent(share: float) -> str:
-    """Format a fraction as a whole percentage: 0.3 becomes "30 %"."""
-    return f"{100 * share:.0f} %"
+    """Format a share of 1 in percents, with decimals where it has some: 0.3 becomes "30 %", and 0.4867 "48.67 %"."""
+    return f"{_percents(share)} %"
 
 
 def percents(shares: Iterable[float]) -> str:
-    """Format several fractions with one percent sign: "30, 50 %"."""
-    return ", ".join(f"{100 * share:.0f}" for share in shares) + " %"
+    """Format several shares with one percent sign: "30, 50 %"."""
+    return ", ".join(map(_percents, shares)) + " %"
+
+
+def _percents(share: float) -> str:
+    return f"{round(100 * share, 2):g}"
 
 
 def many(count: int, noun: str) -> str:

@@ -185,8 +185,8 @@ def test_what_a_study_lacks_is_undecided_and_said():
     "change, message",
     [
         (lambda t: t.drop(columns="task"), "no column task"),
-        (lambda t: t.assign(arm="pruned"), "arm is 'pruned'"),
-        (lambda t: t.assign(dev_accuracy=87.0), "dev_accuracy is 87.0"),
+        (lambda t: t.assign(arm="pruned"), "lines 2 and 52 are both dense"),
+        (lambda t: t.assign(dev_accuracy=187.0), "line 2: dev_accuracy is '187.0'"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_refused(tmp_path, change, message):

@@ -110,7 +110,9 @@ def test_a_study_without_cells_says_so(finished, empty):
 
 
 def test_strings_that_mean_harm_are_shown_as_text(empty):
-    table_study(empty, by_hand({HARM: (1, 2, 3), "<b>$b$</b>": (0, 0, 0)}), origin=HARM)
+    folder = table_study(empty, by_hand({"one": (1, 2, 3), "two": (0, 0, 0)}), origin=HARM)
+    cells = pd.read_csv(folder / "cells.csv").replace({"one": HARM, "two": "<b>$b$</b>"})  # as no table may name them
+    cells.to_csv(folder / "cells.csv", index=False)
     opened = studies.opened()
     shown = studies.opening(opened).data + "".join(texts(view(opened)) for view in EVERY)
     shown = re.sub("<img [^>]*>", "", shown)
@@ -168,17 +170,40 @@ def test_ticking_a_task_off_changes_the_numbers_and_all_off_says_so(empty):
     control(view, "frail").value = False
     assert ">80.0 [" in texts(view) and ">65.0 [" not in texts(view)
     control(view, "calm").value = False
-    assert "without a task" in texts(view) and "<img" not in texts(view)
+    assert "Select at least one task" in texts(view) and "<img" not in texts(view)
 
 
 def test_a_task_that_is_called_like_an_arm_is_none(empty):
     table_study(empty, by_hand({"dense": (10, 20, 30), "calm": (0, 0, 0)}))
     view = view_regimes.toggles(studies.opened())
-    control(view, view_regimes.LABELS["dense"]).value = False
+    control(view, view_regimes.label("dense")).value = False
     rows = rows_of(texts(view).split("Tasks</b>")[1])
-    assert view_regimes.LABELS["dense"] not in rows.index and rows["30 %"].str.startswith("75.0").all()
+    assert view_regimes.label("dense") not in rows.index and rows["30 %"].str.startswith("75.0").all()
     control(view.children[3], "dense").value = False
     assert rows_of(texts(view).split("Tasks</b>")[1])["30 %"].str.startswith("80.0").all()
+
+
+def test_a_table_with_arms_and_tasks_of_its_own_is_shown_in_every_view(empty):
+    rows = [("dense", 0, task, 0, 0.8) for task in ("a (mcc)", "b", "c")]
+    rows += [("l0 (kd)", s, task, 0, 0.7 - s / 10) for s in (0.4699, 0.4704) for task in ("a (mcc)", "b")]
+    rows += [("movement", 0.4699, "c", 0, 0.6)]
+    table_study(empty, rows)
+    opened = studies.opened()
+    assert view_regimes.arms_of(opened) == ["dense", "l0 (kd)", "movement"]
+    shown = [texts(view(opened)) for view in EVERY]
+    assert not any(re.search(r"\bnan\b", text) for text in shown)
+    control(view := view_regimes.toggles(opened), "movement").value = False
+    means = rows_of(texts(view).split("Tasks</b>")[1])
+    assert list(means.index) == ["dense", "l0 (kd)"] and {"46.99 %", "47.04 %"} <= set(means.columns)
+    for task in ("a (mcc)", "b"):
+        control(view, task).value = False
+    assert list(rows_of(texts(view).split("Tasks</b>")[1]).index) == ["dense"]  # l0 has no c
+    control(point := view_regimes.cells(opened), "Arm").value = "movement"
+    control(point, "Task").value = "c"
+    assert ">60.00 %<" in texts(point)
+    how_far = view_how_far.sliders(opened)
+    assert control(how_far, "Arm").options == (("l0 (kd)", "l0 (kd)"), ("movement", "movement"))
+    assert "regime" not in texts(how_far)
 
 
 def test_behind_a_point_are_its_cells_and_their_notebook(here, finished):
