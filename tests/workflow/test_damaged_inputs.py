@@ -13,6 +13,7 @@ import shutil
 import pytest
 import yaml
 
+from prune_utils.analysis.replay import read_table
 from prune_utils.data.tasks import examples
 from prune_utils.data.text import documents
 from prune_utils.data.vocabulary import tokenizer_of
@@ -214,6 +215,64 @@ def trial(sound, number):
         check_used_rightly(study, folder)
     json.dumps(study.model_dump())
     return True
+
+
+def table(draw):
+    """A sound table of results: one line per arm, sparsity, task and seed."""
+    lines = ["arm,sparsity,task,seed,dev_accuracy"]
+    for arm, sparsity in (("dense", 0.0), ("pretrain", 0.3), ("pretrain", 0.6), ("random", 0.6)):
+        lines += [
+            f"{arm},{sparsity},{task},{k},{draw.uniform(0.5, 0.9):.4f}" for task in ("RTE", "MRPC") for k in (0, 1)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def check_table_is_right(cells, path):
+    """Compare the cells with the lines of the file, split by other means; all numbers have one scale."""
+    header, *lines = [line.split(",") for line in by_lines(path) if line.replace(",", "").strip()]
+    column = {re.sub(r"\W", "", name).lower(): place for place, name in enumerate(header)}
+    wanted = set()
+    for line in lines:
+        values = {name: line[place].strip() for name, place in column.items() if place < len(line)}
+        numbers = [values["sparsity"], values["dev_accuracy"]]
+        if all(re.fullmatch(r"-?\d*\.?\d+", number) for number in numbers):
+            sparsity, accuracy = map(float, numbers)
+            wanted.add((values["arm"].lower(), values["task"], round(sparsity % 1, 6), round(accuracy, 6)))
+    read = {
+        (row.arm, row.task, round(row.target_sparsity, 6), round(row.dev_accuracy, 6)) for row in cells.itertuples()
+    }
+    assert len(read) <= len(lines)
+    assert read <= {(arm, *rest) for arm, *rest in wanted} or "," not in "".join(by_lines(path)[0])
+
+
+def table_trial(folder, number):
+    """Damage a table; returns whether it was used."""
+    draw = random.Random(f"table {number}")
+    path, params = folder / "table.csv", folder / "replay.yaml"
+    path.write_bytes(draw.choice([bytes_damaged, lines_damaged])(draw, table(draw).encode()))
+    content = {"study": "replay", "extends": "published.yaml", "table": {"cells": str(path), "origin": "a table"}}
+    params.write_text(yaml.safe_dump(content))
+    study = load_study(params)
+    try:
+        preflight.check_inputs(study)
+    except ParamsError as error:
+        assert str(path) in str(error)
+        return False
+    check_table_is_right(read_table(path), path)
+    return True
+
+
+def test_damaged_tables_are_used_rightly_or_refused_in_words(tmp_path, capsys):
+    used = 0
+    for number in range(MUTATIONS):
+        try:
+            used += table_trial(tmp_path, number)
+        except Exception as error:
+            error.add_note(f"damage number {number}: {(tmp_path / 'table.csv').read_bytes()!r}")
+            raise
+    with capsys.disabled():
+        print(f"\n{MUTATIONS} damaged tables: {used} used rightly, {MUTATIONS - used} refused")
+    assert 0 < used < MUTATIONS
 
 
 def test_the_sound_study_is_used(sound):
