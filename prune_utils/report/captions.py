@@ -12,7 +12,7 @@ from prune_utils.report.escaping import markdown
 from prune_utils.study import paths
 from prune_utils.study.grid import Cell, all_runs
 from prune_utils.study.schema import Replay, Study
-from prune_utils.study.words import many, percents
+from prune_utils.study.words import many, percent, percents
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.UNDECIDED: "?"}
 
@@ -38,23 +38,29 @@ def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> 
     return f"**This study is not finished.** {text} Missing:\n\n" + "\n".join(lines)
 
 
-def caption(cells: pd.DataFrame, draws: Draws | None = None) -> str:
-    """Caption of a figure over all cells: tasks, seeds, intervals."""
-    if "dev_examples" in cells:
+def caption(cells: pd.DataFrame, value: str, draws: Draws | None = None, shaded: bool = False) -> str:
+    """Caption of a figure of `value` over all cells: tasks, seeds, intervals, regimes."""
+    tasks = {task: markdown(task) for task in sorted(cells.task.unique())}
+    if value == "dev_accuracy" and "dev_examples" in cells:
         sizes = cells.groupby("task").dev_examples.first()
-        tasks = ", ".join(f"{markdown(task)} ({count:,} dev examples)" for task, count in sizes.items())
-    else:
-        tasks = ", ".join(map(markdown, sorted(cells.task.unique())))
-    bars = f" Bars are {LEVEL:.0%} intervals over {' and '.join(draws.covers)}." if draws and draws.covers else ""
-    return f"*Means over {tasks}; {seeds(cells[cells.arm != 'dense'])}.{bars} Sparsity counts zeros in the prunable matrices.*"
+        tasks = {task: f"{name} ({sizes[task]:,} dev examples)" for task, name in tasks.items()}
+    over = f"{'Means over' if len(tasks) > 1 else 'Task'} {', '.join(tasks.values())}"
+    bars = f" Bars are {percent(LEVEL)} intervals over {' and '.join(draws.covers)}." if draws and draws.covers else ""
+    edges = " Shaded: the regimes; their edges are drawn half-way between two measured sparsities." if shaded else ""
+    return f"*{over}; {seeds(cells[cells.arm != 'dense'])}.{bars}{edges}*"
 
 
 def seeds(frame: pd.DataFrame) -> str:
     """The seeds of a frame, and what dots and lines are if there are several."""
+    if frame.seed.nunique() < 2:
+        return "one run per point"
+    return f"{numbered(frame)}: each small dot is one seed, lines join their means"
+
+
+def numbered(frame: pd.DataFrame) -> str:
+    """The seeds of a frame by number: "seed 0", "seeds 0, 1"."""
     every = sorted(frame.seed.unique())
-    if len(every) < 2:
-        return "one run each"
-    return f"seeds {', '.join(map(str, every))}: each small dot is one seed, lines join their means"
+    return f"seed{'' if len(every) == 1 else 's'} {', '.join(map(str, every))}"
 
 
 ALWAYS = ("#", "details.html#")  # pages that every report with claims has; the second is made after the first

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -125,15 +126,35 @@ def _saved(figure: Figure, kind: str) -> bytes:
 
 
 def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
-    """One line per group through the means over seeds, one dot per seed."""
+    """One line per group through the means over seeds, one dot per seed, each group beside the others (see `shifts`).
+
+    The un-pruned point at 0 %, which all groups share, is drawn once.
+    """
+    beside = shifts(points[by])
     for name, (colour, marker, label) in STYLE.items():
         group = points[points[by] == name]
         if group.empty:
             continue
-        mean = group.groupby("target_sparsity")[value].mean()
-        axes.plot(100 * mean.index, scale * mean, color=colour, marker=marker, label=label, markersize=6)
-        if group.seed.nunique() > 1:
-            axes.scatter(100 * group.target_sparsity, scale * group[value], color=colour, s=10, alpha=0.5, linewidths=0)
+        mean, pruned = group.groupby("target_sparsity")[value].mean(), group[group.target_sparsity > 0]
+        at, marked = 100 * mean.index + beside[name] * (mean.index > 0), list(np.flatnonzero(mean.index > 0))
+        axes.plot(at, scale * mean, color=colour, marker=marker, label=label, markersize=6, markevery=marked)
+        _dots(axes, 100 * pruned.target_sparsity + beside[name], scale * pruned[value], pruned.seed, colour)
+    shared = points[points.target_sparsity == 0].drop_duplicates("seed")
+    if len(shared):
+        axes.plot(0, scale * shared[value].mean(), "D", color=INK, markersize=5)
+        _dots(axes, 0 * shared.target_sparsity, scale * shared[value], shared.seed, INK)
+
+
+def _dots(axes: plt.Axes, at: pd.Series, values: pd.Series, seeds: pd.Series, colour: str) -> None:
+    """One dot per seed, if there are several."""
+    if seeds.nunique() > 1:
+        axes.scatter(at, values, color=colour, s=10, alpha=0.5, linewidths=0)
+
+
+def shifts(names: Iterable[str]) -> dict[str, float]:
+    """Points of sparsity by which each arm or method is drawn beside its own, so that bars and dots can be told apart."""
+    drawn = [name for name in dict.fromkeys([*STYLE, *names]) if name in set(names) - {*BOUNDS}]
+    return {name: 0.8 * (place - (len(drawn) - 1) / 2) for place, name in enumerate(drawn)}
 
 
 def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
