@@ -42,9 +42,11 @@ def examples(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
 def task_samples(study: Study, name: str, count: int) -> Styler:
     """Show the first `count` training examples of each label, and how many examples have that label."""
     training, dev = examples(study.task(name))
-    counts = {"of train": training, "of dev": dev}
+    counts = {"train examples": training, "dev examples": dev}
     counts = {column: training.label.map(frame.label.value_counts()) for column, frame in counts.items()}
     shown = training.assign(**counts).groupby("label").head(count)
+    if "second" not in shown:
+        shown = shown.rename(columns={"first": "sentence"})
     return shown.sort_values("label", kind="stable").style.hide(axis="index")
 
 

@@ -12,7 +12,7 @@ from prune_utils.report.escaping import markdown
 from prune_utils.study import paths
 from prune_utils.study.grid import Cell, all_runs
 from prune_utils.study.schema import Replay, Study
-from prune_utils.study.words import many, percent, percents
+from prune_utils.study.words import many, minus, percent, percents
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.UNDECIDED: "?"}
 
@@ -95,11 +95,11 @@ def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
     lines = ["| claim | measured | verdict |", "|---|---|---|"]
     for row in claims.itertuples():
         ends = json.loads(row.interval) if isinstance(row.interval, str) else None
-        measured = f"{row.measured:+.1f} {row.unit}" if pd.notna(row.measured) else ""
+        measured = minus(f"{row.measured:+.1f} {row.unit}") if pd.notna(row.measured) else ""
         beside = [f"{ends[0]:+.1f} to {ends[1]:+.1f}"] if ends else []
         beside += [f"paper {row.published:+.1f}"] if pd.notna(row.published) else []
         lines.append(
-            f"| **{row.claim}** {row.statement} ({_figure(row.figure, study)})<br><small>{markdown(row.why)}</small> "
-            f"| {measured}<br><small>{'<br>'.join(beside)}</small> | {MARKS[row.verdict]}\u00a0**{row.verdict}** |"
+            f"| **{row.claim}** {row.statement} ({_figure(row.figure, study)})<br><small>{markdown(minus(row.why))}</small> "
+            f"| {measured}<br><small>{minus('<br>'.join(beside))}</small> | {MARKS[row.verdict]}\u00a0**{row.verdict}** |"
         )
     return "\n".join(lines)

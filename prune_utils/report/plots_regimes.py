@@ -30,7 +30,7 @@ from prune_utils.report.style import (
     shade,
     shifts,
 )
-from prune_utils.study.words import POINTS
+from prune_utils.study.words import POINTS, minus
 
 TASK_LABELS = {"dev_accuracy": ("dev accuracy (%)", POINTS), "train_loss": ("train loss (nats)", 1)}
 COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
@@ -128,7 +128,9 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
         middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
         ends = np.array([loss.min(), loss.max()])
         line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)
-        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{fit.task}: {fit.slope:+.1f} points per nat")
+        axes.plot(
+            ends, line, color=colour, linewidth=1.4, label=f"{fit.task}: {minus(f'{fit.slope:+.1f}')} points per nat"
+        )
     axes.set(xlabel="held-out pre-training loss (nats)", ylabel="dev accuracy, information deletion (%)")
     axes.legend()
     slopes = ", ".join(f"{fit.task} {fit.slope:+.1f}" for fit in fits.itertuples())

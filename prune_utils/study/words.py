@@ -1,5 +1,6 @@
 """Format numbers alike in every message, table and figure: percentages, points and plurals."""
 
+import re
 from collections.abc import Iterable
 
 # environment variables read when transformers is imported: its progress bars would bury all other messages
@@ -19,6 +20,11 @@ def percent(share: float) -> str:
 def percents(shares: Iterable[float]) -> str:
     """Format several fractions with one percent sign: "30, 50 %"."""
     return ", ".join(f"{100 * share:.0f}" for share in shares) + " %"
+
+
+def minus(text: str) -> str:
+    """Write the signs of negative numbers in a text as minus signs: "-1.2 points" becomes "−1.2 points"."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
 
 
 def many(count: int, noun: str) -> str:

@@ -150,13 +150,11 @@ def test_sentences_carry_the_runs_own_numbers():
     table = curves(cells, runs)
     said = "\n".join(sentences(cells, table, regimes(cells, runs), MARGINS))
     assert "+30.0 points on a" in said
-    assert (
-        "Low, up to 30 % [30 %]: the accuracy of the pruned model differs by -0.2 points from the un-pruned one" in said
-    )
-    assert "its pre-training loss by +0.020 nats" in said
-    assert "Medium, at 50 % (pretrain -4.0 points, information deletion -3.8 points)" in said
+    assert "Low, up to 30 % [30 %]: the pruned model's accuracy is 0.2 points below the un-pruned model's" in said
+    assert "its pre-training loss is 0.020 nats higher" in said
+    assert "Medium, at 50 % (pretrain −4.0 points, information deletion −3.8 points)" in said
     assert "High, from 70 % [70 %]: at 90 % the train loss of the pruned model is 1.00, against 0.10 un-pruned" in said
-    assert "accuracy without the mask differs by +8.0 points from that of the pruned model" in said
+    assert "removing the mask raises accuracy by 8.0 points" in said
 
 
 @pytest.mark.parametrize("tasks, seeds", [(("a", "b"), (0, 1)), (("a",), (0,))])
@@ -166,7 +164,15 @@ def test_every_figure_and_table_is_drawn_from_few_or_many_cells(tasks, seeds):
     figure = plots_regimes.accuracy(cells, found).figure
     line = {text.get_label(): text for text in figure.axes[0].lines}["pruned in pre-training"]
     expected = [a + (len(tasks) - 1) + 0.1 * (len(seeds) - 1) for a in PRETRAIN]
-    assert list(line.get_xdata()) == pytest.approx([0, 30, 50, 70, 90])
+    # two arms are drawn side by side, but the 0 % point, which they share, is drawn once
+    assert list(line.get_xdata()) == pytest.approx([0, 29.6, 49.6, 69.6, 89.6]) and list(line.get_markevery()) == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    (shared,) = [drawn for drawn in figure.axes[0].lines if list(drawn.get_xdata()) == [0]]
+    assert list(shared.get_ydata()) == pytest.approx(expected[:1])
     assert list(line.get_ydata()) == pytest.approx(expected)
     assert len(plots_regimes.by_task(cells, "train_loss").figure.axes) == len(tasks)
     assert plots_pretraining.pretraining_loss(runs, found).figure.axes[0].lines
