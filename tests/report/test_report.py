@@ -194,6 +194,7 @@ def test_params_differ_where_they_differ():
     assert table.loc["tasks", "smoke"] == "acceptability train 96 dev 64, sentiment train 96 dev 64"
     paper = differing({"paper": load_study(paths.PARAMS / "paper.yaml"), "demo": demo})
     assert list(paper.loc["model.hidden_size"]) == [ABSENT, "64"] and differing({"a": demo, "b": demo}).empty
+    assert paper.loc["finetuning.epochs.downstream", "paper"] == "5; 7 from 80 %"
     sections = [key.split(".")[0] for key in paper.index]
     assert sections == sorted(sections, key=sections.index)  # a section's keys stand together
 
