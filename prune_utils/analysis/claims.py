@@ -28,7 +28,11 @@ class Claim:
 CLAIMS = {
     "C1": Claim("low pruning, 30–40 %, costs nothing", "Fig. 1", findings.low_costs_nothing),
     "C2": Claim("at 40–60 % deleted information explains the loss", "Fig. 1", findings.medium_is_deletion),
-    "C3": Claim("from 70 % the model is also too small to fit", "Fig. 1", findings.high_is_also_complexity),
+    "C3": Claim(
+        "at the highest sparsity (70 % or more) the model is also too small to fit",
+        "Fig. 1",
+        findings.high_is_also_complexity,
+    ),
     "C4": Claim("accuracy is linear in pre-training loss, by task", "Fig. 2 left", findings.a_bit_of_bert),
     "C5": Claim("fine-tuning first does not help pruning", "Fig. 1", findings.fine_tuning_first_is_no_help),
     "C6": Claim(

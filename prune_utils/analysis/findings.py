@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prune_utils.analysis.estimates import RISK, Estimate, Verdict, all_of
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.linearity import bent, line_fits, mean_slope
-from prune_utils.study.words import percents
+from prune_utils.study.words import many, percent, percents
 
 LOW, MEDIUM, HIGH = (0.3, 0.4), (0.4, 0.6), (0.7, 0.99)  # sparsity ranges of the claims
 FROM = 0.4  # C5 and C9 concern 40 % and above
@@ -34,6 +34,10 @@ def unmeasured(what: str) -> Finding:
 
 def _points(estimate: Estimate, scale: float = 100) -> Estimate:
     return Estimate(scale * estimate.value, scale * estimate.draws)
+
+
+def _mean_of(sparsities: list[float]) -> str:
+    return f"{' at' if len(sparsities) == 1 else ', mean of'} {percents(sparsities)}"
 
 
 def _loss_rise(evidence: Evidence, sparsity: float) -> Estimate | None:
@@ -71,7 +75,7 @@ def medium_is_deletion(evidence: Evidence) -> Finding:
     fall = _points(evidence.accuracy.difference(("pretrain", at[-1]), ("dense", 0.0)))
     margin = evidence.margins.accuracy_margin
     parts = [gain.at_most(margin), gain.at_least(-margin), fall.at_most(0.0)]
-    said = f"information deletion minus pretrain, mean of {percents(at)}; pretrain minus dense {fall.value:+.1f} points"
+    said = f"information deletion minus pretrain{_mean_of(at)}; pretrain minus dense {fall.value:+.1f} points"
     if rise := _loss_rise(evidence, at[-1]):
         said += f", pre-training loss {rise.value:+.2f} nats"
         parts += [rise.at_least(0.0)] if len(rise.draws) else []
@@ -96,6 +100,8 @@ def a_bit_of_bert(evidence: Evidence) -> Finding:
     said = (
         f"mean slope over tasks; {'not linear on ' + ', '.join(curved) if curved else 'no task deviates from a line'}"
     )
+    if unsure := list(fits.task[fits.high >= 0]):
+        said += f"; the slope may be zero on {', '.join(unsure)}"
     verdict = Verdict.UNDECIDED
     if "seeds" in evidence.accuracy.covers:
         verdict = Verdict.NOT_SUPPORTED if curved else Verdict.SUPPORTED if falling else Verdict.UNDECIDED
@@ -110,7 +116,7 @@ def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
     lead = _points(evidence.accuracy.mean_difference("downstream", "pretrain", at))
     leads = {s: 100 * evidence.accuracy.difference(("downstream", s), ("pretrain", s)).value for s in at}
     best = max(leads, key=leads.get)
-    said = f"downstream minus pretrain, mean of {percents(at)}; at best {leads[best]:+.1f} at {percents([best])}"
+    said = f"downstream minus pretrain{_mean_of(at)}; at best {leads[best]:+.1f} at {percents([best])}"
     return Finding(lead.at_most(evidence.margins.accuracy_margin), said, lead)
 
 
@@ -121,7 +127,7 @@ def masks_hardly_change(evidence: Evidence) -> Finding:
         return unmeasured("masks before and after fine-tuning")
     worst = Estimate.over_seeds(100 * frame.groupby("seed").difference.max())
     alone = 100 * frame.groupby("seed").difference_fine_tuning_alone.max().mean()
-    said = f"largest over tasks and sparsities; by fine-tuning alone {alone:.1f} %"
+    said = f"largest over tasks and sparsities, mean over seeds; by fine-tuning alone {alone:.1f} %"
     return Finding(worst.at_most(MASK_LIMIT), said, worst, "% of the mask")
 
 
@@ -131,12 +137,13 @@ def order_hardly_moves(evidence: Evidence) -> Finding:
     if frame is None:
         return unmeasured("ranks of weights before and after fine-tuning")
     worst = Estimate.over_seeds(100 * frame.groupby("seed")["mean"].max())
-    said = "largest mean movement over tasks and learning rates"
+    said = "largest mean movement over tasks and learning rates, mean over seeds"
     if ranks is None:
         return Finding(Verdict.UNDECIDED, f"{said}; movement by rank was not measured", worst, "% of the order")
     by_seed = ranks.pivot_table(index="seed", columns="decile", values="mean")
     calmer = Estimate.over_seeds(100 * (by_seed.iloc[:, 0] - by_seed.iloc[:, -1]))
-    said += f"; smallest minus largest tenth {calmer.value:+.1f} %"
+    more = "less" if calmer.value < 0 else "more"
+    said += f"; the smallest tenth of the weights moves {abs(calmer.value):.1f} points {more} than the largest"
     return Finding(all_of(worst.at_most(MOVEMENT_LIMIT), calmer.at_least(0.0)), said, worst, "% of the order")
 
 
@@ -150,7 +157,8 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     gain = Estimate.over_seeds(100 * (tuned["dev_accuracy"].iloc[:, -1] - tuned["dev_accuracy"].iloc[:, 0]))
     first, last = tuned["movement_mean"].columns[[0, -1]]
     share = (tuned["movement_mean"][first] / tuned["movement_mean"][last]).mean()
-    said = f"accuracy when pruned after {last} epochs minus after {first}; the latter moves weights {share:.0%} as far"
+    said = f"accuracy when pruned after {last} epochs minus after {first}; "
+    said += f"after {many(first, 'epoch')}, the order has moved {percent(share)} as far as after {last}"
     return Finding(gain.at_most(evidence.margins.accuracy_margin), said, gain)
 
 
@@ -172,5 +180,5 @@ def no_head_is_spared_or_lost(evidence: Evidence) -> Finding:
         return unmeasured("the share pruned of each attention head")
     excess = 100 * (frame.pruned_share - frame.sparsity)
     worst = Estimate.over_seeds(excess.groupby(frame.seed).max())
-    said = f"largest excess of a head over the overall sparsity; limit {HEAD_LIMIT:g}"
+    said = f"largest excess of a head over the whole model; more than {HEAD_LIMIT:g} counts as much more"
     return Finding(worst.at_most(HEAD_LIMIT), said, worst, "percentage points")

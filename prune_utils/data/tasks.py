@@ -63,9 +63,11 @@ def task_samples(study: Study, name: str, count: int) -> Styler:
     training, dev = examples(task_of(study, name))
     if training.label.dtype.kind == "f":
         return training.head(2 * count).sort_values("label", kind="stable").style.hide(axis="index")
-    counts = {"of train": training, "of dev": dev}
+    counts = {"train examples": training, "dev examples": dev}
     counts = {column: training.label.map(frame.label.value_counts()) for column, frame in counts.items()}
     shown = training.assign(**counts).groupby("label").head(count)
+    if "second" not in shown:
+        shown = shown.rename(columns={"first": "sentence"})
     return shown.sort_values("label", kind="stable").style.hide(axis="index")
 
 

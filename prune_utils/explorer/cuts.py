@@ -104,7 +104,7 @@ def numbers(cuts: dict[str, Cut]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             way: {
-                "cut at magnitude": "none" if cut.threshold is None else f"{cut.threshold:.6g}",
+                "cut at magnitude": "none" if cut.threshold is None else f"{cut.threshold:.4g}",
                 "pruned": f"{cut.pruned:,}",
                 "kept": f"{cut.kept:,}",
                 "share pruned": f"{100 * cut.pruned / cut.mask.numel():.2f} %",

@@ -48,7 +48,7 @@ def _words(opened: Opened, sparsity: float):
 def _features(opened: Opened, sparsity: float):
     frame = opened.inside("similarity")
     gradual = frame[(frame.method == "gradual") & (frame.sparsity == sparsity)]
-    by_layer = gradual.groupby("layer").cosine.mean()
+    by_layer = gradual[gradual.layer > 0].groupby("layer").cosine.mean()  # without the embeddings
     drawn = marked(plots_inside.similarity(frame).figure, sparsity)
     return drawn, f"{by_layer.min():.3f} to {by_layer.max():.3f} by layer, mean {by_layer.mean():.3f}"
 

@@ -61,7 +61,7 @@ def held_out_batches(study: Study) -> list[dict[str, Tensor]]:
 def similarity_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     """Mean cosine of every pruned model, and of the 0 % run itself, with the 0 % run of its seed.
 
-    Columns seed, method (gradual and the study's controls), sparsity, layer (0: output of the embeddings), cosine.
+    Columns seed, method (gradual and the study's other methods), sparsity, layer (0: output of the embeddings), cosine.
     Two models are in memory at a time.
     """
     torch.set_num_threads(study.machine.threads)

@@ -13,7 +13,7 @@ from prune_utils.study import paths
 from prune_utils.study.grid import Cell, all_runs
 from prune_utils.study.record import told
 from prune_utils.study.schema import Replay, Study
-from prune_utils.study.words import many, percents
+from prune_utils.study.words import many, minus, percent, percents
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.UNDECIDED: "?"}
 
@@ -46,26 +46,32 @@ def odd(study: Study | Replay) -> str:
     return "\n".join(["", "**Look twice at these inputs:**", "", *lines]) if lines else ""
 
 
-def caption(cells: pd.DataFrame, draws: Draws | None = None) -> str:
-    """Caption of a figure over all cells: tasks, seeds, intervals."""
+def caption(cells: pd.DataFrame, value: str, draws: Draws | None = None, shaded: bool = False) -> str:
+    """Caption of a figure of `value` over all cells: tasks, seeds, intervals, regimes."""
     cells = in_means(cells) if "compared" in cells else cells
-    if "dev_examples" in cells:
+    tasks = {task: markdown(task) for task in sorted(cells.task.unique())}
+    if value == "dev_accuracy" and "dev_examples" in cells:
         sizes = cells.groupby("task").dev_examples.first()
-        tasks = ", ".join(f"{markdown(task)} ({count:,} dev examples)" for task, count in sizes.items())
-    else:
-        tasks = ", ".join(map(markdown, sorted(cells.task.unique())))
-    bars = f" Bars are {LEVEL:.0%} intervals over {' and '.join(draws.covers)}." if draws and draws.covers else ""
-    return f"*Means over {tasks}; {seeds(cells[cells.arm != 'dense'])}.{bars} Sparsity counts zeros in the prunable matrices.*"
+        tasks = {task: f"{name} ({sizes[task]:,} dev examples)" for task, name in tasks.items()}
+    over = f"{'Means over' if len(tasks) > 1 else 'Task'} {', '.join(tasks.values())}"
+    bars = f" Bars are {percent(LEVEL)} intervals over {' and '.join(draws.covers)}." if draws and draws.covers else ""
+    edges = " Shaded: the regimes; their edges are drawn half-way between two measured sparsities." if shaded else ""
+    return f"*{over}; {seeds(cells[cells.arm != 'dense'])}.{bars}{edges}*"
 
 
 def seeds(frame: pd.DataFrame) -> str:
     """The seeds of a frame, and what dots and lines are if there are several."""
     if runs := stated_runs(frame):
         return f"each a mean of {runs}"
+    if frame.seed.nunique() < 2:
+        return "one run per point"
+    return f"{numbered(frame)}: each small dot is one seed, lines join their means"
+
+
+def numbered(frame: pd.DataFrame) -> str:
+    """The seeds of a frame by number: "seed 0", "seeds 0, 1"."""
     every = sorted(frame.seed.unique())
-    if len(every) < 2:
-        return "one run each"
-    return f"seeds {', '.join(map(str, every))}: each small dot is one seed, lines join their means"
+    return f"seed{'' if len(every) == 1 else 's'} {', '.join(map(str, every))}"
 
 
 def stated_runs(cells: pd.DataFrame) -> str:
@@ -106,11 +112,11 @@ def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
     lines = ["| claim | measured | verdict |", "|---|---|---|"]
     for row in claims.itertuples():
         ends = json.loads(row.interval) if isinstance(row.interval, str) else None
-        measured = f"{row.measured:+.1f} {row.unit}" if pd.notna(row.measured) else ""
+        measured = minus(f"{row.measured:+.1f} {row.unit}") if pd.notna(row.measured) else ""
         beside = [f"{ends[0]:+.1f} to {ends[1]:+.1f}"] if ends else []
         beside += [f"paper {row.published:+.1f}"] if pd.notna(row.published) else []
         lines.append(
-            f"| **{row.claim}** {row.statement} ({_figure(row.figure, study)})<br><small>{markdown(row.why)}</small> "
-            f"| {measured}<br><small>{'<br>'.join(beside)}</small> | {MARKS[row.verdict]}\u00a0**{row.verdict}** |"
+            f"| **{row.claim}** {row.statement} ({_figure(row.figure, study)})<br><small>{markdown(minus(row.why))}</small> "
+            f"| {measured}<br><small>{minus('<br>'.join(beside))}</small> | {MARKS[row.verdict]}\u00a0**{row.verdict}** |"
         )
     return "\n".join(lines)

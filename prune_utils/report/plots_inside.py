@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 
 from prune_utils.pruning.names import KINDS, kind_and_layer, label
-from prune_utils.report.captions import seeds
+from prune_utils.report.captions import numbered
 from prune_utils.report.style import GREY, INK, PERCENT, STYLE, Drawn, lines, panel, panels, shades
 from prune_utils.study.words import percent
 
@@ -16,7 +16,8 @@ SEQUENTIAL = sns.light_palette(STYLE["gradual"][0], as_cmap=True)  # zero, the v
 def similarity(frame: pd.DataFrame) -> Drawn:
     """Mean cosine with the 0 % run by sparsity (paper Fig. 2, right).
 
-    Thin lines are layers; thick lines are means over layers, dashed for the controls, which start from the same run.
+    Thin lines are layers; thick lines are means over layers (without the embeddings), dashed for other methods than
+    gradual pruning, which start from the same run.
     """
     figure, axes = panel(width=7.4)
     gradual = frame[frame.method == "gradual"]
@@ -26,16 +27,20 @@ def similarity(frame: pd.DataFrame) -> Drawn:
     for method in (name for name in STYLE if (frame.method == name).any()):
         line = "-" if method == "gradual" else "--"
         points = pd.concat([gradual[gradual.sparsity == 0], frame[frame.method == method]])
-        each = points.groupby(["seed", "sparsity"]).cosine.mean()
-        colour, marker, label = STYLE[method]
+        each = points[points.layer > 0].groupby(["seed", "sparsity"]).cosine.mean()
+        colour, _, label = STYLE[method]
         means = each.groupby("sparsity").mean()
-        axes.plot(100 * means.index, means, line, color=colour, marker=marker, linewidth=2.2, label=f"{label}, mean")
-        axes.scatter(100 * each.index.get_level_values("sparsity"), each, color=colour, s=10, alpha=0.5, linewidths=0)
+        axes.plot(100 * means.index, means, line, color=colour, linewidth=2.2, label=f"{label}, mean")
+        axes.scatter(100 * each.index.get_level_values("sparsity"), each, color=colour, s=14, zorder=3, linewidths=0)
     axes.set(xlabel=PERCENT, ylabel="mean cosine with the 0 % run")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    means = frame.groupby(["sparsity", "method"]).cosine.mean().unstack()
+    means = frame[frame.layer > 0].groupby(["sparsity", "method"]).cosine.mean().unstack()
+    text = (
+        f"*{numbered(frame).capitalize()}, one dot each. Thin: layers of the gradually pruned models. Thick: means over "
+        "layers, without the embeddings.*"
+    )
     alt = lines("Mean cosine with the features of the 0 % run", means, "{:.2f}")
-    return Drawn(figure, "similarity", alt, frame, f"*{seeds(frame).capitalize()}.*")
+    return Drawn(figure, "similarity", alt, frame, text)
 
 
 def _layer_label(layer: int) -> str:
@@ -59,7 +64,8 @@ def head_spread(frame: pd.DataFrame) -> Drawn:
     left.set(ylabel="pruned share of a head (%)")
     right.set(ylabel="difference from overall sparsity (points)")
     left.legend()
-    return Drawn(figure, "heads", lines("Pruned share of the attention heads, percent", shares), shares)
+    text = f"*Band: least to most pruned head over all layers; {numbered(frame)}.*"
+    return Drawn(figure, "heads", lines("Pruned share of the attention heads, percent", shares), shares, text)
 
 
 def head_map(frame: pd.DataFrame, sparsity: float) -> Drawn:
@@ -78,7 +84,8 @@ def head_map(frame: pd.DataFrame, sparsity: float) -> Drawn:
     figure.colorbar(image, ax=axes, label="pruned share (%)")
     ends = f"{shares.min(axis=None):.1f} to {shares.max(axis=None):.1f} %"
     alt = f"Pruned share of each attention head at {percent(sparsity)}: {ends}"
-    return Drawn(figure, "head_map", alt, frame[frame.sparsity == sparsity])
+    text = f"*{numbered(frame).capitalize()}. White: the overall sparsity.*"
+    return Drawn(figure, "head_map", alt, frame[frame.sparsity == sparsity], text)
 
 
 def weight_histograms(frame: pd.DataFrame) -> Drawn:
@@ -102,7 +109,8 @@ def weight_histograms(frame: pd.DataFrame) -> Drawn:
     alt = (
         f"Densities of the weights of {frame.matrix.nunique()} matrices of the 0 % run, each with one peak around zero"
     )
-    return Drawn(figure, "weights", alt, frame)
+    text = "*One seed, 0 % run. The outermost bins include everything beyond.*"
+    return Drawn(figure, "histograms", alt, frame, text)
 
 
 def mean_and_std(frame: pd.DataFrame) -> Drawn:
@@ -115,7 +123,8 @@ def mean_and_std(frame: pd.DataFrame) -> Drawn:
     axes.set_yticks(range(len(dense)), [label(name) for name in dense.index], fontsize=8)
     axes.set(xlabel="weight: mean ± standard deviation", ylim=(len(dense) - 0.5, -0.5))
     alt = f"Mean weight of each matrix, standard deviations {data['std'].min():.3f} to {data['std'].max():.3f}"
-    return Drawn(figure, "moments", alt, data)
+    text = f"*0 % run, means over {numbered(data)}. Bars: one standard deviation of the weights on either side.*"
+    return Drawn(figure, "moments", alt, data, text)
 
 
 def word_map(magnitudes: pd.DataFrame, top: float | None = None) -> Drawn:
@@ -134,7 +143,8 @@ def word_map(magnitudes: pd.DataFrame, top: float | None = None) -> Drawn:
     figure.colorbar(image, ax=axes, label="magnitude of the weight", extend="max", pad=0.01)
     ends = f"from the smallest mean ({magnitudes.index[0]}) to the largest ({magnitudes.index[-1]})"
     alt = f"Magnitudes of {len(magnitudes)} word embeddings, {ends}"
-    return Drawn(figure, "words", alt, magnitudes.rename_axis("token"))
+    text = "*One seed, 0 % run. Colours end at the 99th percentile of the magnitudes.*"
+    return Drawn(figure, "words", alt, magnitudes.rename_axis("token"), text)
 
 
 def spread(frame: pd.DataFrame) -> pd.DataFrame:

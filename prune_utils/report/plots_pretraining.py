@@ -6,9 +6,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from prune_utils.analysis.regimes import Regimes
+from prune_utils.pruning.names import label
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.report.captions import seeds
-from prune_utils.report.style import INK, PERCENT, STYLE, Drawn, lines, mean_lines, panel, points, series, shade, shades
+from prune_utils.report.style import INK, PERCENT, STYLE, Drawn, lines, mean_lines, panel, shade, shades
+from prune_utils.report.tables import points, series
 from prune_utils.study.words import percent
 
 STEP = "optimiser step"
@@ -21,7 +23,8 @@ def schedule(schedules: list[Schedule], steps: int) -> Drawn:
     frame = pd.DataFrame(scheduled, index=pd.Index(at, name=STEP))
     figure, axes = _by_step(frame, height=2.8)
     axes.set(ylabel="sparsity (%)", ylim=(-2, 102))
-    return Drawn(figure, "schedule", lines("Scheduled sparsity, percent", frame), frame)
+    text = "*Sparsity of the prunable matrices, one line per target.*"
+    return Drawn(figure, "schedule", lines("Scheduled sparsity, percent", frame), frame, text)
 
 
 def training_loss(results: list[dict], ramp_steps: int | None = None) -> Drawn:
@@ -35,7 +38,9 @@ def training_loss(results: list[dict], ramp_steps: int | None = None) -> Drawn:
     if ramp_steps:
         axes.axvline(ramp_steps, color=INK, linestyle="--", linewidth=1)
     axes.set(ylabel="training loss (nats)")
-    return Drawn(figure, "training_loss", lines("Training loss, nats", frame, "{:.2f}"), frame)
+    end = " The dashed line marks the end of the ramp; from there on, each model has its final sparsity."
+    text = f"*Loss on training batches, one run per line.{end if ramp_steps else ''}*"
+    return Drawn(figure, "training_loss", lines("Training loss, nats", frame, "{:.2f}"), frame, text)
 
 
 def matrix_sparsity(masks: dict[str, Tensor], target: float) -> Drawn:
@@ -44,13 +49,15 @@ def matrix_sparsity(masks: dict[str, Tensor], target: float) -> Drawn:
     frame = pd.Series(shares, name="pruned weights (%)").rename_axis("matrix").to_frame()
     drawn = frame.iloc[:40, 0]
     figure, axes = panel(width=7.0, height=0.6 + 0.22 * len(drawn))
-    axes.barh(drawn.index, drawn, color=STYLE["gradual"][0], height=0.7)
+    axes.barh([label(f"{name}.weight") for name in drawn.index], drawn, color=STYLE["gradual"][0], height=0.7)
     axes.axvline(100 * target, color=INK, linestyle="--", linewidth=1.2)
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=8)
     axes.set(xlabel=drawn.name, xlim=(0, 100))
+    rest = f" The first {len(drawn)} of {len(frame)} matrices." if len(frame) > len(drawn) else ""
     alt = f"Bars: the pruned share of each of {len(frame)} matrices, beside the target of {percent(target)}"
-    return Drawn(figure, "matrices", alt, frame)
+    text = f"*The run with target {percent(target)}. Dashed: the target.{rest}*"
+    return Drawn(figure, "matrices", alt, frame, text)
 
 
 def pretraining_loss(runs: pd.DataFrame, borders: Regimes | None = None) -> Drawn:

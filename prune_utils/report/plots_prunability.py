@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 
+from prune_utils.report.captions import numbered
 from prune_utils.report.style import INK, MARKERS, PERCENT, Drawn, lines, panel, panels
 
 MOVED = "mean movement (% of the sort order)"
@@ -27,6 +28,13 @@ def _task_lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: fl
 def _alt(what: str, frame: pd.DataFrame, x: str, y: str) -> str:
     """Alternative text from the means in percent, by `x` and task."""
     return lines(what, 100 * frame.pivot_table(index=x, columns="task", values=y))
+
+
+def _caption(frame: pd.DataFrame) -> str:
+    """The seeds of a frame, and what its points are."""
+    points = "one run per point" if frame.learning_rate.nunique() == 1 else "means over learning rates"
+    said = "each small dot is one seed, lines join their means" if frame.seed.nunique() > 1 else points
+    return f"*{numbered(frame).capitalize()}: {said}.*"
 
 
 def _legend(axes: plt.Axes) -> None:
@@ -53,7 +61,9 @@ def movement_by_learning_rate(movement: pd.DataFrame) -> Drawn:
     axes.set(xlabel="learning rate", ylabel=MOVED, xlim=(-0.8, movement.learning_rate.nunique() - 0.2))
     _legend(axes)
     alt = _alt("Bars: mean movement, percent of the sort order", movement, "learning_rate", "mean")
-    return Drawn(figure, "by_learning_rate", alt, movement)
+    return Drawn(
+        figure, "by_learning_rate", alt, movement, f"*{numbered(movement).capitalize()}; bars are means over seeds.*"
+    )
 
 
 def movement_by_epochs(first: pd.DataFrame) -> Drawn:
@@ -63,7 +73,7 @@ def movement_by_epochs(first: pd.DataFrame) -> Drawn:
     axes.set(xlabel="epochs of fine-tuning", ylabel=MOVED, xticks=sorted(first.epochs.unique()))
     _legend(axes)
     alt = _alt("Mean movement, percent of the sort order", first, "epochs", "movement_mean")
-    return Drawn(figure, "by_epochs", alt, first)
+    return Drawn(figure, "by_epochs", alt, first, _caption(first))
 
 
 def movement_by_rank(ranks: pd.DataFrame) -> Drawn:
@@ -75,7 +85,7 @@ def movement_by_rank(ranks: pd.DataFrame) -> Drawn:
     axes.set_ylim(bottom=0)
     _legend(axes)
     alt = _alt("Mean movement, percent of the sort order", ranks, "decile", "mean")
-    return Drawn(figure, "by_rank", alt, ranks)
+    return Drawn(figure, "by_rank", alt, ranks, _caption(ranks))
 
 
 def mask_difference(differences: pd.DataFrame) -> Drawn:
@@ -93,18 +103,22 @@ def mask_difference(differences: pd.DataFrame) -> Drawn:
     axes.set_ylim(bottom=0)
     _legend(axes)
     alt = _alt("Mask entries that differ, percent", differences, "sparsity", "difference")
-    return Drawn(figure, "mask_difference", alt, differences)
+    return Drawn(figure, "mask_difference", alt, differences, _caption(differences))
 
 
 def fine_tune_first(first: pd.DataFrame) -> Drawn:
-    """Dev accuracy after pruning, and mask difference, by epochs of fine-tuning before it (paper Fig. 3, right)."""
+    """Dev accuracy after pruning, and the share of the mask that fine-tuning changed, by epochs of fine-tuning before it.
+
+    Paper Fig. 3, right.
+    """
     figure, (left, right) = panels(1, 2, 9.6, 3.6)
     _task_lines(left, first, "epochs", "dev_accuracy")
-    _task_lines(right, first, "epochs", "difference")
+    _task_lines(right, first, "epochs", "difference_fine_tuning_alone")
     left.set(ylabel="dev accuracy (%)")
-    right.set(ylabel=DIFFERENT)
+    right.set(ylabel="mask changed by fine-tuning (%)")
+    right.set_ylim(bottom=0)
     for axes in (left, right):
         axes.set(xlabel="epochs of fine-tuning before pruning", xticks=sorted(first.epochs.unique()))
     _legend(right)
     alt = _alt("Dev accuracy after pruning, percent", first, "epochs", "dev_accuracy")
-    return Drawn(figure, "fine_tune_first", alt, first)
+    return Drawn(figure, "fine_tune_first", alt, first, _caption(first))

@@ -27,23 +27,25 @@ from prune_utils.report.style import (
     mean_lines,
     panel,
     panels,
-    points,
-    series,
     shade,
+    shifts,
 )
-from prune_utils.study.words import POINTS
+from prune_utils.report.tables import points, series
+from prune_utils.study.words import POINTS, minus
 
 TASK_LABELS = {"dev_accuracy": ("dev accuracy (%)", POINTS), "train_loss": ("train loss (nats)", 1)}
 COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 
 
 def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
-    """Draw the interval of each mean, in the colour of its arm."""
+    """Draw the interval of each mean, in the colour of its arm and beside the others (see `style.shifts`)."""
+    beside = shifts(draws.point.index.get_level_values(0))
     for (arm, sparsity), (low, high) in draws.ends().dropna().iterrows():
         if arm not in BOUNDS and sparsity > 0:
             mean = draws.point[arm, sparsity]
             sides = [[max(scale * (mean - low), 0)], [max(scale * (high - mean), 0)]]
-            axes.errorbar(100 * sparsity, scale * mean, sides, color=look(arm)[0], linewidth=1, alpha=0.8)
+            at = 100 * sparsity + beside[arm]
+            axes.errorbar(at, scale * mean, sides, color=look(arm)[0], linewidth=1, alpha=0.8)
 
 
 def accuracy(cells: pd.DataFrame, borders: Regimes | None = None, draws: Draws | None = None) -> Drawn:
@@ -51,14 +53,15 @@ def accuracy(cells: pd.DataFrame, borders: Regimes | None = None, draws: Draws |
     table = points(cells, "dev_accuracy", POINTS, draws)
     figure = _by_sparsity(cells, "dev_accuracy", "mean dev accuracy (%)", POINTS, borders, draws)
     alt = lines("Mean dev accuracy, percent", series(table))
-    return Drawn(figure, "accuracy", alt, table, caption(cells, draws))
+    return Drawn(figure, "accuracy", alt, table, caption(cells, "dev_accuracy", draws, shaded=borders is not None))
 
 
 def train_loss(cells: pd.DataFrame, borders: Regimes | None = None) -> Drawn:
     """Mean loss on the training set by sparsity, one line per arm (paper Fig. 1, right)."""
     table = points(cells, "train_loss")
     figure = _by_sparsity(cells, "train_loss", "mean train loss (nats)", 1, borders)
-    return Drawn(figure, "train_loss", lines("Mean train loss, nats", series(table), "{:.2f}"), table, caption(cells))
+    alt = lines("Mean train loss, nats", series(table), "{:.2f}")
+    return Drawn(figure, "train_loss", alt, table, caption(cells, "train_loss", shaded=borders is not None))
 
 
 def _by_sparsity(
@@ -101,22 +104,23 @@ def by_task(cells: pd.DataFrame, value: str = "dev_accuracy") -> Drawn:
                 axes.axhline(
                     scale * one[one.arm == name][value].mean(), color=colour, linestyle=line, label=text, zorder=1
                 )
-        axes.set(title=task, xlabel="sparsity (%)", ylabel=label if axes in every[::across] else "")
+        axes.set(title=task, ylabel=label if axes in every[::across] else "")
+    figure.supxlabel(PERCENT, fontsize=12)
     for axes in every[len(tasks) :]:
         axes.set_axis_off()
     _legend(figure, every, 2 if across == 1 else 3)
     alt = f"{label} by sparsity, one panel per task: {', '.join(tasks)}"
     best = cells[cells.selected][[*COORDINATES, value]]
-    text = caption(cells.drop(columns="compared", errors="ignore"))
+    text = caption(cells.drop(columns="compared", errors="ignore"), value).replace("Means over", "Tasks", 1)
     return Drawn(figure, "by_task" if value == "dev_accuracy" else value, alt, best, text)
 
 
 def _legend(figure: Figure, every: list[plt.Axes], columns: int) -> None:
-    """One legend below all panels, of the lines of any of them."""
+    """One legend above all panels, of the lines of any of them."""
     named = {}
     for axes in every:
         named |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns)
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=columns)
 
 
 def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
@@ -133,7 +137,9 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
         middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
         ends = np.array([loss.min(), loss.max()])
         line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)
-        axes.plot(ends, line, color=colour, linewidth=1.4, label=f"{fit.task}: {fit.slope:+.1f} points per nat")
+        axes.plot(
+            ends, line, color=colour, linewidth=1.4, label=f"{fit.task}: {minus(f'{fit.slope:+.1f}')} points per nat"
+        )
     axes.set(xlabel="held-out pre-training loss (nats)", ylabel="dev accuracy, information deletion (%)")
     axes.legend()
     slopes = ", ".join(f"{fit.task} {fit.slope:+.1f}" for fit in fits.itertuples())
@@ -153,7 +159,8 @@ def beside(both: pd.DataFrame) -> Drawn:
     axes.set(xlabel="dev accuracy in the paper (%)", ylabel="dev accuracy here (%)")
     axes.legend()
     alt = f"{len(both)} dev accuracies of this study against those of the paper, percent"
-    return Drawn(figure, "beside", alt, both)
+    text = "*One point per arm, sparsity and task; dotted: equal accuracies.*"
+    return Drawn(figure, "beside", alt, both, text)
 
 
 def costs(frame: pd.DataFrame, studies: dict[str, Compared]) -> Drawn:
@@ -162,14 +169,17 @@ def costs(frame: pd.DataFrame, studies: dict[str, Compared]) -> Drawn:
     figure, every = panels(down, across, max(5.6, 3.6 * across), 3.6 * down + 0.4, sharey=True)
     for axes, (name, one) in zip(every, studies.items(), strict=False):
         part = frame[frame.study == name]
+        beside = shifts(part.arm)
         for arm in in_order(part.arm):
             (colour, marker, label), line = look(arm), part[part.arm == arm].sort_values("sparsity")
             sides = [(line.cost - line.low).clip(lower=0), (line.high - line.cost).clip(lower=0)]
-            axes.errorbar(100 * line.sparsity, -line.cost, sides[::-1], color=colour, marker=marker, label=label)
+            at = 100 * line.sparsity + beside[arm]
+            axes.errorbar(at, -line.cost, sides[::-1], color=colour, marker=marker, label=label)
         axes.axhline(0, color=INK, linestyle="--", linewidth=1.2, label="dense", zorder=1)
         shade(axes, one.regimes, [0.0, *sorted(part.sparsity.unique())])
         axes.set_title(name, pad=22)
-        axes.set(xlabel="sparsity (%)", ylabel="points from dense" if axes in every[::across] else "")
+        axes.set(ylabel="points from dense" if axes in every[::across] else "")
+    figure.supxlabel(PERCENT, fontsize=12)
     for axes in every[len(studies) :]:
         axes.set_axis_off()
     _legend(figure, every, 3)

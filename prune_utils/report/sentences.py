@@ -9,7 +9,7 @@ from prune_utils.analysis.results import in_means
 from prune_utils.report.captions import stated_runs
 from prune_utils.report.escaping import markdown
 from prune_utils.study.schema import Analysis
-from prune_utils.study.words import many, percent
+from prune_utils.study.words import many, minus, percent
 
 
 def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margins: Analysis) -> list[str]:
@@ -19,14 +19,13 @@ def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margin
     seeds = counted[counted.arm != "dense"].seed.nunique() or counted.seed.nunique()
     found.append(
         f"Means are over {many(counted.task.nunique(), 'task')} and {stated_runs(counted) or many(seeds, 'seed')}; a "
-        f"difference of "
-        f"up to {margins.accuracy_margin:g} points of accuracy, or {margins.loss_margin:g} nats of pre-training "
-        f"loss, counts as none. {_covered(regimes)}"
+        f"change of at most {margins.accuracy_margin:g} points of accuracy, or {margins.loss_margin:g} nats of "
+        f"pre-training loss, counts as no loss. {_covered(regimes)}"
     )
     if ("dev_accuracy", "pretrain") not in table:
-        return [*found, "Without the pretrain arm the regimes are unknown."]
+        return [*map(minus, found), "Without the pretrain arm the regimes are unknown."]
     if regimes.low_until is None:
-        return [*found, "Without the dense model beside it, the end of the low regime is unknown."]
+        return [*map(minus, found), "Without the dense model beside it, the end of the low regime is unknown."]
     found.append(_low(table, regimes))
     if ("dev_accuracy", "information_deletion") in table:
         both = table.dropna(subset=[("dev_accuracy", "information_deletion"), ("dev_accuracy", "pretrain")])
@@ -36,7 +35,7 @@ def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margin
     if ("dev_accuracy", "random") in table:
         gap = (table["dev_accuracy", "pretrain"] - table["dev_accuracy", "random"]).iloc[1:].dropna()
         found += [] if gap.empty else [_against_random(gap)]
-    return found
+    return list(map(minus, found))
 
 
 def _against_random(gap: pd.Series) -> str:
@@ -69,7 +68,7 @@ def _covered(regimes: Regimes) -> str:
     if not regimes.covers:
         return "Nothing was repeated, so no border has an interval."
     missing = "" if "seeds" in regimes.covers else ", but not over seeds: with only one, no claim is decided"
-    return f"Intervals cover {LEVEL:.0%} of the draws over {' and '.join(regimes.covers)}{missing}."
+    return f"Intervals cover {percent(LEVEL)} of the draws over {' and '.join(regimes.covers)}{missing}."
 
 
 def _interval(border: Boundary) -> str:
@@ -82,18 +81,20 @@ def _interval(border: Boundary) -> str:
 
 def _low(table: pd.DataFrame, regimes: Regimes) -> str:
     if not regimes.low_until:
-        return f"Low ends at 0 %{_interval(regimes.low)}: every pruned model loses accuracy or pre-training loss beyond the margin."
+        return (
+            f"Low ends at 0 %{_interval(regimes.low)}: at the lowest sparsity above it, accuracy falls or pre-training loss "
+            "rises by more than the margin."
+        )
     row, dense = table.loc[regimes.low_until], table.iloc[0]
+    change = row["dev_accuracy", "pretrain"] - dense["dev_accuracy", "pretrain"]
     said = (
-        f"Low, up to {percent(regimes.low_until)}{_interval(regimes.low)}: the accuracy of the pruned model differs by "
-        f"{_points(row['dev_accuracy', 'pretrain'] - dense['dev_accuracy', 'pretrain'])} from the un-pruned one"
+        f"Low, up to {percent(regimes.low_until)}{_interval(regimes.low)}: the pruned model's accuracy is "
+        f"{_size(change)} {'below' if change < 0 else 'above'} the un-pruned model's"
     )
     if ("pretrain_loss", "gradual") not in table:
         return f"{said}; its pre-training loss is unknown."
-    return (
-        f"{said}, and its pre-training loss by "
-        f"{row['pretrain_loss', 'gradual'] - dense['pretrain_loss', 'gradual']:+.3f} nats."
-    )
+    rise = row["pretrain_loss", "gradual"] - dense["pretrain_loss", "gradual"]
+    return f"{said}, and its pre-training loss is {abs(rise):.3f} nats {'lower' if rise < 0 else 'higher'}."
 
 
 def _medium(table: pd.DataFrame, middle: list[float]) -> str:
@@ -126,7 +127,11 @@ def _high(table: pd.DataFrame, regimes: Regimes) -> str:
             f"{row['train_loss', 'information_deletion']:.2f}, and"
         )
     gain = row["dev_accuracy", "information_deletion"] - row["dev_accuracy", "pretrain"]
-    return f"{said} accuracy without the mask differs by {_points(gain)} from that of the pruned model."
+    return f"{said} removing the mask {'lowers' if gain < 0 else 'raises'} accuracy by {_size(gain)}."
+
+
+def _size(difference: float) -> str:
+    return f"{POINTS * abs(difference):.1f} points"
 
 
 def _points(difference: float) -> str:

@@ -16,8 +16,6 @@ from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
 from prune_utils.analysis.regimes import Regimes
-from prune_utils.analysis.results import mean_over_tasks
-from prune_utils.analysis.uncertainty import Draws
 
 # colours of Okabe & Ito, which can be told apart with any colour vision; their yellow is too pale on white, so heads are brown
 STYLE = {
@@ -149,13 +147,33 @@ def _saved(figure: Figure, kind: str) -> bytes:
 
 
 def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
-    """One line per group through the means over seeds, one dot per seed."""
+    """One line per group through the means over seeds, one dot per seed, each group beside the others (see `shifts`).
+
+    The un-pruned point at 0 %, which all groups share, is drawn once.
+    """
+    beside = shifts(points[by])
     for name in in_order(points[by]):
         (colour, marker, label), group = look(name), points[points[by] == name]
-        mean = group.groupby("target_sparsity")[value].mean()
-        axes.plot(100 * mean.index, scale * mean, color=colour, marker=marker, label=label, markersize=6)
-        if group.seed.nunique() > 1:
-            axes.scatter(100 * group.target_sparsity, scale * group[value], color=colour, s=10, alpha=0.5, linewidths=0)
+        mean, pruned = group.groupby("target_sparsity")[value].mean(), group[group.target_sparsity > 0]
+        at, marked = 100 * mean.index + beside[name] * (mean.index > 0), list(np.flatnonzero(mean.index > 0))
+        axes.plot(at, scale * mean, color=colour, marker=marker, label=label, markersize=6, markevery=marked)
+        _dots(axes, 100 * pruned.target_sparsity + beside[name], scale * pruned[value], pruned.seed, colour)
+    shared = points[points.target_sparsity == 0].drop_duplicates("seed")
+    if len(shared):
+        axes.plot(0, scale * shared[value].mean(), "D", color=INK, markersize=5)
+        _dots(axes, 0 * shared.target_sparsity, scale * shared[value], shared.seed, INK)
+
+
+def _dots(axes: plt.Axes, at: pd.Series, values: pd.Series, seeds: pd.Series, colour: str) -> None:
+    """One dot per seed, if there are several."""
+    if seeds.nunique() > 1:
+        axes.scatter(at, values, color=colour, s=10, alpha=0.5, linewidths=0)
+
+
+def shifts(names: Iterable[str]) -> dict[str, float]:
+    """Points of sparsity by which each arm or method is drawn beside its own, so that bars and dots can be told apart."""
+    drawn = in_order(name for name in set(names) if name not in BOUNDS)
+    return {name: 0.8 * (place - (len(drawn) - 1) / 2) for place, name in enumerate(drawn)}
 
 
 def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
@@ -179,22 +197,3 @@ def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
             fontsize=10,
             color=INK,
         )
-
-
-def points(
-    cells: pd.DataFrame, value: str, scale: float = 1, draws: Draws | None = None, by: str = "arm"
-) -> pd.DataFrame:
-    """The data of a figure by sparsity: one row per arm and sparsity (percent), columns `mean` and one per seed, and
-    with `draws` the ends of the interval, `low` and `high`."""
-    means = mean_over_tasks(cells, value) if by == "arm" else cells
-    seeds = scale * means.pivot_table(index=[by, "target_sparsity"], columns="seed", values=value)
-    table = seeds.add_prefix("seed ").assign(mean=seeds.mean(axis=1))
-    if draws:
-        table = table.join(scale * draws.ends())
-    table.index = table.index.set_levels((100 * table.index.levels[1]).round(6), level=1)
-    return table.rename_axis([by, "sparsity (%)"])
-
-
-def series(table: pd.DataFrame) -> pd.DataFrame:
-    """The means of `points`, one column per line, named as in the legend."""
-    return table["mean"].unstack(0).rename(columns=lambda name: look(name)[2])

@@ -1,10 +1,11 @@
-"""Tables of the report."""
+"""Tables of the report, and the data of its figures."""
 
 import pandas as pd
 
 from prune_utils.analysis.regimes import Regimes
-from prune_utils.analysis.results import dev_correct, in_means, selected_on_half
-from prune_utils.report.style import in_order
+from prune_utils.analysis.results import dev_correct, in_means, mean_over_tasks, selected_on_half
+from prune_utils.analysis.uncertainty import Draws
+from prune_utils.report.style import in_order, look
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import HOUR, TRAINED
@@ -108,3 +109,22 @@ def estimate_against_truth(study: Study | Replay, cells: pd.DataFrame, runs: pd.
     sums = rows.groupby("stage")[["runs", "hours_here"]].sum().reindex(TRAINED)
     planned = pd.DataFrame({"planned": sums.runs, "estimated seconds": HOUR * sums.hours_here})
     return planned.join(truth)[["planned", "finished", "estimated seconds", "measured seconds"]]
+
+
+def points(
+    cells: pd.DataFrame, value: str, scale: float = 1, draws: Draws | None = None, by: str = "arm"
+) -> pd.DataFrame:
+    """The data of a figure by sparsity: one row per arm and sparsity (percent), columns `mean` and one per seed, and
+    with `draws` the ends of the interval, `low` and `high`."""
+    means = mean_over_tasks(cells, value) if by == "arm" else cells
+    seeds = scale * means.pivot_table(index=[by, "target_sparsity"], columns="seed", values=value)
+    table = seeds.add_prefix("seed ").assign(mean=seeds.mean(axis=1))
+    if draws:
+        table = table.join(scale * draws.ends())
+    table.index = table.index.set_levels((100 * table.index.levels[1]).round(6), level=1)
+    return table.rename_axis([by, "sparsity (%)"])
+
+
+def series(table: pd.DataFrame) -> pd.DataFrame:
+    """The means of `points`, one column per line, named as in the legend."""
+    return table["mean"].unstack(0).rename(columns=lambda name: look(name)[2])

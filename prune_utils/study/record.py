@@ -11,6 +11,7 @@ from prune_utils.study.files import write_whole
 from prune_utils.study.params import read_yaml
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import Fact, ParamsError
+from prune_utils.study.words import percent
 
 ABSENT = "–"
 # sections that may change between runs of a study, since the path of a result names its coordinates
@@ -59,6 +60,9 @@ def _flat(value, key: str = "") -> dict[str, str]:
 
 def _text(value) -> str:
     if isinstance(value, list):
+        if value and all(isinstance(stage, dict) and {*stage} == {"sparsity", "epochs"} for stage in value):
+            first, *rest = value  # stages of epochs: the first begins at 0 %
+            return "; ".join([str(first["epochs"]), *(f"{s['epochs']} from {percent(s['sparsity'])}" for s in rest)])
         return ", ".join(map(_text, value))
     if isinstance(value, dict):
         named = {name: f"{name} {_text(inner)}" for name, inner in value.items() if name != "source"}

@@ -14,8 +14,8 @@ PRUNED_ARMS = ARMS[2:]
 METHODS = ("dense", "gradual", "random", *CONTROLS)  # how the masks of a pre-trained checkpoint were chosen
 RAMPED = ("gradual", "global")  # methods that follow the cubic schedule; the others prune before the first step
 EMBEDDED = (
-    "The text is the package's small synthetic English, **built to show the effect**: its tasks need what pre-training "
-    "teaches. These results demonstrate the analysis; only real text tests the claims."
+    "The text is a small artificial English that comes with the package. It was **built to show the effect**: its tasks "
+    "profit from what pre-training teaches. These results demonstrate the analysis; only real text tests the claims."
 )
 # digests of local inputs and revisions of hub inputs, by key; written by the program, see data.inputs
 Inputs = dict[str, str]

@@ -1,5 +1,6 @@
 """Format numbers alike in every message, table and figure: percentages, points and plurals."""
 
+import re
 from collections.abc import Iterable
 
 # environment variables read when transformers is imported: its progress bars would bury all other messages
@@ -23,6 +24,11 @@ def percents(shares: Iterable[float]) -> str:
 
 def _percents(share: float) -> str:
     return f"{round(100 * share, 2):g}"
+
+
+def minus(text: str) -> str:
+    """Write the signs of negative numbers in a text as minus signs: "-1.2 points" becomes "−1.2 points"."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
 
 
 def many(count: int, noun: str) -> str:

@@ -37,7 +37,7 @@ class Node:
     def examples(self) -> int:
         """Examples read in training, from which the remaining time is estimated.
 
-        Counted on demand. Raises FileNotFoundError if the files of a task no longer exist.
+        Counted on demand. Raises ParamsError if the files of a task no longer exist.
         """
         return self.reads() if self.reads else 0
 
@@ -90,9 +90,9 @@ def _parts(study: Study, sparsities: list[float]) -> list[list[float]]:
     return [sparsities[start : start + size] for start in range(0, len(sparsities), size)]
 
 
-def _span(sparsities: list[float], joint: str) -> str:
+def _span(sparsities: list[float], joint: str, form: str) -> str:
     ends = sorted({round(100 * sparsities[0]), round(100 * sparsities[-1])})
-    return joint.join(f"{end:02d}" for end in ends)
+    return joint.join(f"{end:{form}}" for end in ends)
 
 
 def _training_node(study: Study, name: str, template: Path, folder: Path, stem: str, **rest) -> Node:
@@ -119,10 +119,10 @@ def _pretraining_nodes(study: Study, seed: int) -> list[Node]:
             made.append(
                 _training_node(
                     study,
-                    f"pre-train {method} {_span(part, ' to ')} %, seed {seed}",
+                    f"pre-train {method}, {_span(part, ' to ', 'd')} %, seed {seed}",
                     paths.PRETRAINING_NOTEBOOK,
                     paths.pretraining(study.study, method, part[0], seed).parents[1] / f"seed-{seed}",
-                    f"sparsity-{_span(part, '-to-')}",
+                    f"sparsity-{_span(part, '-to-', '02d')}",
                     parameters={"method": method, "sparsities": part, "seed": seed},
                     after=dense.frames,
                     trainings=tuple(run for run in pruned if run.method == method and run.sparsity in part),
@@ -142,10 +142,10 @@ def _finetuning_nodes(study: Study, task: str, seed: int) -> list[Node]:
         made.append(
             _training_node(
                 study,
-                f"fine-tune {task} {_span(part, ' to ')} %, seed {seed}",
+                f"fine-tune {task}, {_span(part, ' to ', 'd')} %, seed {seed}",
                 paths.FINETUNING_NOTEBOOK,
                 paths.finetuning(study.study, task, seed),
-                f"sparsity-{_span(part, '-to-')}",
+                f"sparsity-{_span(part, '-to-', '02d')}",
                 parameters={"task": task, "sparsities": part, "seeds": [seed]},
                 after=tuple(needed),
                 trainings=chosen,
@@ -168,7 +168,7 @@ def _prunability_node(study: Study, seed: int) -> Node:
     shown += [cell for task in tasks for cell in cells(study, task, seed, [0.0], ["dense"])]
     folder = paths.results(study.study)
     return Node(
-        f"prunability, seed {seed}",
+        f"fine-tuning first, seed {seed}",
         paths.PRUNABILITY_NOTEBOOK,
         Path("prunability") / f"seed-{seed}.ipynb",
         {"seeds": [seed]},

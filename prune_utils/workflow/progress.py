@@ -6,6 +6,7 @@ from pathlib import Path
 from prune_utils.study import paths
 from prune_utils.study.files import held, read_json
 from prune_utils.study.schema import Replay, Study
+from prune_utils.study.section import ParamsError
 from prune_utils.workflow.nodes import Node, nodes
 
 NOTEBOOK = 10  # seconds that a notebook takes without training, on two laptop cores
@@ -62,7 +63,7 @@ def _own_results(study: Study | Replay, every: list[Node]) -> dict[Path, list[Pa
 def _about_left(*what) -> str:
     try:
         return _left(*what)
-    except FileNotFoundError:  # the files of a task are gone, so its examples cannot be counted
+    except ParamsError:  # the files of a task are gone, so its examples cannot be counted
         return "?"
 
 

@@ -8,7 +8,7 @@ from prune_utils.analysis.evidence import Evidence, unlearnt
 from prune_utils.analysis.regimes import Regimes, curves, find
 from prune_utils.analysis.results import mean_over_tasks
 from prune_utils.analysis.uncertainty import accuracy_draws, loss_draws
-from prune_utils.report import plots_pretraining, plots_regimes, style, tables
+from prune_utils.report import plots_pretraining, plots_regimes, tables
 from prune_utils.report.sentences import sentences
 from prune_utils.study.schema import Analysis
 
@@ -116,12 +116,12 @@ def test_what_an_unfinished_study_lacks_is_not_said():
 def test_points_are_means_and_seeds_in_percent():
     cells, _ = study()
     draws = accuracy_draws(cells)
-    table = style.points(cells, "dev_accuracy", 100, draws)
+    table = tables.points(cells, "dev_accuracy", 100, draws)
     row = table.loc[("pretrain", 30.0)]
     assert list(row[["seed 0", "seed 1", "mean"]]) == pytest.approx([90.8, 91.0, 90.9])  # 89.8, and tasks 2 apart
     assert row.low <= row["mean"] <= row.high
     fine = cells.assign(target_sparsity=cells.target_sparsity.replace({0.3: 0.124, 0.5: 0.126}))
-    assert {12.4, 12.6} <= set(style.points(fine, "dev_accuracy").index.get_level_values(1))
+    assert {12.4, 12.6} <= set(tables.points(fine, "dev_accuracy").index.get_level_values(1))
 
 
 def test_a_task_that_was_not_learnt_decides_nothing():
@@ -150,13 +150,11 @@ def test_sentences_carry_the_runs_own_numbers():
     table = curves(cells, runs)
     said = "\n".join(sentences(cells, table, regimes(cells, runs), MARGINS))
     assert "+30.0 points on a" in said
-    assert (
-        "Low, up to 30 % [30 %]: the accuracy of the pruned model differs by -0.2 points from the un-pruned one" in said
-    )
-    assert "its pre-training loss by +0.020 nats" in said
-    assert "Medium, at 50 % (pretrain -4.0 points, information deletion -3.8 points)" in said
+    assert "Low, up to 30 % [30 %]: the pruned model's accuracy is 0.2 points below the un-pruned model's" in said
+    assert "its pre-training loss is 0.020 nats higher" in said
+    assert "Medium, at 50 % (pretrain −4.0 points, information deletion −3.8 points)" in said
     assert "High, from 70 % [70 %]: at 90 % the train loss of the pruned model is 1.00, against 0.10 un-pruned" in said
-    assert "accuracy without the mask differs by +8.0 points from that of the pruned model" in said
+    assert "removing the mask raises accuracy by 8.0 points" in said
 
 
 @pytest.mark.parametrize("tasks, seeds", [(("a", "b"), (0, 1)), (("a",), (0,))])
@@ -166,7 +164,15 @@ def test_every_figure_and_table_is_drawn_from_few_or_many_cells(tasks, seeds):
     figure = plots_regimes.accuracy(cells, found).figure
     line = {text.get_label(): text for text in figure.axes[0].lines}["pruned in pre-training"]
     expected = [a + (len(tasks) - 1) + 0.1 * (len(seeds) - 1) for a in PRETRAIN]
-    assert list(line.get_xdata()) == pytest.approx([0, 30, 50, 70, 90])
+    # two arms are drawn side by side, but the 0 % point, which they share, is drawn once
+    assert list(line.get_xdata()) == pytest.approx([0, 29.6, 49.6, 69.6, 89.6]) and list(line.get_markevery()) == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    (shared,) = [drawn for drawn in figure.axes[0].lines if list(drawn.get_xdata()) == [0]]
+    assert list(shared.get_ydata()) == pytest.approx(expected[:1])
     assert list(line.get_ydata()) == pytest.approx(expected)
     assert len(plots_regimes.by_task(cells, "train_loss").figure.axes) == len(tasks)
     assert plots_pretraining.pretraining_loss(runs, found).figure.axes[0].lines

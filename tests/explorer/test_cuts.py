@@ -112,7 +112,7 @@ def test_the_slider_of_weights_shows_the_counts_of_the_file(here, finished):
     pruned = round(0.37 * key.size)
     shown = rows_of(texts(view))[view_weights.WAYS[0]]
     assert shown["pruned"] == str(pruned) and shown["kept"] == str(key.size - pruned)
-    assert float(shown["cut at magnitude"]) == pytest.approx(np.sort(key)[pruned - 1], rel=1e-5)
+    assert float(shown["cut at magnitude"]) == pytest.approx(np.sort(key)[pruned - 1], rel=1e-3)
     assert texts(view).count("<img") == 1 and "head 2" in texts(view)
     control(view, "Sparsity (%)").value = 0
     assert ">none<" in texts(view)
@@ -165,5 +165,5 @@ def test_who_cannot_see_the_images_hears_their_numbers(here):
     assert f"at 90 %: {shares.min():.1f} to {shares.max():.1f} %, mean {shares.mean():.1f} %." in said[0]
     zeros = (view_inside.magnitudes(here, 0.9).to_numpy() == 0).mean()
     assert f"at 90 %: {100 * zeros:.1f} % of them are zero." in said[1]
-    cosine = cosines[(cosines.sparsity == 0.9) & (cosines.method == "gradual")].cosine
+    cosine = cosines[(cosines.sparsity == 0.9) & (cosines.method == "gradual") & (cosines.layer > 0)].cosine
     assert f"{cosine.min():.3f} to {cosine.max():.3f} by layer, mean {cosine.mean():.3f}." in said[2]

@@ -19,7 +19,8 @@ from prune_utils.analysis import comparison
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.regimes import find
 from prune_utils.analysis.uncertainty import accuracy_draws
-from prune_utils.report import style
+from prune_utils.report import captions, plots_prunability, style
+from prune_utils.report.escaping import markdown
 from prune_utils.report.pages import harmless, page, themed
 from prune_utils.report.style import INK, REGIME_SHADES, panel
 from prune_utils.study import paths
@@ -27,6 +28,7 @@ from prune_utils.study.files import whole_folder
 from prune_utils.study.params import load_study, validated
 from prune_utils.study.record import ABSENT, differing
 from prune_utils.study.schema import Analysis, Replay
+from prune_utils.study.words import minus
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 
@@ -159,6 +161,32 @@ def test_alternative_text_says_where_lines_begin_and_end():
     assert style.lines("Points", table) == "Points, by sparsity. one: 1.0 at 0, 2.0 at 30."
 
 
+def test_negative_numbers_have_a_minus_sign_and_hyphens_stay():
+    assert (
+        minus("-1.2 points, [-5.0 to +2.3]; pre-training, a-1, 0-4 %")
+        == "−1.2 points, [−5.0 to +2.3]; pre-training, a-1, 0-4 %"
+    )
+
+
+def test_a_caption_says_what_a_point_is():
+    one = pd.DataFrame({"task": ["a_b"], "arm": ["pretrain"], "seed": [0], "dev_examples": [2000]})
+    assert captions.caption(one, "train_loss") == f"*Task {markdown('a_b')}; one run per point.*"
+    assert "(2,000 dev examples)" in captions.caption(one, "dev_accuracy")
+    two = pd.concat([one, one.assign(task="c", seed=1)])
+    assert captions.caption(two, "train_loss", shaded=True).startswith(
+        f"*Means over {markdown('a_b')}, c; seeds 0, 1: "
+    )
+    assert "half-way" in captions.caption(two, "train_loss", shaded=True)
+
+
+def test_after_fine_tuning_masks_are_compared_with_those_before_it():
+    """Paper Fig. 3, right: the line starts at 0, and is not the difference from the gradual masks."""
+    first = pd.DataFrame({"task": "a", "seed": 0, "learning_rate": 1e-3, "epochs": [0, 1], "dev_accuracy": [0.7, 0.8]})
+    first = first.assign(difference=[0.02, 0.05], difference_fine_tuning_alone=[0.0, 0.04])
+    right = plots_prunability.fine_tune_first(first).figure.axes[1]
+    assert list(right.lines[0].get_ydata()) == pytest.approx([0, 4]) and right.get_ylim()[0] == 0
+
+
 def test_params_differ_where_they_differ():
     demo, smoke = (load_study(paths.PARAMS / f"{name}.yaml") for name in ("demo", "smoke"))
     table = differing({"demo": demo, "smoke": smoke})
@@ -166,6 +194,7 @@ def test_params_differ_where_they_differ():
     assert table.loc["tasks", "smoke"] == "acceptability train 96 dev 64, sentiment train 96 dev 64"
     paper = differing({"paper": load_study(paths.PARAMS / "paper.yaml"), "demo": demo})
     assert list(paper.loc["model.hidden_size"]) == [ABSENT, "64"] and differing({"a": demo, "b": demo}).empty
+    assert paper.loc["finetuning.epochs.downstream", "paper"] == "5; 7 from 80 %"
     sections = [key.split(".")[0] for key in paper.index]
     assert sections == sorted(sections, key=sections.index)  # a section's keys stand together
 

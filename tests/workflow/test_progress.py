@@ -202,7 +202,7 @@ def test_what_was_done_is_told_although_the_data_are_gone(out, tmp_path, capsys)
     for node in every:
         finish(study, node, 10)
     assert columns(study)[0] == "done" and studies.notebooks_of(study, "other", 0.6) == {}
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ParamsError):
         _ = tuned.examples
 
 
