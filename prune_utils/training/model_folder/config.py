@@ -1,6 +1,7 @@
 """config.json of a pre-trained model: the fields that training uses, and those that it cannot follow."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,7 +52,9 @@ def folder_of(study: Study) -> Path | None:
     path = paths.given(study.model.pretrained)
     if path.exists() and not path.is_dir():
         raise refused(f"{path} is a file; allowed is the folder of a model")
-    return path if path.is_dir() else None
+    if path.exists() and not os.access(path, os.R_OK | os.X_OK):
+        raise refused(f"{path} may not be read by this user")
+    return path if path.exists() else None
 
 
 def positions(study: Study) -> int:

@@ -1,8 +1,9 @@
-"""Weights of a model folder under BERT's names: which file they are in, what wrapped them, and whether they all fit."""
+"""Weights of a model folder under BERT's names, whatever file, wrapper or version of transformers they are from."""
 
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
@@ -58,8 +59,8 @@ def fitting(folder: Path, fields: Fields) -> Fitting:
     layers = len({name.split(".")[3] for name in stored if name.startswith(LAYER)})
     if layers != fields.num_hidden_layers:
         raise refused(
-            f"{file} has {layers} layers of a BERT, named {LAYER}0, and its config says {fields.num_hidden_layers}; it "
-            f"has {some(sorted(stored))}"
+            f"{file} has {layers} layers named as BERT's, {LAYER}0, and its config says {fields.num_hidden_layers}; it has "
+            f"{some(sorted(stored))}"
         )
     wanted = {name: tuple(tensor.shape) for name, tensor in skeleton(fields).state_dict().items()}
     new = new_parts(wanted, stored, file)
@@ -69,8 +70,7 @@ def fitting(folder: Path, fields: Fields) -> Fitting:
             raise refused(f"{name} has shape {part.shape} in {file}; its config makes it {wanted[name]}")
         if part.dtype not in FLOATS.values():
             raise refused(f"{name} is {part.dtype} in {file}; allowed: {', '.join(FLOATS.values())}, not quantised")
-    unused = sorted(name for name in stored if name not in wanted and name not in BUFFERS)
-    return Fitting(file, parts, new, unused)
+    return Fitting(file, parts, new, unused=sorted(stored.keys() - wanted.keys() - {*BUFFERS}))
 
 
 def weights(found: Fitting) -> Iterator[tuple[str, Tensor]]:
@@ -102,8 +102,8 @@ def new_parts(wanted: Collection[str], found: Collection[str], where: Path | str
     new = [part for part, names in whole.items() if names <= missing]
     if lost := sorted(name for name in missing if not name.startswith(tuple(new))):
         raise refused(f"{where} lacks weights of a BERT: {some(lost)}; it has {some(sorted(found))}")
-    own = [name for name in found if name.startswith(("bert.", *OPTIONAL))]
-    if strange := [name for name in own if name not in wanted and name not in BUFFERS]:
+    own = {name for name in found if name.startswith(("bert.", *OPTIONAL))}
+    if strange := sorted(own - {*wanted, *BUFFERS}):
         raise refused(f"{where} has weights that a BERT of its config has not: {some(strange)}")
     return [part.strip(".") for part in new]
 
@@ -115,7 +115,7 @@ def skeleton(fields: Fields) -> BertForPreTraining:
 
 
 def some(names: list[str], most: int = 3) -> str:
-    """The first names of a list, and how many more there are, for a message."""
+    """The first names and the number of the others, for a message."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more if names else "no tensors"
 
@@ -149,9 +149,11 @@ def _headers(file: Path) -> dict[str, Stored]:
         return {name: _tensor(tensor.detach()) for name, tensor in content.items()}
     except ParamsError:
         raise
+    except UnpicklingError:
+        raise refused(f"{file} is damaged, or holds more than tensors, and was not executed") from None
     except Exception as error:  # readers of damaged files raise anything, from EOFError to KeyError
         raise refused(
-            f"{file} cannot be read as weights ({type(error).__name__}: {str(error).split('.')[0]})"
+            f"{file} cannot be read as weights ({type(error).__name__}: {str(error).split(chr(10))[0]})"
         ) from None
 
 
