@@ -60,16 +60,15 @@ def new_model(study: Study, tokenizer: PreTrainedTokenizerBase, seed: int) -> Ma
     Heads and pooler that a pre-trained model lacks have random weights from `seed`. Raises ParamsError if a weight of
     its encoder is missing, see `model_folder`.
     """
+    configuration, folder = new_configuration(study, tokenizer), folder_of(study)
+    found = dict(weights(fitting(folder, fields(written(folder), folder)))) if folder else {}
     set_seed(seed)
-    configuration = new_configuration(study, tokenizer)
-    if not study.model.pretrained:
-        return MaskedBert(configuration)
-    if folder := folder_of(study):
-        model = MaskedBert(configuration)
-        found = dict(weights(fitting(folder, fields(written(folder), folder))))
+    if study.model.pretrained and not folder:
+        return _of_the_hub(study.model.pretrained, configuration)
+    model = MaskedBert(configuration)
+    if found:
         model.load_state_dict(model.state_dict() | found)
-        return model
-    return _of_the_hub(study.model.pretrained, configuration)
+    return model
 
 
 def _of_the_hub(name: str, configuration: BertConfig) -> MaskedBert:

@@ -13,20 +13,15 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch.nn.utils import prune
 from transformers import (
-    AlbertConfig,
     AlbertForPreTraining,
     BertConfig,
     BertForMaskedLM,
     BertForPreTraining,
     BertForSequenceClassification,
     BertModel,
-    DistilBertConfig,
     DistilBertForMaskedLM,
-    ElectraConfig,
     ElectraForMaskedLM,
-    ModernBertConfig,
     ModernBertForMaskedLM,
-    RobertaConfig,
     RobertaForMaskedLM,
 )
 
@@ -40,6 +35,7 @@ from prune_utils.training.model_folder.config import Fields, positions
 from prune_utils.training.modeling import new_configuration, new_model
 from prune_utils.training.sizes import BERT_BASE, shape
 
+HOME = tempfile.TemporaryDirectory()  # removed when the interpreter ends
 CONFIG, WEIGHTS, BIN = "config.json", "model.safetensors", "pytorch_model.bin"
 
 
@@ -72,7 +68,7 @@ def tiny():
 def source():
     """A sound folder, made once and copied."""
     torch.manual_seed(7)
-    folder = Path(tempfile.mkdtemp(prefix="sound-"))
+    folder = Path(HOME.name) / "sound"
     BertForPreTraining(BertConfig(**tiny())).save_pretrained(folder)
     return folder
 
@@ -252,7 +248,9 @@ def test_new_parts_are_told_and_depend_on_the_seed_alone(tmp_path, kind):
     model.save_pretrained(tmp_path)
     new, odd = facts(tmp_path)["parts with new, random weights"]
     assert odd and "cls.seq_relationship" in new
-    assert ("bert.pooler" in new) == (kind is BertForMaskedLM) and ("predictions" in new) == (kind is not BertForMaskedLM)
+    assert ("bert.pooler" in new) == (kind is BertForMaskedLM) and ("predictions" in new) == (
+        kind is not BertForMaskedLM
+    )
     theirs = {name: t for name, t in model.base_model.state_dict().items() if t.is_floating_point()}
     one, again, other = loaded(tmp_path), new_model(of(tmp_path), words(), 0), new_model(of(tmp_path), words(), 1)
     assert not differing(one, theirs) and not differing(other, theirs)
@@ -299,18 +297,20 @@ def other_family(folder, kind, **config):
     kind(kind.config_class(**{"vocab_size": len(words()), **config})).save_pretrained(folder)
 
 
-small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 FAMILIES = {
     "distilbert": (DistilBertForMaskedLM, {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}),
-    "roberta": (RobertaForMaskedLM, small),
-    "electra": (ElectraForMaskedLM, {**small, "embedding_size": 16}),
-    "albert": (AlbertForPreTraining, {**small, "embedding_size": 8}),
-    "modernbert": (ModernBertForMaskedLM, {**small, **dict.fromkeys(("pad_token_id", "bos_token_id"), 0)}),
+    "roberta": (RobertaForMaskedLM, SMALL),
+    "electra": (ElectraForMaskedLM, {**SMALL, "embedding_size": 16}),
+    "albert": (AlbertForPreTraining, {**SMALL, "embedding_size": 8}),
+    "modernbert": (ModernBertForMaskedLM, {**SMALL, **dict.fromkeys(("pad_token_id", "bos_token_id"), 0)}),
 }
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("fields", [{}, {"model_type": "bert"}, {"model_type": None}], ids=["named", "as bert", "unnamed"])
+@pytest.mark.parametrize(
+    "fields", [{}, {"model_type": "bert"}, {"model_type": None}], ids=["named", "as bert", "unnamed"]
+)
 def test_other_families_are_named_or_do_not_fit(folder, name, fields):
     kind, config = FAMILIES[name]
     other_family(folder, kind, **config)
@@ -408,11 +408,14 @@ REFUSED = {
     "a size that overflows": (with_field(intermediate_size=10**30), "intermediate_size is"),
     "more layers in the config": (with_field(num_hidden_layers=3), "has 2 layers"),
     "fewer layers in the config": (with_field(num_hidden_layers=1), "has 2 layers"),
-    "fewer positions than max_length": (with_field(max_position_embeddings=8), "has 8 positions, and corpus.max_length"),
+    "fewer positions than max_length": (
+        with_field(max_position_embeddings=8),
+        "has 8 positions, and corpus.max_length",
+    ),
     "other positions than the weights": (with_field(max_position_embeddings=80), "has shape (64, 16)"),
     "fewer words than the tokenizer": (with_field(vocab_size=100), "knows 100 words, and the tokenizer"),
     "a wider intermediate": (with_field(intermediate_size=64), "its config makes it (64, 16)"),
-    "another prefix": (prefixed("roberta."), "has 0 layers named as BERT's"),
+    "another prefix": (prefixed("roberta."), "has 0 layers named bert.encoder.layer.0..."),
     "a lost tensor": (dropped(QUERY), f"lacks weights of a BERT: {QUERY}"),
     "a lost bias": (dropped("layer.0.output.LayerNorm.bias"), "lacks weights"),
     "half a pooler": (dropped("pooler.dense.bias"), "lacks weights of a BERT: bert.pooler.dense.bias"),
@@ -423,7 +426,7 @@ REFUSED = {
         "a BERT of its config has not",
     ),
     "a tensor of another shape": (changed(QUERY, lambda t: t[:8]), "has shape (8, 16)"),
-    "a tensor of bytes": (changed(QUERY, lambda t: t.to(torch.int8)), "is int8"),
+    "a tensor of bytes": (changed(QUERY, lambda t: t.to(torch.int8)), "is I8"),
     "eight-bit floats": (changed(QUERY, lambda t: t.to(torch.float8_e4m3fn)), "is F8_E4M3"),
     "not a number": (poked(float("nan")), "not finite as float32"),
     "infinite": (poked(float("-inf")), "not finite as float32"),
@@ -432,7 +435,7 @@ REFUSED = {
         "allowed is a decoder tied to the word embeddings",
     ),
     "a pickle with an object": (pickle_of(lambda: {"a": Path("x")}), "holds more than tensors"),
-    "a pickle of a list": (pickle_of([torch.ones(2)]), "holds list"),
+    "a pickle of a list": (pickle_of([torch.ones(2)]), "is list; allowed is a dictionary of tensors"),
     "a checkpoint of a trainer": (pickle_of({"state_dict": {}}), "'state_dict'"),
     "a sparse tensor": (
         pickle_of(lambda: stored() | {QUERY: stored()[QUERY].to_sparse()}),
@@ -467,22 +470,34 @@ def test_a_path_that_is_a_file_or_empty_is_refused(folder):
 
 
 # Random damage: whatever is accepted is the encoder that was saved, bit for bit.
-NAMES = sorted(BertForPreTraining(BertConfig(**{**small, "vocab_size": 8})).state_dict())
+NAMES = sorted(BertForPreTraining(BertConfig(**{**SMALL, "vocab_size": 8})).state_dict())
 NAMES = [name for name in NAMES if "decoder" not in name]
 VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 80), st.floats(width=32), st.text(max_size=8), st.just([]), st.just({"0": [1]})
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 80),
+    st.floats(width=32),
+    st.text(max_size=8),
+    st.just([]),
+    st.just({"0": [1]}),
 )
 
 
 @st.composite
 def damage(draw):
-    kind = draw(st.sampled_from(["rename", "drop", "reshape", "cast", "poke", "config", "no field", "cut", "header", "bin"]))
+    kind = draw(
+        st.sampled_from(["rename", "drop", "reshape", "cast", "poke", "config", "no field", "cut", "header", "bin"])
+    )
     name = draw(st.sampled_from(NAMES))
     if kind == "rename":
         part = st.sampled_from(["module.", "bert.", "model.", "", "x", ".", "_orig", "_mask", "gamma"])
         return kind, name, draw(part) + name[draw(st.integers(0, 6)) :] + draw(part)
     if kind == "config":
-        return kind, draw(st.sampled_from([*Fields.model_fields, "model_type", "architectures", "is_decoder"])), draw(VALUES)
+        return (
+            kind,
+            draw(st.sampled_from([*Fields.model_fields, "model_type", "architectures", "is_decoder"])),
+            draw(VALUES),
+        )
     if kind == "no field":
         return kind, draw(st.sampled_from([*Fields.model_fields, "model_type", "architectures"])), None
     if kind == "header":
@@ -501,7 +516,9 @@ def apply(folder, weights, kind, what, value):
         weights.pop(what, None)
     elif kind == "reshape" and what in weights:
         tensor = weights[what]
-        weights[what] = [tensor[1:], tensor[:0], tensor[None], tensor.flatten()[:-1], tensor[..., :-1], tensor[0]][value]
+        weights[what] = [tensor[1:], tensor[:0], tensor[None], tensor.flatten()[:-1], tensor[..., :-1], tensor[0]][
+            value
+        ]
     elif kind == "cast" and what in weights:
         dtypes = [torch.int8, torch.int64, torch.bool, torch.float64, torch.complex64, torch.float8_e5m2]
         weights[what] = weights[what].to(dtypes[value])
@@ -529,7 +546,7 @@ def apply(folder, weights, kind, what, value):
         (folder / BIN).write_bytes((folder / BIN).read_bytes()[: what * 2])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100, derandomize=True)
 @given(st.lists(damage(), min_size=1, max_size=2))
 def test_damage_is_refused_or_does_not_matter(damages):
     with tempfile.TemporaryDirectory() as place:
@@ -552,7 +569,7 @@ def test_damage_is_refused_or_does_not_matter(damages):
 
 
 def test_models_of_the_hub_pass_the_same_rule(folder, tmp_path, monkeypatch):
-    """transformers looks for `hub/<name>` below the working directory before it asks the hub."""
+    """transformers looks for the name below the working directory before it asks the hub."""
     monkeypatch.chdir(tmp_path)
     name = folder.name
     assert not paths.given(name).exists()
@@ -567,7 +584,7 @@ def test_models_of_the_hub_pass_the_same_rule(folder, tmp_path, monkeypatch):
         (prefixed("roberta."), "lacks weights"),
         (with_field(num_hidden_layers=1), "a BERT of its config has not"),
         (with_field(num_hidden_layers=2, is_decoder=True), "is_decoder True"),
-        (without(CONFIG), "cannot be read"),
+        (without(CONFIG), "vocab_size is missing"),
     ):
         make(folder)
         with pytest.raises(ParamsError, match="model.pretrained") as refused:

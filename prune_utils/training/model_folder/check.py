@@ -14,7 +14,7 @@ from prune_utils.training.model_folder.weights import Fitting, fitting, skeleton
 MOST_ZEROS = 0.01  # share of zeros in the prunable matrices above which they are odd
 # fields of configs that transformers of some version wrote, which say nothing about the encoder
 KNOWN = {*BertConfig().to_dict(), "torch_dtype", "gradient_checkpointing", "finetuning_task", "position_embedding_type"}
-KNOWN |= {"pruned_heads", "directionality", "classifier_dropout", "use_bfloat16", "torchscript", "output_past"}
+KNOWN |= {"pruned_heads", "directionality", "num_labels", "use_bfloat16", "torchscript", "output_past"}
 
 
 def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:

@@ -57,10 +57,9 @@ def fitting(folder: Path, fields: Fields) -> Fitting:
     if BIAS not in stored and DECODER_BIAS in stored:
         stored[BIAS] = stored[DECODER_BIAS]
     layers = len({name.split(".")[3] for name in stored if name.startswith(LAYER)})
-    if layers != fields.num_hidden_layers:
+    if layers != (said := fields.num_hidden_layers):
         raise refused(
-            f"{file} has {layers} layers named as BERT's, {LAYER}0, and its config says {fields.num_hidden_layers}; it has "
-            f"{some(sorted(stored))}"
+            f"{file} has {layers} layers named {LAYER}0..., its config says {said}; it has {some(sorted(stored))}"
         )
     wanted = {name: tuple(tensor.shape) for name, tensor in skeleton(fields).state_dict().items()}
     new = new_parts(wanted, stored, file)
@@ -141,20 +140,18 @@ def _headers(file: Path) -> dict[str, Stored]:
                 return {name: _slice(opened.get_slice(name)) for name in opened.keys()}  # noqa: SIM118 (not a dict)
         # files of before PyTorch 1.6 are no archives, and cannot be mapped
         content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-        if not isinstance(content, dict):
-            raise refused(f"{file} holds {type(content).__name__}; allowed is a dictionary of tensors")
-        for name, tensor in content.items():
-            if not isinstance(name, str) or not isinstance(tensor, Tensor):
+        entries = content.items() if isinstance(content, dict) else [("its content", content)]
+        for name, tensor in entries:
+            if not isinstance(tensor, Tensor):
                 raise refused(f"{name!r} in {file} is {type(tensor).__name__}; allowed is a dictionary of tensors")
-        return {name: _tensor(tensor.detach()) for name, tensor in content.items()}
+        return {str(name): _tensor(tensor.detach()) for name, tensor in entries}
     except ParamsError:
         raise
     except UnpicklingError:
         raise refused(f"{file} is damaged, or holds more than tensors, and was not executed") from None
     except Exception as error:  # readers of damaged files raise anything, from EOFError to KeyError
-        raise refused(
-            f"{file} cannot be read as weights ({type(error).__name__}: {str(error).split(chr(10))[0]})"
-        ) from None
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise refused(f"{file} cannot be read as weights ({reason})") from None
 
 
 def _slice(part) -> Stored:
