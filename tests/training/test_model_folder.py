@@ -514,7 +514,7 @@ def apply(folder, weights, kind, what, value):
         weights[value] = weights.pop(what)
     elif kind == "drop":
         weights.pop(what, None)
-    elif kind == "reshape" and what in weights:
+    elif kind == "reshape" and what in weights and weights[what].dim() and weights[what].numel():
         tensor = weights[what]
         weights[what] = [tensor[1:], tensor[:0], tensor[None], tensor.flatten()[:-1], tensor[..., :-1], tensor[0]][
             value
