@@ -12,7 +12,7 @@ CONTROLS = ("one_shot", "global", "heads")  # each is an arm and the pruning met
 class Model(Section):
     """A pre-trained BERT, given by folder or hub name, or the shape (BertConfig's names) of a new one."""
 
-    pretrained: str | None
+    pretrained: Annotated[str, Field(min_length=1)] | None
     hidden_size: Count | None = None
     num_hidden_layers: Count | None = None
     num_attention_heads: Count | None = None
@@ -26,6 +26,8 @@ class Model(Section):
         missing = [name for name in shape if getattr(self, name) is None]
         if self.pretrained is None and missing:
             raise ValueError(f"a model without 'pretrained' needs its shape; missing: {', '.join(missing)}")
+        if self.pretrained is None and self.hidden_size % self.num_attention_heads:
+            raise ValueError(f"hidden_size is {self.hidden_size}; allowed are multiples of num_attention_heads")
         return self
 
 

@@ -3,13 +3,15 @@
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from transformers import AutoConfig, BertConfig, BertForPreTraining, PreTrainedTokenizerBase, set_seed
+from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerBase, set_seed
 from transformers.utils import ModelOutput
 
+from prune_utils.data.inputs import revision
 from prune_utils.data.pairs import IGNORED
-from prune_utils.study import paths
 from prune_utils.study.schema import Study
-from prune_utils.study.section import ParamsError
+from prune_utils.training.model_folder.check import check_fits
+from prune_utils.training.model_folder.config import Fields, fields, folder_of, positions, refused, written
+from prune_utils.training.model_folder.weights import bert_name, fitting, new_parts, weights
 
 
 class MaskedBert(BertForPreTraining):
@@ -54,48 +56,67 @@ class MaskedBert(BertForPreTraining):
 
 
 def new_model(study: Study, tokenizer: PreTrainedTokenizerBase, seed: int) -> MaskedBert:
-    """The starting model of a study: a pre-trained one, or one of the given shape with random weights from `seed`."""
+    """The starting model of a study: a pre-trained one, or one of the given shape with random weights from `seed`.
+
+    Heads and pooler that a pre-trained model lacks have random weights from `seed`. Raises ParamsError if a weight of
+    its encoder is missing, see `model_folder`.
+    """
+    configuration, folder = new_configuration(study, tokenizer), folder_of(study)
+    found = dict(weights(fitting(folder, fields(written(folder), folder)))) if folder else {}
     set_seed(seed)
-    configuration = new_configuration(study, tokenizer)
-    if study.model.pretrained:
-        return MaskedBert.from_pretrained(_where(study.model.pretrained), config=configuration, dtype=torch.float32)
-    return MaskedBert(configuration)
+    if study.model.pretrained and not folder:
+        return _of_the_hub(study, configuration)
+    model = MaskedBert(configuration)
+    if found:
+        model.load_state_dict(model.state_dict() | found)
+    return model
+
+
+def _of_the_hub(study: Study, configuration: BertConfig) -> MaskedBert:
+    name, options = study.model.pretrained, {"revision": revision(study, "model.pretrained")}
+    options |= {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+    model, told = MaskedBert.from_pretrained(name, config=configuration, **options)
+    if wrong := sorted(told["mismatched_keys"]):
+        raise refused(f"{name}: {wrong[0][0]} has shape {tuple(wrong[0][1])}; its config makes it {tuple(wrong[0][2])}")
+    wanted = model.state_dict().keys()
+    new_parts(wanted, wanted - told["missing_keys"] | set(map(bert_name, told["unexpected_keys"])), name)
+    return model
 
 
 def new_configuration(study: Study, tokenizer: PreTrainedTokenizerBase) -> BertConfig:
-    """The configuration of a study's starting model.
+    """The configuration of a study's starting model; of a pre-trained one only the fields of `model_folder.config.Fields`.
 
-    Raises ParamsError if `model.pretrained` is not a BERT or its vocabulary is too small.
+    Raises ParamsError if `model.pretrained` is not a BERT, or has too few words or positions.
     """
     shape = study.model
-    given = {
+    if shape.pretrained:
+        given = _pretrained_fields(study)
+        check_fits(given, study, tokenizer)
+        given = given.model_dump()
+    else:
+        given = {
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": positions(study),
+            "hidden_size": shape.hidden_size,
+            "num_hidden_layers": shape.num_hidden_layers,
+            "num_attention_heads": shape.num_attention_heads,
+            "intermediate_size": shape.intermediate_size,
+        }
+    changes = {
         "hidden_dropout_prob": shape.dropout,
         "attention_probs_dropout_prob": shape.dropout,
         "initializer_range": shape.initializer_range,
     }
-    given = {name: value for name, value in given.items() if value is not None}
-    if shape.pretrained:
-        configuration = AutoConfig.from_pretrained(_where(shape.pretrained), **given)
-        if (kind := configuration.model_type) != "bert":
-            raise ParamsError(f"model.pretrained is {shape.pretrained!r}, of type {kind!r}; allowed is type 'bert'")
-        if len(tokenizer) > configuration.vocab_size:
-            raise ParamsError(
-                f"corpus.vocabulary has {len(tokenizer)} tokens, {shape.pretrained!r} only {configuration.vocab_size}"
-            )
-        return configuration
-    return BertConfig(
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        architectures=["BertForPreTraining"],
-        max_position_embeddings=-(-study.corpus.max_length // 8) * 8,  # batches on a GPU are padded to multiples of 8
-        hidden_size=shape.hidden_size,
-        num_hidden_layers=shape.num_hidden_layers,
-        num_attention_heads=shape.num_attention_heads,
-        intermediate_size=shape.intermediate_size,
-        **given,
-    )
+    given |= {name: value for name, value in changes.items() if value is not None}
+    return BertConfig(**given, pad_token_id=tokenizer.pad_token_id, architectures=["BertForPreTraining"])
 
 
-def _where(name: str) -> str:
-    """The folder of that name below the project's root if it exists, else a name of the hub."""
-    return str(paths.given(name)) if paths.given(name).is_dir() else name
+def _pretrained_fields(study: Study) -> Fields:
+    if folder := folder_of(study):
+        return fields(written(folder), folder)
+    name = study.model.pretrained
+    try:
+        content, _ = BertConfig.get_config_dict(name, revision=revision(study, "model.pretrained"))
+    except OSError as error:
+        raise refused(f"the config of {name!r} cannot be read from the hub: {error}") from None
+    return fields(content, name)

@@ -2,16 +2,15 @@
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 from prune_utils.data.embedded import language, lexicon
 from prune_utils.data.glue import facts
 from prune_utils.data.rows.tsv import table
 from prune_utils.study import paths
-from prune_utils.study.files import read_json
 from prune_utils.study.schema import Study
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sources import Task
+from prune_utils.training.model_folder.config import fields, folder_of, written
 
 
 @dataclass(frozen=True)
@@ -39,19 +38,30 @@ BERT_BASE = Shape(12, 768, 12, 3072, 30_522)
 
 
 def shape(study: Study) -> Shape:
-    """The shape of a study's model; BERT-Base's for a model of the hub, which is not downloaded."""
+    """The shape of a study's model, with the vocabulary of its files. Raises ParamsError if they cannot be right.
+
+    Nothing is downloaded: a model of the hub is taken for BERT-Base, and a vocabulary of the hub for its 30,522 words.
+    """
     model = study.model
+    if folder := folder_of(study):
+        of = fields(written(folder), folder)
+        return Shape(of.num_hidden_layers, of.hidden_size, of.num_attention_heads, of.intermediate_size, of.vocab_size)
     if model.pretrained:
-        file = paths.given(model.pretrained) / "config.json"
-        return _written(file) if file.is_file() else BERT_BASE
-    words = len(language.vocabulary(lexicon.load())) if study.corpus.source == "embedded" else BERT_BASE.vocabulary
-    return Shape(model.num_hidden_layers, model.hidden_size, model.num_attention_heads, model.intermediate_size, words)
+        return BERT_BASE
+    return Shape(
+        model.num_hidden_layers, model.hidden_size, model.num_attention_heads, model.intermediate_size, _words(study)
+    )
 
 
-def _written(file: Path) -> Shape:
-    names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size")
-    content = read_json(file)
-    return Shape(*(content[name] for name in names))
+def _words(study: Study) -> int:
+    corpus = study.corpus
+    if corpus.source == "embedded":
+        return len(language.vocabulary(lexicon.load()))
+    if not paths.given(corpus.vocabulary).exists():
+        return BERT_BASE.vocabulary
+    from prune_utils.data.vocabulary import tokenizer_of  # imports transformers, which takes seconds
+
+    return len(tokenizer_of(study))
 
 
 def train_size(task: Task) -> int:

@@ -44,11 +44,13 @@ def check_inputs(study: Study | Replay, hub: bool = False) -> list[Fact]:
     _check_files(study)
     # imported here because transformers takes seconds
     from prune_utils.data import tasks, text_check, vocabulary
+    from prune_utils.training.model_folder import check as model_folder
 
     tokenizer, facts = None, []
     if hub or study.vocabulary is None or paths.given(study.vocabulary).exists():
         tokenizer = vocabulary.tokenizer_of(study)
         facts += vocabulary.check(study, tokenizer)
+        facts += model_folder.check(study, tokenizer)
     if tokenizer and (hub or study.corpus.source == "local"):
         facts += text_check.check(study, tokenizer)
     for task in study.tasks:
