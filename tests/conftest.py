@@ -4,7 +4,7 @@ import tempfile
 
 # before the package is imported: no test writes into the project's own results
 os.environ["PRUNE_UTILS_OUT"] = tempfile.mkdtemp(prefix="prune-utils-tests-")
-os.environ["HF_HUB_OFFLINE"] = "0"
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test that forgets to replace the hub fails at once
 
 import numpy as np
 import pytest

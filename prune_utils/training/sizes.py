@@ -54,10 +54,9 @@ def shape(study: Study) -> Shape:
 
 
 def _words(study: Study) -> int:
-    corpus = study.corpus
-    if corpus.source == "embedded":
+    if study.vocabulary is None:
         return len(language.vocabulary(lexicon.load()))
-    if not paths.given(corpus.vocabulary).exists():
+    if not paths.given(study.vocabulary).exists():
         return BERT_BASE.vocabulary
     from prune_utils.data.vocabulary import tokenizer_of  # imports transformers, which takes seconds
 

@@ -49,7 +49,7 @@ def of(pretrained, **more):
 
 @cache
 def words():
-    return tokenizer_of(of("unused"))
+    return tokenizer_of(validated(smoke()))
 
 
 @cache
