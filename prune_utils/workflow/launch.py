@@ -56,7 +56,7 @@ def run(params: Path, dry: bool = False) -> None:
 def _held_by(study: Study | Replay, folder: Path) -> str:
     """Why a folder cannot be held: another start of the study, or what a killed one has left running."""
     said, front = f"study '{study.study}' is already running", progress.sitting(study).get("process")
-    left = [pid for pid in holders(folder) if pid != front]
+    left = [pid for pid in holders(folder) if b"snakemake" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     if left and not Path(f"/proc/{front}").exists():
         groups = " ".join(f"-{pid}" for pid in left)
         return (

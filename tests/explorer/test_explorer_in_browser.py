@@ -41,7 +41,7 @@ def counted(out, percent):
     with safe_open(checkpoint(out, "00") / "model.safetensors", framework="numpy") as file:
         magnitudes = np.sort(np.abs(file.get_tensor("bert.encoder.layer.1.attention.self.key.weight")), axis=None)
     pruned = round(percent / 100 * magnitudes.size)
-    return f"{magnitudes[pruned - 1]:.6g}", str(pruned), str(magnitudes.size - pruned)
+    return f"{magnitudes[pruned - 1]:.4g}", str(pruned), str(magnitudes.size - pruned)
 
 
 def filled(out, percent):

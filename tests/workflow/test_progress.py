@@ -251,7 +251,7 @@ def test_what_a_killed_process_left_running_is_named(out):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     with alone(folder) as lock:
-        left = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
+        left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "snakemake"], pass_fds=[lock])
     try:
         write_json(folder / paths.SITTING, {"started": time.time(), "host": "here", "process": gone.pid})
         with pytest.raises(

@@ -164,7 +164,7 @@ def _records(path: Path, facts: TaskFacts) -> Iterator[tuple[int, list[str]]]:
                 )
             yield line, fields
         return
-    csv.field_size_limit(len(text) + 1)
+    csv.field_size_limit(2**31 - 1)  # of the whole process: a field may be of any length
     reader, line = csv.reader(io.StringIO(text), delimiter="," if comma else "\t", strict=True), 1
     try:
         for fields in reader:
