@@ -70,6 +70,9 @@ class Cell:
         """The dense cell of the same task, learning rate and seed, which `downstream` prunes."""
         return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed)
 
+    def epochs_trained(self, study: Study) -> list[int]:
+        return [study.finetuning.epochs.of(self.arm, self.sparsity)]
+
 
 @dataclass(frozen=True)
 class Delayed:
@@ -88,19 +91,19 @@ class Delayed:
         """The dense cell of the same coordinates."""
         return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed)
 
-
-def arms_at(study: Study, sparsity: float) -> list[str]:
-    """Arms that have cells at a sparsity: the un-pruned ones at 0, the pruned ones above."""
-    return [arm for arm in study.grid.arms if (arm in PRUNED_ARMS) == (sparsity > 0)]
+    def epochs_trained(self, study: Study) -> list[int]:
+        """Epochs before and after pruning; a model of the dense arm is reused if its number of epochs matches."""
+        epochs = study.finetuning.epochs
+        return [0 if self.epochs == epochs.dense else self.epochs, epochs.of("downstream", self.sparsity)]
 
 
 def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: list[str] | None = None) -> list[Cell]:
-    """Cells of a task and seed at the given sparsities, for the given arms (default: all arms of the study)."""
+    """Cells of a task and seed: un-pruned arms at sparsity 0, pruned ones above. `arms`: default all of the study."""
     return [
         Cell(task, arm, sparsity, rate, seed)
         for sparsity in sparsities
-        for arm in arms_at(study, sparsity)
-        if arms is None or arm in arms
+        for arm in study.grid.arms
+        if (arm in PRUNED_ARMS) == (sparsity > 0) and (arms is None or arm in arms)
         for rate in study.finetuning.learning_rates
     ]
 

@@ -100,15 +100,8 @@ def table(frame: pd.DataFrame, accelerator: str) -> str:
     arms = frame.assign(arm=frame.arm.where(frame.stage != "evaluation", ""), stage=frame.stage.astype(str))
     rows = arms.groupby(["stage", "arm"], sort=False).sum(numeric_only=True)
     shown = pd.concat([rows, rows.sum().to_frame(("total", "")).T]).rename_axis(["stage", "arm"]).reset_index()
-    columns = {
-        "stage": shown.stage,
-        "arm": shown.arm,
-        "runs": shown.runs.map("{:,.0f}".format),
-        "steps": shown.steps.map("{:,.0f}".format),
-        "tokens": shown.tokens.map("{:.2g}".format),
-        "FLOP": shown.flop.map("{:.2g}".format),
-        "here": [clock(HOUR * hours) for hours in shown.hours_here],
-        accelerator: [clock(HOUR * hours) for hours in shown.hours_accelerator],
-        "arithmetic": [clock(HOUR * hours) for hours in shown.hours_arithmetic],
-    }
-    return pd.DataFrame(columns).to_string(index=False)
+    columns = ["stage", "arm", "runs", "steps", "tokens", "flop", "hours_here", "hours_accelerator", "hours_arithmetic"]
+    names = ["stage", "arm", "runs", "steps", "tokens", "FLOP", "here", accelerator, "arithmetic"]
+    formats = ["{:}", "{:}", "{:,.0f}", "{:,.0f}", "{:.2g}", "{:.2g}"]
+    formatters = [*(text.format for text in formats), *[lambda hours: clock(HOUR * hours)] * 3]
+    return shown[columns].set_axis(names, axis=1).to_string(index=False, formatters=formatters)

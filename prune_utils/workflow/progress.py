@@ -55,7 +55,7 @@ def _own_results(study: Study | Replay, every: list[Node]) -> dict[Path, list[Pa
     """Result files per node; a file that several nodes show belongs to the first."""
     seen: dict[Path, Path] = {}
     for node in every:
-        for path in node.results(study.study):
+        for path in node.results:
             seen.setdefault(path, node.notebook)
     return {node.notebook: [path for path, owner in seen.items() if owner == node.notebook] for node in every}
 

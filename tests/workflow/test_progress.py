@@ -37,7 +37,7 @@ def out(tmp_path, monkeypatch):
 def finish(study, node, seconds, trainings=None):
     """Leaves what a finished node leaves; of a number of `trainings`, what it leaves after so many."""
     folder = paths.results(study.study)
-    for path in node.results(study.study)[:trainings]:
+    for path in node.results[:trainings]:
         write_json(path, {})
     if trainings is None:
         write_json(folder / node.notebook, {"metadata": {"papermill": {"duration": seconds}}})
