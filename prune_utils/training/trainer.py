@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,11 +19,11 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
-from transformers.trainer_callback import ProgressCallback
 
 from prune_utils.data.batches import lengths_of, padded, training_order
 from prune_utils.pruning.callbacks import GradualPruning
-from prune_utils.study.files import write_json
+from prune_utils.study import paths
+from prune_utils.study.files import once, read_json, write_json
 from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine
 from prune_utils.training.machine import bfloat16
@@ -43,6 +44,15 @@ class _Checkpoints(TrainerCallback):
         write_json(folder / WHOLE, {"step": state.global_step})
 
 
+def finished(folder: Path, make: Callable[[], dict]) -> dict:
+    """Return the result in `folder`; if it is missing, `make` and store it, and only then discard the checkpoints."""
+    path = folder / paths.RESULT
+    result = once(path, lambda: write_json(path, make()), read_json)
+    for training in folder.glob("trainer*"):
+        discard(training)
+    return result
+
+
 def discard(folder: Path) -> None:
     """Remove the checkpoints of a training; the marks go first, so that a half-removed one is not resumed from."""
     for mark in folder.glob(f"checkpoint-*/{WHOLE}"):
@@ -52,13 +62,10 @@ def discard(folder: Path) -> None:
 
 def _resumable(folder: Path) -> Path | None:
     """The last complete checkpoint of an interrupted training; removes incomplete ones."""
-    found = []
     for checkpoint in folder.glob("checkpoint-*"):
-        if (checkpoint / WHOLE).exists():
-            found.append(checkpoint)
-        else:
+        if not (checkpoint / WHOLE).exists():
             shutil.rmtree(checkpoint)
-    return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
+    return max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
 def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
@@ -129,13 +136,11 @@ def train(
         disable_tqdm=not progress,
     )
     gradual = pruning if isinstance(pruning, GradualPruning) else None
-    callbacks = [c for c in (pruning, _Checkpoints(gradual)) if c]
-    trainer = make_trainer(
-        model, args, tokenizer, train_dataset=data.select(order).remove_columns("length"), callbacks=callbacks
-    )
+    callbacks = [callback for callback in (pruning, _Checkpoints(gradual)) if callback]
+    ordered = data.select(order).remove_columns("length")
+    trainer = make_trainer(model, args, tokenizer, train_dataset=ordered, callbacks=callbacks)
     if not progress:
         trainer.remove_callback(PrinterCallback)
-        trainer.remove_callback(ProgressCallback)
     checkpoint = _resumable(folder)
     if checkpoint and gradual:
         gradual.load(checkpoint)

@@ -42,9 +42,14 @@ class Node:
         return sum(_examples(self.study, training) for training in self.trainings)
 
     @property
+    def own_results(self) -> list[Path]:
+        """Result files of its trainings."""
+        return [training.folder(self.study.study) / paths.RESULT for training in self.trainings]
+
+    @property
     def results(self) -> list[Path]:
         """Result files of the trainings that it needs and, last, its own."""
-        return [training.folder(self.study.study) / paths.RESULT for training in (*self.shown, *self.trainings)]
+        return [*(training.folder(self.study.study) / paths.RESULT for training in self.shown), *self.own_results]
 
 
 def _examples(study: Study, training: Run | Cell | Delayed) -> int:
