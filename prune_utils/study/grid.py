@@ -48,7 +48,8 @@ class Cell:
     seed: int
 
     def folder(self, study: str) -> Path:
-        return paths.cell(study, self.task, self.seed, self.arm, self.sparsity, self.learning_rate)
+        arm, rate = paths.finetuning(study, self.task, self.seed) / self.arm, f"learning-rate-{self.learning_rate:g}"
+        return arm / paths.percent(self.sparsity) / rate
 
     def checkpoint(self, study: str) -> Path:
         """Kept for dense cells only: the other arms need no fine-tuned weights."""
@@ -85,7 +86,8 @@ class Delayed:
     epochs: int
 
     def folder(self, study: str) -> Path:
-        return paths.prunability(study, self.task, self.seed, self.sparsity, self.epochs)
+        seed = paths.results(study) / "prunability" / self.task / f"seed-{self.seed}"
+        return seed / paths.percent(self.sparsity) / f"epochs-{self.epochs:02d}"
 
     def dense(self) -> Cell:
         """The dense cell of the same coordinates."""
@@ -120,13 +122,14 @@ def all_cells(study: Study | Replay) -> list[Cell]:
 
 def runs(study: Study | Replay, seed: int) -> list[Run]:
     """Every pre-training run of a seed, the dense one first."""
-    grid = study.grid
-    controls = [method for method in METHODS if method in PRUNED_ARMS and method in grid.arms]
-    return [
-        Run("dense", 0.0, seed),
-        *(Run("gradual", s, seed) for s in grid.sparsities),
-        *(Run(method, s, seed) for method in controls for s in grid.sparsities if s > 0),
-    ]
+    controls = [method for method in METHODS if method in PRUNED_ARMS and method in study.grid.arms]
+    pruned = [Run(method, sparsity, seed) for method in controls for sparsity in study.grid.sparsities if sparsity > 0]
+    return [Run("dense", 0.0, seed), *gradual_runs(study, [seed]), *pruned]
+
+
+def gradual_runs(study: Study | Replay, seeds: list[int]) -> list[Run]:
+    """The gradual runs of several seeds, one per sparsity of the grid, 0 included."""
+    return [Run("gradual", sparsity, seed) for seed in seeds for sparsity in study.grid.sparsities]
 
 
 def all_runs(study: Study | Replay) -> list[Run]:

@@ -50,9 +50,10 @@ def _dev_scores(logits: np.ndarray, answers: np.ndarray, folder: Path) -> dict[s
 
     If the model diverged, the accuracy is NaN and no predictions are stored; such a cell is never selected.
     """
-    count, loss = {"dev_examples": len(answers)}, {"dev_loss": float(_losses(logits, answers).mean())}
+    count = {"dev_examples": len(answers)}
     if not np.isfinite(logits).all():
         return {"dev_accuracy": float("nan")} | count
+    loss = {"dev_loss": float(_losses(logits, answers).mean())}
     regression, labels = answers.dtype.kind == "f", logits.shape[1]
     predictions = logits[:, 0] if regression else logits.argmax(1)
     stored = predictions.astype(np.float32 if regression else np.min_scalar_type(labels - 1))
