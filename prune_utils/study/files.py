@@ -9,10 +9,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 LOCK = ".lock"
-T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -105,14 +103,13 @@ def holders(folder: Path) -> list[int]:
     return sorted(set(found))
 
 
-def once(made: Path, make: Callable[[], Any], read: Callable[[Path], T], lock: Path | None = None) -> T:
-    """Read `made`; if it is missing, first lock a folder and call `make`, which must create it.
+def once(path: Path, make: Callable[[], dict]) -> dict:
+    """Read the JSON file `path`; if it is missing, lock its folder and write what `make` returns.
 
-    The locked folder is `lock`, by default the parent of `made`. If several processes ask for the same result, one
-    makes it and the others wait.
+    If several processes ask for the same result, one makes it and the others wait.
     """
-    if not made.exists():
-        with alone(lock or made.parent):
-            if not made.exists():
-                make()
-    return read(made)
+    if not path.exists():
+        with alone(path.parent):
+            if not path.exists():
+                write_json(path, make())
+    return read_json(path)

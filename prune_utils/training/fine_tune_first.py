@@ -12,11 +12,11 @@ from prune_utils.pruning.movement import mask_differences, movement
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import Delayed, Run
 from prune_utils.study.schema import Study
-from prune_utils.training.finetuning import fine_tuned, finetune, fit, starting_model
+from prune_utils.training.finetuning import fine_tuned, finetune, starting_model
 from prune_utils.training.machine import provenance
 from prune_utils.training.pretraining import pretrain
 from prune_utils.training.scores import scores
-from prune_utils.training.trainer import finished
+from prune_utils.training.trainer import finished, train
 
 
 def fine_tune_first(study: Study, cell: Delayed) -> dict:
@@ -40,15 +40,19 @@ def _trained(study: Study, cell: Delayed) -> dict:
     folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
     pretrained, _, _ = starting_model(study, cell.dense(), labels=prepared.outputs(training))
-    seconds, (first, more) = 0.0, cell.epochs_trained(study)
-    # an interrupted training resumes from the checkpoints of both trainings
+    first, more = cell.epochs_trained(study)
+
+    def tuned(epochs: int, name: str, pruning: FixedMask | None = None) -> float:
+        """Fine-tune the model and return the seconds; checkpoints are kept, so that an interrupted cell resumes."""
+        recipe = study.finetuning.optimisation(len(training), epochs, cell.learning_rate)
+        return train(model, training, recipe, cell.seed, folder / name, study.machine, tokenizer, pruning)[0]
+
     if cell.epochs == study.finetuning.epochs.dense:
         finetune(study, cell.dense())
         model = fine_tuned(study, cell.dense())
     else:
         model, _, _ = starting_model(study, cell.dense(), labels=prepared.outputs(training))
-    if first:
-        seconds = fit(model, training, study, cell, first, folder / "trainer-dense", tokenizer)
+    seconds = tuned(first, "trainer-dense") if first else 0.0
     model.cpu()  # compared with the pre-trained model, which is on the CPU
     before, after = prunable_matrices(pretrained), prunable_matrices(model)
     coordinates = {
@@ -65,8 +69,7 @@ def _trained(study: Study, cell: Delayed) -> dict:
     masks = magnitude_masks(after, cell.sparsity)
     apply_masks(model, masks)
     realised = check_zeros(model, masks, cell.sparsity)
-    pruning = FixedMask(model, masks)
-    seconds += fit(model, training, study, cell, more, folder / "trainer-pruned", tokenizer, pruning)
+    seconds += tuned(more, "trainer-pruned", FixedMask(model, masks))
     check_zeros(model, masks, cell.sparsity)
     return coordinates | {
         "epochs_after": more,

@@ -1,11 +1,8 @@
 """Fine-tuned cells: from a pre-trained checkpoint to dev scores."""
 
-from pathlib import Path
-
-from datasets import Dataset
 from torch import Tensor
 from tqdm.auto import tqdm
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, set_seed
 
 from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
@@ -13,7 +10,7 @@ from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
 from prune_utils.pruning.masks import magnitude_masks
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
-from prune_utils.study.grid import Cell, Delayed
+from prune_utils.study.grid import Cell
 from prune_utils.study.schema import Study
 from prune_utils.training.machine import provenance
 from prune_utils.training.modeling import new_configuration
@@ -80,7 +77,8 @@ def _trained(study: Study, cell: Cell) -> dict:
     keeps_mask = cell.arm not in ("dense", "scratch", "information_deletion")
     (epochs,) = cell.epochs_trained(study)
     pruning = FixedMask(model, masks) if keeps_mask else None
-    seconds = fit(model, training, study, cell, epochs, folder / "trainer", tokenizer, pruning)
+    recipe = study.finetuning.optimisation(len(training), epochs, cell.learning_rate)
+    seconds, _ = train(model, training, recipe, cell.seed, folder / "trainer", study.machine, tokenizer, pruning)
     if keeps_mask:
         check_zeros(model, masks, cell.sparsity, cell.method)
     if cell.arm == "dense":
@@ -95,21 +93,3 @@ def _trained(study: Study, cell: Cell) -> dict:
         "seconds": seconds,
         **provenance(study.machine),
     }
-
-
-def fit(
-    model: PreTrainedModel,
-    data: Dataset,
-    study: Study,
-    cell: Cell | Delayed,
-    epochs: int,
-    folder: Path,
-    tokenizer: PreTrainedTokenizerBase,
-    pruning: FixedMask | None = None,
-) -> float:
-    """Fine-tune a classifier in place for `epochs`, at the learning rate and seed of a cell; return the seconds taken.
-
-    `folder` holds the checkpoints of the Trainer, see `trainer.train`.
-    """
-    optimisation = study.finetuning.optimisation(len(data), epochs, cell.learning_rate)
-    return train(model, data, optimisation, cell.seed, folder, study.machine, tokenizer, pruning)[0]

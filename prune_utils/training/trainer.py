@@ -23,7 +23,7 @@ from transformers import (
 from prune_utils.data.batches import lengths_of, padded, training_order
 from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.study import paths
-from prune_utils.study.files import once, read_json, write_json
+from prune_utils.study.files import once, write_json
 from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine
 from prune_utils.training.machine import bfloat16
@@ -46,8 +46,7 @@ class _Checkpoints(TrainerCallback):
 
 def finished(folder: Path, make: Callable[[], dict]) -> dict:
     """Return the result in `folder`; if it is missing, `make` and store it, and only then discard the checkpoints."""
-    path = folder / paths.RESULT
-    result = once(path, lambda: write_json(path, make()), read_json)
+    result = once(folder / paths.RESULT, make)
     for training in folder.glob("trainer*"):
         discard(training)
     return result
@@ -85,16 +84,14 @@ def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
 
 
 class _Trainer(Trainer):
+    """Pads each batch to its longest example."""
+
+    def __init__(self, model: PreTrainedModel, args: TrainingArguments, tokenizer: PreTrainedTokenizerBase, **options):
+        super().__init__(model, args, partial(padded, padding=tokenizer.pad_token_id), **options)
+
     def floating_point_ops(self, inputs) -> int:
         """Not counted: the traversal of all modules takes 5 % of the step time of a small model."""
         return 0
-
-
-def make_trainer(
-    model: PreTrainedModel, args: TrainingArguments, tokenizer: PreTrainedTokenizerBase, **options
-) -> Trainer:
-    """A Trainer that pads each batch to its longest example."""
-    return _Trainer(model=model, args=args, data_collator=partial(padded, padding=tokenizer.pad_token_id), **options)
 
 
 def train(
@@ -115,30 +112,28 @@ def train(
     """
     started = time.perf_counter()
     set_seed(seed)
-    lengths = lengths_of(data)
-    order = training_order(lengths, optimisation.batch_size, optimisation.steps * optimisation.batch_size, seed)
+    steps, batch = optimisation.steps, optimisation.batch_size
+    order = training_order(lengths_of(data), batch, steps * batch, seed)
     args = arguments(
         folder,
         machine,
-        max_steps=optimisation.steps,
-        per_device_train_batch_size=optimisation.batch_size,
-        learning_rate=optimisation.learning_rate,
-        weight_decay=optimisation.weight_decay,
+        **optimisation.model_dump(include={"learning_rate", "weight_decay", "max_grad_norm"}),
+        max_steps=steps,
+        per_device_train_batch_size=batch,
         lr_scheduler_type="linear",
-        warmup_steps=round(optimisation.warmup_share * optimisation.steps),
-        max_grad_norm=optimisation.max_grad_norm,
+        warmup_steps=round(optimisation.warmup_share * steps),
         seed=seed,
         train_sampling_strategy="sequential",
         save_steps=machine.save_steps,
         save_total_limit=2,
-        logging_steps=max(1, optimisation.steps // 20),
+        logging_steps=max(1, steps // 20),
         logging_nan_inf_filter=False,
         disable_tqdm=not progress,
     )
     gradual = pruning if isinstance(pruning, GradualPruning) else None
     callbacks = [callback for callback in (pruning, _Checkpoints(gradual)) if callback]
     ordered = data.select(order).remove_columns("length")
-    trainer = make_trainer(model, args, tokenizer, train_dataset=ordered, callbacks=callbacks)
+    trainer = _Trainer(model, args, tokenizer, train_dataset=ordered, callbacks=callbacks)
     if not progress:
         trainer.remove_callback(PrinterCallback)
     checkpoint = _resumable(folder)
@@ -154,10 +149,9 @@ def predict(model: PreTrainedModel, data: Dataset, machine: Machine, tokenizer: 
 
     Batches hold examples of similar length; the rows are put back in order.
     """
-    lengths = lengths_of(data)
-    order = np.argsort(lengths, kind="stable")
+    order = np.argsort(lengths_of(data), kind="stable")
     with tempfile.TemporaryDirectory() as folder:  # required by Trainer even for prediction
         args = arguments(Path(folder), machine, disable_tqdm=True)
-        outputs = make_trainer(model, args, tokenizer).predict(data.select(order).remove_columns("length")).predictions
+        outputs = _Trainer(model, args, tokenizer).predict(data.select(order).remove_columns("length")).predictions
     back = np.argsort(order, kind="stable")
     return tuple(output[back] for output in (outputs if isinstance(outputs, tuple) else (outputs,)))

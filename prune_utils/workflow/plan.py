@@ -11,6 +11,7 @@ from prune_utils.study.files import write_json
 from prune_utils.study.grid import HOUR, TRAINED
 from prune_utils.study.params import load_study
 from prune_utils.study.schema import ARMS, Study
+from prune_utils.study.words import many
 from prune_utils.training import sizes
 from prune_utils.training.probe import Pace, measure
 from prune_utils.training.sizes import shape
@@ -72,9 +73,10 @@ def show(params: Path, accelerator: str = "H200") -> None:
     study = load_study(params)
     facts = preflight.check_inputs(study)
     frame, of, machine = plan(study, None, accelerator), shape(study), study.machine
+    jobs, product = many(machine.jobs, "job"), sizes.accelerator(accelerator)
     print(
         f"study '{study.study}': BERT of {of.layers} layers x {of.width}, {of.weights / 1e6:.1f} M prunable weights; "
-        f"{machine.jobs} job{'s' * (machine.jobs > 1)} of {machine.threads} threads, precision {machine.precision}\n"
+        f"{jobs} of {machine.threads} threads, precision {machine.precision}\n"
     )
     print(table(frame, accelerator))
     seeds = len(study.grid.seeds)
@@ -83,10 +85,9 @@ def show(params: Path, accelerator: str = "H200") -> None:
     here = together(frame, "hours_here", seeds, min(machine.jobs, cores))
     arithmetic = frame.hours_arithmetic.sum()
     there = max(arithmetic, together(frame, "hours_accelerator", seeds, machine.jobs))
-    product = sizes.accelerator(accelerator)
     print(
         f"\nhere: about {clock(HOUR * here)}, from a few steps measured now\n"
-        f"one {accelerator}: about {clock(HOUR * there)} with {machine.jobs} job{'s' * (machine.jobs > 1)} at a time; "
+        f"one {accelerator}: about {clock(HOUR * there)} with {jobs} at a time; "
         f"{clock(HOUR * arithmetic)} of it arithmetic\n"
         f"  (assumed: {sizes.ACHIEVED:.0%} of {product.product / 1e12:.0f} TFLOP/s, {product.source}; at least "
         f"{1000 * sizes.launching(of):.0f} ms per step to launch its kernels)\n"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from prune_utils.study.files import held, once, read_json, write_json
+from prune_utils.study.files import held, once
 
 
 def _ask(folder, answers):
@@ -14,9 +14,9 @@ def _ask(folder, answers):
         with open(folder / "made", "a") as log:
             log.write("x")
         time.sleep(0.05)
-        write_json(folder / "result.json", {"process": os.getpid()})
+        return {"process": os.getpid()}
 
-    answers.put(once(folder / "result.json", make, read_json)["process"])
+    answers.put(once(folder / "result.json", make)["process"])
 
 
 def test_of_several_processes_one_makes_and_all_read(tmp_path):
@@ -39,7 +39,7 @@ def test_what_fails_leaves_no_result_and_is_made_again(tmp_path):
         raise OSError("no space")
 
     with pytest.raises(OSError):
-        once(path, fail, read_json)
+        once(path, fail)
     assert not path.exists() and not held(path.parent)
-    assert once(path, lambda: write_json(path, {"x": float("nan")}), read_json) == {"x": None}
-    assert once(path, fail, read_json) == {"x": None}  # finished: read, not made
+    assert once(path, lambda: {"x": float("nan")}) == {"x": None}
+    assert once(path, fail) == {"x": None}  # finished: read, not made
