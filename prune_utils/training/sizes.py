@@ -88,9 +88,7 @@ def pairs_bytes(study: Study) -> int:
 def free_bytes(study: Study) -> int:
     """Free bytes on the disk of the results."""
     folder = paths.results(study.study)
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
+    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
 
 
 TRAINING = 3  # FLOP of a training step per FLOP of its forward pass; the backward pass takes two

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -34,23 +35,20 @@ def plan(study: Study, pace: Pace | None = None, accelerator: str = "H200") -> p
     of, rate = shape(study), sizes.ACHIEVED * sizes.accelerator(accelerator).product
     rows = work(study)
     if pace is None:
-        tuned = rows[rows.stage == "fine-tuning"]
-        pairs = rows[rows.stage == "burn-in"].iloc[0]
-        pace = measure(study, pairs.length, pairs.masked, list(tuned.length))
+        pairs, tuned = (rows[rows.stage == stage] for stage in ("burn-in", "fine-tuning"))
+        pace = measure(study, pairs.length.iloc[0], pairs.masked.iloc[0], list(tuned.length))
     passes = rows.stage.map(PASSES)
-    one = [sizes.forward(of, length, masked) for length, masked in zip(rows.length, rows.masked, strict=True)]
     rows["tokens"] = rows.examples * rows.length
-    rows["flop"] = rows.examples * one * passes
+    rows["flop"] = rows.examples * sizes.forward(of, rows.length, rows.masked) * passes
     rows["hours_here"] = [_seconds(row, pace) / HOUR for row in rows.itertuples()]
     rows["hours_arithmetic"] = rows.flop / rate / HOUR
     launches = rows.steps * sizes.launching(of) * passes / sizes.TRAINING / HOUR
-    rows["hours_accelerator"] = rows[["hours_arithmetic"]].assign(launches=launches).max(axis=1)
+    rows["hours_accelerator"] = np.maximum(rows.hours_arithmetic, launches)
     rows.loc[passes == 0, "hours_accelerator"] = rows.hours_here  # done by the CPU
     shown = ["runs", "steps", "tokens", "flop", "hours_here", "hours_accelerator", "hours_arithmetic", "bytes"]
-    rows = rows.sort_values("arm", key=lambda arm: arm.map(["", *ARMS].index), kind="stable")
-    rows["stage"] = pd.Categorical(rows.stage, STAGES)
-    sums = rows.groupby(["stage", "arm", "method"], sort=False, observed=True)[shown].sum().reset_index()
-    return sums.sort_values("stage", kind="stable", ignore_index=True)
+    rows["stage"], rows["arm"] = pd.Categorical(rows.stage, STAGES), pd.Categorical(rows.arm, ["", *ARMS])
+    sums = rows.groupby(["stage", "arm", "method"], observed=True)[shown].sum()
+    return sums.reset_index().astype({"arm": str})
 
 
 def _seconds(row, pace: Pace) -> float:
