@@ -11,8 +11,6 @@ import torch
 from prune_utils.study import paths
 from prune_utils.study.schema import Machine
 
-PACKAGES = ("torch", "transformers", "datasets", "numpy")
-
 
 def provenance(machine: Machine) -> dict[str, str]:
     """Versions, hardware, precision, commit and time, to be stored with a result."""
@@ -20,7 +18,7 @@ def provenance(machine: Machine) -> dict[str, str]:
         "precision": "bfloat16" if bfloat16(machine) else "float32",
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {machine.threads} threads",
         "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
+        **{name: version(name) for name in ("torch", "transformers", "datasets", "numpy")},
         "commit": commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

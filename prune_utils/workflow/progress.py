@@ -31,7 +31,8 @@ def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -
     pending notebook. The elapsed time counts from the last start of the study and is empty if it is not running.
     """
     every, folder = nodes(study), paths.results(study.study)
-    took = {node.notebook: _seconds(folder / node.notebook) for node in every if (folder / node.notebook).exists()}
+    made = {node.notebook: folder / node.notebook for node in every if (folder / node.notebook).exists()}
+    took = {notebook: read_json(path)["metadata"]["papermill"]["duration"] for notebook, path in made.items()}
     waiting = [node for node in every if node.notebook not in took]
     there = [path.exists() for node in every for path in node.own_results]
     shown = next((node for node in every if node.notebook == notebook), next(iter(waiting), every[-1]))
@@ -69,11 +70,6 @@ def _left(every: list[Node], took: dict[Path, float], jobs: int) -> str:
         return clock(sum(map(seconds, waiting)) / min(jobs, len(waiting)))
     except ParamsError:  # the files of a task are gone, so its examples cannot be counted
         return "?"
-
-
-def _seconds(notebook: Path) -> float:
-    """Duration of an executed notebook as papermill recorded it."""
-    return read_json(notebook)["metadata"]["papermill"]["duration"]
 
 
 def clock(seconds: float) -> str:
