@@ -130,9 +130,8 @@ def _unfinished(study: Study | Replay, folder: Path) -> str:
 
 def list_nodes(study: Study | Replay) -> None:
     """Print every node of the graph and whether it is done."""
-    folder, every = paths.results(study.study), nodes(study)
+    every = nodes(study)
     for node in every:
-        state = "done " if (folder / node.notebook).exists() else "to do"
-        print(f"{state}  {node.name:<45} {node.examples:>12,} examples")
+        print(f"{'done ' if node.path.exists() else 'to do'}  {node.name:<45} {node.examples:>12,} examples")
     total = sum(node.examples for node in every)
     print(f"study '{study.study}': {len(every)} nodes, {total:,} examples read in training")

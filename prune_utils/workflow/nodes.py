@@ -42,6 +42,11 @@ class Node:
         return sum(_examples(self.study, training) for training in self.trainings)
 
     @property
+    def path(self) -> Path:
+        """Where the executed notebook lies; it exists once the node is done."""
+        return paths.results(self.study.study) / self.notebook
+
+    @property
     def own_results(self) -> list[Path]:
         """Result files of its trainings."""
         return [training.folder(self.study.study) / paths.RESULT for training in self.trainings]
@@ -61,8 +66,8 @@ def _examples(study: Study, training: Run | Cell | Delayed) -> int:
 
 def outgrown(study: Study | Replay) -> list[Path]:
     """Executed notebooks that lack a result, because the grid has grown since they ran."""
-    made = [(paths.results(study.study) / node.notebook, node.results) for node in nodes(study)]
-    return [path for path, results in made if path.exists() and not all(file.exists() for file in results)]
+    done = [node for node in nodes(study) if node.path.exists()]
+    return [node.path for node in done if not all(file.exists() for file in node.results)]
 
 
 def analysis_of(study: Study | Replay) -> Node:

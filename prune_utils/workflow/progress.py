@@ -30,13 +30,13 @@ def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -
     `notebook` is shown with its `state` or, when it is done, its duration; without one, the stage is that of the first
     pending notebook. The elapsed time counts from the last start of the study and is empty if it is not running.
     """
-    every, folder = nodes(study), paths.results(study.study)
-    made = {node.notebook: folder / node.notebook for node in every if (folder / node.notebook).exists()}
-    took = {notebook: read_json(path)["metadata"]["papermill"]["duration"] for notebook, path in made.items()}
+    every = nodes(study)
+    done = [node for node in every if node.path.exists()]
+    took = {node.notebook: read_json(node.path)["metadata"]["papermill"]["duration"] for node in done}
     waiting = [node for node in every if node.notebook not in took]
     there = [path.exists() for node in every for path in node.own_results]
     shown = next((node for node in every if node.notebook == notebook), next(iter(waiting), every[-1]))
-    started = sitting(study).get("started") if held(folder) else None
+    started = sitting(study).get("started") if held(paths.results(study.study)) else None
     return COLUMNS.format(
         STAGES.get(shown.template, "analysis") if waiting else "done",
         f"{sum(there)}/{len(there)}" if there else "",

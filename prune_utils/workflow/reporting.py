@@ -68,9 +68,8 @@ def _is_current(study: Study | Replay) -> bool:
     """Whether every node is done and the analysis is newer than everything it reads."""
     folder, regimes = paths.results(study.study), analysis_of(study)
     read = [folder / paths.RECORDED, paths.REGIMES_NOTEBOOK, *(folder / path for path in regimes.after)]
-    made = [folder / node.notebook for node in nodes(study)]
-    there = all(path.exists() for path in [*read, *made]) and not outgrown(study)
-    return there and (folder / regimes.notebook).stat().st_mtime >= max(path.stat().st_mtime for path in read)
+    there = all(path.exists() for path in [*read, *(node.path for node in nodes(study))]) and not outgrown(study)
+    return there and regimes.path.stat().st_mtime >= max(path.stat().st_mtime for path in read)
 
 
 def publish(params: Path) -> None:
@@ -84,8 +83,7 @@ def render(study: Study | Replay, executed: dict[Path, Path] | None = None) -> N
     `executed` holds executions to use in place of those in the results. The old folder is replaced when the new one
     is complete.
     """
-    results, first = paths.results(study.study), analysis_of(study)
-    place = {node.notebook: results / node.notebook for node in nodes(study)} | (executed or {})
+    first, place = analysis_of(study), {node.notebook: node.path for node in nodes(study)} | (executed or {})
     there = [node for node in nodes(study) if node != first and place[node.notebook].exists()]
     with whole_folder(paths.report(study.study).parent) as folder:
         for node in there:

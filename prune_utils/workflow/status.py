@@ -27,7 +27,7 @@ class Begun(NamedTuple):
 
 def begun(study: Study | Replay) -> list[Begun]:
     """Nodes with an unfinished notebook."""
-    files = [(node, paths.results(study.study) / paths.unfinished(node.notebook)) for node in nodes(study)]
+    files = [(node, paths.unfinished(node.path)) for node in nodes(study)]
     started = progress.sitting(study).get("started", 0)
     return [Begun(node, file, kept(file), file.stat().st_mtime >= started) for node, file in files if file.exists()]
 
@@ -54,7 +54,7 @@ def show(params: Path) -> None:
         print(f"{one.node.name}: {_state(one, running)}")
         if one.failure:
             print(f"    in {paths.shown(one.file)}")
-    if report.exists() and all((folder / node.notebook).exists() for node in nodes(study)):
+    if report.exists() and all(node.path.exists() for node in nodes(study)):
         print(f"report: {paths.shown(report)}")
     elif not running:
         print(f"to continue: python -m prune_utils study {paths.shown(params)}")

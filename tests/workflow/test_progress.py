@@ -196,7 +196,7 @@ def test_what_was_done_is_told_although_the_data_are_gone(out, tmp_path, capsys)
     tuned = next(node for node in every if node.parameters.get("task") == NAME)
     for node in every[:5]:
         finish(study, node, 10)
-    assert tuned in every[:5] and studies.notebooks_of(study, NAME, 0.6) == {0: paths.results("gone") / tuned.notebook}
+    assert tuned in every[:5] and studies.notebooks_of(study, NAME, 0.6) == {0: tuned.path}
     assert columns(study)[2] == "?"
     assert "to continue" in told(params, capsys)
     for node in every:
