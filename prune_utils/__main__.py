@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return the exit status: 0, 2 for unusable input, 130 if interrupted."""
+    """Run a command and return the exit status: 0, 1 if a file cannot be written, 2 for unusable input, 130 if interrupted."""
     parser = argparse.ArgumentParser(prog="python -m prune_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, text, options) in COMMANDS.items():
@@ -47,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ParamsError as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder without permission, a file system without locks
+        print(f"{error.filename or 'a file'}: {error.strerror}; nothing finished is lost", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nstopped; run the same command to resume", file=sys.stderr)
         return 130

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prune_utils.analysis.estimates import RISK, Estimate, Verdict, all_of
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.linearity import bent, line_fits, mean_slope
-from prune_utils.study.words import many, percent, percents
+from prune_utils.study.words import many, percents
 
 LOW, MEDIUM, HIGH = (0.3, 0.4), (0.4, 0.6), (0.7, 0.99)  # sparsity ranges of the claims
 FROM = 0.4  # C5 and C9 concern 40 % and above
@@ -158,7 +158,7 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     first, last = tuned["movement_mean"].columns[[0, -1]]
     share = (tuned["movement_mean"][first] / tuned["movement_mean"][last]).mean()
     said = f"accuracy when pruned after {last} epochs minus after {first}; "
-    said += f"after {many(first, 'epoch')}, the order has moved {percent(share)} as far as after {last}"
+    said += f"after {many(first, 'epoch')}, the order has moved {100 * share:.0f} % as far as after {last}"
     return Finding(gain.at_most(evidence.margins.accuracy_margin), said, gain)
 
 

@@ -18,6 +18,7 @@ from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study import paths
 from prune_utils.study.files import alone, whole_folder
 from prune_utils.study.schema import Study
+from prune_utils.study.section import ParamsError
 
 SEQUENCE = Sequence(Value("int32"))
 PAIR_FEATURES = Features(
@@ -33,7 +34,10 @@ def _once(folder: Path, make: Callable[[str], Dataset]) -> Dataset:
             if not folder.exists():
                 with whole_folder(folder) as unfinished, tempfile.TemporaryDirectory(dir=folder.parent) as cache:
                     make(cache).save_to_disk(unfinished)
-    return load_from_disk(str(folder))
+    try:
+        return load_from_disk(str(folder))
+    except Exception as error:  # Arrow raises anything for a damaged file
+        raise ParamsError(f"{folder} is damaged ({error}); delete it to make it again") from None
 
 
 def pretraining_data(study: Study, held_out: bool = False) -> Dataset:

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
 from prune_utils.pruning.stored import MASKS, load_masks, save_masks
 from prune_utils.study.files import whole_folder
+from prune_utils.study.section import ParamsError
 
 
 def all_kept(model: PreTrainedModel) -> dict[str, Tensor]:
@@ -45,8 +47,13 @@ def load_checkpoint(
 ) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
     """Load a model of class `kind`, its masks and its measured sparsity.
 
-    Raises SparsityMismatch if the zeros, the masks and what `method` prunes at the `target` sparsity do not agree.
+    Raises SparsityMismatch if the zeros, the masks and what `method` prunes at the `target` sparsity do not agree, and
+    ParamsError if a file is missing or damaged.
     """
-    model = kind.from_pretrained(folder, dtype=torch.float32, **options)
-    masks = load_masks(folder / MASKS)
+    try:
+        model = kind.from_pretrained(folder, dtype=torch.float32, **options)
+        masks = load_masks(folder / MASKS)
+    except (OSError, ValueError, SafetensorError) as error:
+        fault = f"{folder} cannot be read as a checkpoint ({' '.join(str(error).split())})"
+        raise ParamsError(f"{fault}; delete {folder.parent} to train it again") from None
     return model, masks, check_zeros(model, masks, target, method)

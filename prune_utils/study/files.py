@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from prune_utils.study.section import ParamsError
+
 LOCK = ".lock"
 
 
@@ -61,7 +63,11 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def read_json(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file. Raises ParamsError if it is damaged: the package itself never leaves a part of one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ParamsError(f"{path} is damaged ({error}); delete it to make it again") from None
 
 
 @contextlib.contextmanager
@@ -78,6 +84,9 @@ def alone(folder: Path, wait: bool = True) -> Iterator[int]:
         except BlockingIOError:
             time.sleep(0 if wait else 0.1)  # `held` takes the lock briefly
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            fault = f"the file system has no locks ({error.strerror}); set PRUNE_UTILS_OUT to a folder on one that has"
+            raise OSError(error.errno, fault, str(folder)) from None
         yield file.fileno()
 
 
@@ -88,7 +97,7 @@ def held(folder: Path) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except FileNotFoundError:
+    except OSError:  # never locked, or a file system without locks
         pass
     return False
 

@@ -23,9 +23,10 @@ from transformers import (
 from prune_utils.data.batches import lengths_of, padded, training_order
 from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.study import paths
-from prune_utils.study.files import once, write_json
+from prune_utils.study.files import once, read_json, write_json
 from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine
+from prune_utils.study.section import ParamsError
 from prune_utils.training.machine import bfloat16
 
 WHOLE = "whole.json"  # written last into a Trainer checkpoint: one without it is incomplete and not resumed from
@@ -41,7 +42,7 @@ class _Checkpoints(TrainerCallback):
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if self.pruning:
             self.pruning.save(folder)
-        write_json(folder / WHOLE, {"step": state.global_step})
+        write_json(folder / WHOLE, {"step": state.global_step, "bytes": _sizes(folder)})
 
 
 def finished(folder: Path, make: Callable[[], dict]) -> dict:
@@ -59,10 +60,23 @@ def discard(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _sizes(folder: Path) -> dict[str, int]:
+    """The bytes of the files in a checkpoint, apart from the mark."""
+    return {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.name != WHOLE}
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint is marked as complete, and its files still have the sizes that they had then."""
+    try:
+        return read_json(checkpoint / WHOLE)["bytes"] == _sizes(checkpoint)
+    except (FileNotFoundError, ParamsError):
+        return False
+
+
 def _resumable(folder: Path) -> Path | None:
     """The last complete checkpoint of an interrupted training; removes incomplete ones."""
     for checkpoint in folder.glob("checkpoint-*"):
-        if not (checkpoint / WHOLE).exists():
+        if not _is_whole(checkpoint):
             shutil.rmtree(checkpoint)
     return max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
 

@@ -7,6 +7,7 @@ from prune_utils.pruning.criteria import SparsityMismatch
 from prune_utils.pruning.masks import magnitude_mask
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
 from prune_utils.pruning.stored import MASKS, load_masks, save_masks
+from prune_utils.study.section import ParamsError
 from prune_utils.training.modeling import MaskedBert
 
 
@@ -130,3 +131,12 @@ def test_a_mask_of_another_sparsity_than_asked_for_is_found(tiny_bert, tmp_path,
 
 def test_a_dense_model_keeps_everything(tiny_bert):
     assert check_zeros(tiny_bert, all_kept(tiny_bert)) == 0.0
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "masks.safetensors", "config.json"])
+def test_a_truncated_checkpoint_names_itself_and_the_remedy(tiny_bert, words, tmp_path, name):
+    save_checkpoint(tiny_bert, all_kept(tiny_bert), 0.0, tmp_path / "run" / "model", words)
+    file = tmp_path / "run" / "model" / name
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ParamsError, match="model cannot be read as a checkpoint .*; delete .*run to train it again"):
+        load_checkpoint(type(tiny_bert), tmp_path / "run" / "model", 0.0)

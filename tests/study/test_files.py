@@ -1,12 +1,18 @@
 """Results that are made once, whatever happens beside."""
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import time
 
 import pytest
 
-from prune_utils.study.files import held, once
+from prune_utils.__main__ import main
+from prune_utils.study import paths
+from prune_utils.study.files import alone, held, once
+from prune_utils.study.section import ParamsError
+from prune_utils.workflow import launch
 
 
 def _ask(folder, answers):
@@ -43,3 +49,28 @@ def test_what_fails_leaves_no_result_and_is_made_again(tmp_path):
     assert not path.exists() and not held(path.parent)
     assert once(path, lambda: {"x": float("nan")}) == {"x": None}
     assert once(path, fail) == {"x": None}  # finished: read, not made
+
+
+def test_a_damaged_result_names_itself_and_the_remedy(tmp_path):
+    (tmp_path / "result.json").write_text('{"seed": 0, "dev_acc')
+    with pytest.raises(ParamsError, match="result.json is damaged .*; delete it to make it again"):
+        once(tmp_path / "result.json", dict)
+
+
+def test_a_file_system_without_locks_or_space_is_one_sentence(tmp_path, monkeypatch, capsys):
+    def no_locks(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", no_locks)
+        with pytest.raises(OSError, match="no locks .*; set PRUNE_UTILS_OUT"), alone(tmp_path):
+            pass
+        assert not held(tmp_path)
+
+    def full(*arguments, **named):
+        raise OSError(errno.ENOSPC, "No space left on device", "results/x/cells.csv")
+
+    monkeypatch.setattr(launch, "load_study", full)
+    assert main(["study", str(paths.PARAMS / "smoke.yaml")]) == 1
+    said = capsys.readouterr().err
+    assert said == "results/x/cells.csv: No space left on device; nothing finished is lost\n"

@@ -6,6 +6,7 @@ from tiny import MACHINE, RECIPE
 from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.schedule import Schedule
+from prune_utils.study.files import write_json
 from prune_utils.training.trainer import _resumable, arguments, discard, predict, train
 
 
@@ -64,8 +65,9 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tiny_bert, pairs, wo
 
 def test_checkpoints_are_discarded_marks_first(tmp_path, monkeypatch):
     (tmp_path / "checkpoint-5").mkdir()
-    (tmp_path / "checkpoint-5" / "whole.json").write_text("{}")
     (tmp_path / "checkpoint-5" / "model.safetensors").write_text("")
+    write_json(tmp_path / "checkpoint-5" / "whole.json", {"bytes": {"model.safetensors": 0}})
+    assert _resumable(tmp_path)
     monkeypatch.setattr("shutil.rmtree", lambda *a, **k: None)  # killed before this
     discard(tmp_path)
     monkeypatch.undo()
@@ -76,9 +78,12 @@ def test_a_checkpoint_cut_off_while_written_is_not_resumed_from(tmp_path):
     for step in (5, 10, 100):
         (tmp_path / f"checkpoint-{step}").mkdir()
     for step in (5, 10):
-        (tmp_path / f"checkpoint-{step}" / "whole.json").write_text("{}")
+        (tmp_path / f"checkpoint-{step}" / "weights").write_text("five")
+        write_json(tmp_path / f"checkpoint-{step}" / "whole.json", {"step": step, "bytes": {"weights": 4}})
     assert _resumable(tmp_path).name == "checkpoint-10"
     assert not (tmp_path / "checkpoint-100").exists()
+    (tmp_path / "checkpoint-10" / "weights").write_text("fi")  # cut off later, as by a copy
+    assert _resumable(tmp_path).name == "checkpoint-5" and not (tmp_path / "checkpoint-10").exists()
     assert _resumable(tmp_path / "nothing") is None
 
 
