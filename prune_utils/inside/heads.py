@@ -6,7 +6,7 @@ from torch import Tensor
 from prune_utils.pruning import stored
 from prune_utils.pruning.names import ATTENTION, OUTPUT, PARTS
 from prune_utils.pruning.stored import MASKS, load_masks
-from prune_utils.study.grid import Run
+from prune_utils.study.grid import gradual_runs
 from prune_utils.study.schema import Study
 
 
@@ -40,10 +40,8 @@ def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
 def heads_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     """Pruned shares in the gradual runs: columns seed, sparsity, layer, head, pruned_share."""
     parts = []
-    for seed in seeds:
-        for sparsity in study.grid.sparsities:
-            folder = Run("gradual", sparsity, seed).checkpoint(study.study)
-            parts.append(
-                head_shares(load_masks(folder / MASKS), stored.heads(folder)).assign(seed=seed, sparsity=sparsity)
-            )
+    for run in gradual_runs(study, seeds):
+        folder = run.checkpoint(study.study)
+        shares = head_shares(load_masks(folder / MASKS), stored.heads(folder))
+        parts.append(shares.assign(seed=run.seed, sparsity=run.sparsity))
     return pd.concat(parts, ignore_index=True)[["seed", "sparsity", "layer", "head", "pruned_share"]]

@@ -7,7 +7,7 @@ from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.movement import mask_differences, movement
 from prune_utils.study import paths, record
-from prune_utils.study.grid import Cell, cells, delayed
+from prune_utils.study.grid import cells, delayed
 from prune_utils.study.schema import Study
 from prune_utils.training.fine_tune_first import fine_tune_first, gradual_masks
 from prune_utils.training.finetuning import fine_tuned, finetune
@@ -36,7 +36,8 @@ def compared(study: Study, seed: int) -> dict[str, pd.DataFrame]:
         if finetune(study, cell)["dev_accuracy"] is None:
             continue  # diverged: weights that are not finite have no rank
         key = {"task": cell.task, "seed": seed, "learning_rate": cell.learning_rate}
-        before, after = _matrices(study, cell)
+        start, _, _ = load_checkpoint(MaskedBert, cell.pretrained().checkpoint(study.study), 0.0)
+        before, after = prunable_matrices(start), prunable_matrices(fine_tuned(study, cell))
         moved = movement(before, after)
         epochs = study.finetuning.epochs.dense
         rows["movement"].append({**key, "epochs": epochs, "mean": moved.mean, "std": moved.std})
@@ -48,12 +49,6 @@ def compared(study: Study, seed: int) -> dict[str, pd.DataFrame]:
             for s in study.grid.sparsities[1:]
         ]
     return {name: pd.DataFrame(table) for name, table in rows.items()}
-
-
-def _matrices(study: Study, cell: Cell) -> tuple[dict, dict]:
-    """The prunable matrices of a dense cell before and after fine-tuning."""
-    start, _, _ = load_checkpoint(MaskedBert, cell.pretrained().checkpoint(study.study), 0.0)
-    return prunable_matrices(start), prunable_matrices(fine_tuned(study, cell))
 
 
 def fine_tuned_first(study: Study, seed: int) -> pd.DataFrame:

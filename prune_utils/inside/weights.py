@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from prune_utils.study.grid import Run
+from prune_utils.study.grid import Run, gradual_runs
 from prune_utils.study.schema import Study
 
 WORDS = 40  # largest number of words in the heat map
@@ -30,26 +30,16 @@ def statistics(matrices: dict[str, Tensor], masks: dict[str, Tensor]) -> pd.Data
     """
     rows = []
     for name, weight in matrices.items():
-        mask = masks[name]
-        kept = pd.Series(weight.double()[mask].numpy())
-        rows.append(
-            {
-                "matrix": name,
-                "size": mask.numel(),
-                "pruned_share": 1 - kept.size / mask.numel(),
-                "mean": kept.mean(),
-                "std": kept.std(ddof=0),
-            }
-        )
-    return pd.DataFrame(rows)
+        size, kept = weight.numel(), pd.Series(weight.double()[masks[name]].numpy())
+        rows.append([name, size, 1 - kept.size / size, kept.mean(), kept.std(ddof=0)])
+    return pd.DataFrame(rows, columns=["matrix", "size", "pruned_share", "mean", "std"])
 
 
 def weights_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     """`statistics` of every gradual run: columns matrix, sparsity, seed, size, pruned_share, mean, std."""
     parts = [
-        statistics(*checkpoint(study, sparsity, seed)).assign(sparsity=sparsity, seed=seed)
-        for seed in seeds
-        for sparsity in study.grid.sparsities
+        statistics(*checkpoint(study, run.sparsity, run.seed)).assign(sparsity=run.sparsity, seed=run.seed)
+        for run in gradual_runs(study, seeds)
     ]
     columns = ["matrix", "sparsity", "seed", "size", "pruned_share", "mean", "std"]
     return pd.concat(parts, ignore_index=True)[columns]

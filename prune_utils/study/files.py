@@ -4,61 +4,48 @@ import contextlib
 import errno
 import fcntl
 import json
-import math
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 from prune_utils.study.section import ParamsError
 
 LOCK = ".lock"
-T = TypeVar("T")
 
 
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces `folder` on success. If two processes write at once, the later one wins."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with _scratch(folder) as unfinished:
+        unfinished.mkdir()
         yield unfinished
-        unfinished.chmod(0o755)
-        _take_place(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _take_place(new: Path, folder: Path) -> None:
-    """Move the old folder aside, the new one into place, then delete the old one."""
-    old = new.with_name(f"{new.name}-old")
-    while True:
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(folder, old)
-        try:
-            os.replace(new, folder)
-            return
-        except OSError as error:
-            if error.errno not in (
-                errno.ENOTEMPTY,
-                errno.EEXIST,
-            ):  # another writer took the place between the two moves
-                raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
+        while unfinished.exists():
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(folder, tempfile.mkdtemp(dir=unfinished.parent))
+            try:
+                os.replace(unfinished, folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another writer came between the two moves
+                    raise
 
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path; the file written there replaces `path` on success."""
+    with _scratch(path) as unfinished:
+        yield unfinished
+        unfinished.chmod(0o644)
+        os.replace(unfinished, path)
+
+
+@contextlib.contextmanager
+def _scratch(path: Path) -> Iterator[Path]:
+    """Yield a path of the same name in a temporary folder beside `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
         yield Path(folder) / path.name
-        os.chmod(Path(folder) / path.name, 0o644)
-        os.replace(Path(folder) / path.name, path)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -71,15 +58,8 @@ def write_whole(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: dict) -> None:
     """Write JSON. Numbers that are not finite become null, since JSON cannot represent them."""
-    write_whole(path, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n")
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    finite = json.loads(json.dumps(content), parse_constant=lambda name: None)
+    write_whole(path, json.dumps(finite, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict:
@@ -132,14 +112,13 @@ def holders(folder: Path) -> list[int]:
     return sorted(set(found))
 
 
-def once(made: Path, make: Callable[[], Any], read: Callable[[Path], T], lock: Path | None = None) -> T:
-    """Read `made`; if it is missing, first lock a folder and call `make`, which must create it.
+def once(path: Path, make: Callable[[], dict]) -> dict:
+    """Read the JSON file `path`; if it is missing, lock its folder and write what `make` returns.
 
-    The locked folder is `lock`, by default the parent of `made`. If several processes ask for the same result, one
-    makes it and the others wait.
+    If several processes ask for the same result, one makes it and the others wait.
     """
-    if not made.exists():
-        with alone(lock or made.parent):
-            if not made.exists():
-                make()
-    return read(made)
+    if not path.exists():
+        with alone(path.parent):
+            if not path.exists():
+                write_json(path, make())
+    return read_json(path)

@@ -48,7 +48,8 @@ class Cell:
     seed: int
 
     def folder(self, study: str) -> Path:
-        return paths.cell(study, self.task, self.seed, self.arm, self.sparsity, self.learning_rate)
+        arm, rate = paths.finetuning(study, self.task, self.seed) / self.arm, f"learning-rate-{self.learning_rate:g}"
+        return arm / paths.percent(self.sparsity) / rate
 
     def checkpoint(self, study: str) -> Path:
         """Kept for dense cells only: the other arms need no fine-tuned weights."""
@@ -70,6 +71,9 @@ class Cell:
         """The dense cell of the same task, learning rate and seed, which `downstream` prunes."""
         return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed)
 
+    def epochs_trained(self, study: Study) -> list[int]:
+        return [study.finetuning.epochs.of(self.arm, self.sparsity)]
+
 
 @dataclass(frozen=True)
 class Delayed:
@@ -82,25 +86,26 @@ class Delayed:
     epochs: int
 
     def folder(self, study: str) -> Path:
-        return paths.prunability(study, self.task, self.seed, self.sparsity, self.epochs)
+        seed = paths.results(study) / "prunability" / self.task / f"seed-{self.seed}"
+        return seed / paths.percent(self.sparsity) / f"epochs-{self.epochs:02d}"
 
     def dense(self) -> Cell:
         """The dense cell of the same coordinates."""
         return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed)
 
-
-def arms_at(study: Study, sparsity: float) -> list[str]:
-    """Arms that have cells at a sparsity: the un-pruned ones at 0, the pruned ones above."""
-    return [arm for arm in study.grid.arms if (arm in PRUNED_ARMS) == (sparsity > 0)]
+    def epochs_trained(self, study: Study) -> list[int]:
+        """Epochs before and after pruning; a model of the dense arm is reused if its number of epochs matches."""
+        epochs = study.finetuning.epochs
+        return [0 if self.epochs == epochs.dense else self.epochs, epochs.of("downstream", self.sparsity)]
 
 
 def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: list[str] | None = None) -> list[Cell]:
-    """Cells of a task and seed at the given sparsities, for the given arms (default: all arms of the study)."""
+    """Cells of a task and seed: un-pruned arms at sparsity 0, pruned ones above. `arms`: default all of the study."""
     return [
         Cell(task, arm, sparsity, rate, seed)
         for sparsity in sparsities
-        for arm in arms_at(study, sparsity)
-        if arms is None or arm in arms
+        for arm in study.grid.arms
+        if (arm in PRUNED_ARMS) == (sparsity > 0) and (arms is None or arm in arms)
         for rate in study.finetuning.learning_rates
     ]
 
@@ -117,13 +122,14 @@ def all_cells(study: Study | Replay) -> list[Cell]:
 
 def runs(study: Study | Replay, seed: int) -> list[Run]:
     """Every pre-training run of a seed, the dense one first."""
-    grid = study.grid
-    controls = [method for method in METHODS if method in PRUNED_ARMS and method in grid.arms]
-    return [
-        Run("dense", 0.0, seed),
-        *(Run("gradual", s, seed) for s in grid.sparsities),
-        *(Run(method, s, seed) for method in controls for s in grid.sparsities if s > 0),
-    ]
+    controls = [method for method in METHODS if method in PRUNED_ARMS and method in study.grid.arms]
+    pruned = [Run(method, sparsity, seed) for method in controls for sparsity in study.grid.sparsities if sparsity > 0]
+    return [Run("dense", 0.0, seed), *gradual_runs(study, [seed]), *pruned]
+
+
+def gradual_runs(study: Study | Replay, seeds: list[int]) -> list[Run]:
+    """The gradual runs of several seeds, one per sparsity of the grid, 0 included."""
+    return [Run("gradual", sparsity, seed) for seed in seeds for sparsity in study.grid.sparsities]
 
 
 def all_runs(study: Study | Replay) -> list[Run]:

@@ -19,10 +19,8 @@ def merge(base: dict, changes: dict) -> dict:
     for key, value in changes.items():
         old = base.get(key)
         nested = isinstance(old, dict) and isinstance(value, dict) and key not in VALUES
-        if nested and value.get("source", old.get("source")) == old.get("source"):
-            merged[key] = merge(old, value)
-        else:
-            merged[key] = value
+        same = nested and value.get("source", old.get("source")) == old.get("source")
+        merged[key] = merge(old, value) if same else value
     return merged
 
 
@@ -39,9 +37,8 @@ class _EachKeyOnce(yaml.SafeLoader):
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a params file without resolving `extends`. Raises ParamsError if it is missing or not a mapping."""
     if not path.is_file():
-        raise ParamsError(
-            f"params file {path} does not exist; available: " + ", ".join(sorted(p.name for p in PARAMS.glob("*.yaml")))
-        )
+        available = ", ".join(sorted(file.name for file in PARAMS.glob("*.yaml")))
+        raise ParamsError(f"params file {path} does not exist; available: {available}")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:

@@ -62,16 +62,6 @@ def finetuning(study: str, task: str, seed: int) -> Path:
     return results(study) / "finetune" / task / f"seed-{seed}"
 
 
-def cell(study: str, task: str, seed: int, arm: str, sparsity: float, learning_rate: float) -> Path:
-    """Folder of a fine-tuned cell."""
-    return finetuning(study, task, seed) / arm / percent(sparsity) / f"learning-rate-{learning_rate:g}"
-
-
-def prunability(study: str, task: str, seed: int, sparsity: float, epochs: int) -> Path:
-    """Folder of a model that was fine-tuned for `epochs` before it was pruned."""
-    return results(study) / "prunability" / task / f"seed-{seed}" / percent(sparsity) / f"epochs-{epochs:02d}"
-
-
 def prunability_frame(study: str, seed: int, name: str) -> Path:
     """CSV of one of the PRUNABILITY frames of a seed."""
     return results(study) / "prunability" / f"seed-{seed}" / f"{name}.csv"

@@ -31,29 +31,25 @@ class Model(Section):
         return self
 
 
-class Optimisation(Section):
-    """One training: AdamW with a linear decay to zero over `steps` optimiser steps."""
-
-    steps: Count
-    batch_size: Count
-    learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
-    warmup_share: Share  # of the steps, before the linear decay
-    max_grad_norm: Positive
-
-
 class _Optimiser(Section):
     """The settings that all trainings of one stage share."""
 
     batch_size: Count
     weight_decay: Annotated[float, Field(ge=0)]
-    warmup_share: Share
+    warmup_share: Share  # of the steps, before the linear decay
     max_grad_norm: Positive
 
-    def over(self, steps: int, learning_rate: float) -> Optimisation:
+    def over(self, steps: int, learning_rate: float) -> "Optimisation":
         """The settings of a training over `steps` steps at a learning rate."""
         shared = {name: getattr(self, name) for name in _Optimiser.model_fields}
         return Optimisation(steps=steps, learning_rate=learning_rate, **shared)
+
+
+class Optimisation(_Optimiser):
+    """One training: AdamW with a linear decay to zero over `steps` optimiser steps."""
+
+    steps: Count
+    learning_rate: Positive
 
 
 class Pretraining(_Optimiser):

@@ -16,7 +16,7 @@ from prune_utils.study.words import percent
 ABSENT = "–"
 # sections that may change between runs of a study, since the path of a result names its coordinates
 FREE = ("machine", "analysis", "grid", "tasks", "prunability", "inputs")
-TEXT = (
+TEXT = [
     "task",
     "arm",
     "method",
@@ -28,34 +28,27 @@ TEXT = (
     "datasets",
     "numpy",
     "commit",
-)
+]
 FACT = [field.name for field in fields(Fact)]
 OTHER = ("study", "machine", "table", "inputs")  # not part of the recipe
 
 
 def differing(studies: dict[str, Study | Replay]) -> pd.DataFrame:
     """Parameters in which studies differ, as text: one row per key (section.key), one column per study."""
-    table = pd.DataFrame({name: pd.Series(_flat(_recipe(study)), dtype=object) for name, study in studies.items()})
-    keys = dict.fromkeys(key for study in studies.values() for key in _flat(_recipe(study)))
+    recipes = {name: _flat(study.model_dump(exclude_none=True, exclude={*OTHER})) for name, study in studies.items()}
+    keys = dict.fromkeys(key for recipe in recipes.values() for key in recipe)
     sections = list(dict.fromkeys(key.split(".")[0] for key in keys))
-    table = (
-        table.reindex(sorted(keys, key=lambda key: sections.index(key.split(".")[0])))
-        .fillna(ABSENT)
-        .rename_axis("parameter")
-    )
+    index = pd.Index(sorted(keys, key=lambda key: sections.index(key.split(".")[0])), name="parameter")
+    table = pd.DataFrame(recipes, index, dtype=object).fillna(ABSENT)
     return table[table.nunique(axis=1) > 1]
 
 
-def _recipe(study: Study | Replay) -> dict:
-    return {key: value for key, value in study.model_dump(exclude_none=True).items() if key not in OTHER}
-
-
-def _flat(value, key: str = "") -> dict[str, str]:
+def _flat(section: dict, prefix: str = "") -> dict[str, str]:
     """Flatten to {"section.key": text}; a list of sections (tasks, stages of epochs) is one value."""
-    if isinstance(value, dict):
-        parts = [_flat(inner, f"{key}.{name}" if key else name) for name, inner in value.items()]
-        return {k: v for part in parts for k, v in part.items()}
-    return {key: _text(value)}
+    flat = {}
+    for name, value in section.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": _text(value)}
+    return flat
 
 
 def _text(value) -> str:

@@ -1,6 +1,5 @@
 """Schema of a study: every key that a params file may hold, and the names of arms and methods."""
 
-from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -73,15 +72,6 @@ class Table(Section):
     origin: str  # where the numbers come from
 
 
-@dataclass(frozen=True)
-class _NoGrid:
-    """Grid of a study that trains nothing."""
-
-    sparsities: list[float] = field(default_factory=list)
-    arms: list[str] = field(default_factory=list)
-    seeds: list[int] = field(default_factory=list)
-
-
 class Replay(Section):
     """A study that analyses a table of results. It has no tasks and an empty grid, so it trains nothing."""
 
@@ -96,8 +86,8 @@ class Replay(Section):
         return []
 
     @property
-    def grid(self) -> _NoGrid:
-        return _NoGrid()
+    def grid(self) -> Grid:
+        return Grid.model_construct(sparsities=[], arms=[], seeds=[])
 
     @property
     def origin(self) -> str:
@@ -107,7 +97,7 @@ class Replay(Section):
     @property
     def tables(self) -> list[str]:
         """Paths of the tables, as written in the params."""
-        return [self.table.cells, *([self.table.movement] if self.table.movement else [])]
+        return [table for table in (self.table.cells, self.table.movement) if table]
 
 
 class Study(Section):

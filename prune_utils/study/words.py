@@ -14,16 +14,12 @@ POINTS = 100  # percentage points per unit of accuracy
 
 def percent(share: float) -> str:
     """Format a share of 1 in percents, with decimals where it has some: 0.3 becomes "30 %", and 0.4867 "48.67 %"."""
-    return f"{_percents(share)} %"
+    return percents([share])
 
 
 def percents(shares: Iterable[float]) -> str:
     """Format several shares with one percent sign: "30, 50 %"."""
-    return ", ".join(map(_percents, shares)) + " %"
-
-
-def _percents(share: float) -> str:
-    return f"{round(100 * share, 2):g}"
+    return ", ".join(f"{round(100 * share, 2):g}" for share in shares) + " %"
 
 
 def minus(text: str) -> str:

@@ -1,16 +1,8 @@
 """Fine-tuned cells: from a pre-trained checkpoint to dev scores."""
 
-from pathlib import Path
-
-from datasets import Dataset
 from torch import Tensor
 from tqdm.auto import tqdm
-from transformers import (
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    set_seed,
-)
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, set_seed
 
 from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
@@ -18,30 +10,18 @@ from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
 from prune_utils.pruning.masks import magnitude_masks
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
-from prune_utils.study import paths
-from prune_utils.study.files import once, read_json, write_json
-from prune_utils.study.grid import Cell, Delayed
+from prune_utils.study.grid import Cell
 from prune_utils.study.schema import Study
 from prune_utils.training.machine import provenance
 from prune_utils.training.modeling import new_configuration
 from prune_utils.training.pretraining import pretrain
 from prune_utils.training.scores import scores
-from prune_utils.training.trainer import discard, train
+from prune_utils.training.trainer import finished, train
 
 
 def finetune(study: Study, cell: Cell) -> dict:
     """Return the result of a cell; train it first unless it is finished. Its dev predictions lie beside it."""
-    folder = cell.folder(study.study)
-
-    def make() -> None:
-        diverged = cell.arm == "downstream" and finetune(study, cell.dense())["dev_accuracy"] is None
-        write_json(
-            folder / paths.RESULT, _coordinates(cell) | ({"dev_accuracy": None} if diverged else _trained(study, cell))
-        )
-
-    result = once(folder / paths.RESULT, make, read_json)
-    discard(folder / "trainer")
-    return result
+    return finished(cell.folder(study.study), lambda: _trained(study, cell))
 
 
 def finetune_all(study: Study, cells: list[Cell]) -> list[dict]:
@@ -55,12 +35,12 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
     All arms of a seed but `scratch` descend from one burn-in: `dense` starts from the gradual run at 0 %, `downstream`
     from the `dense` cell, the others from pruned runs. `scratch` has the same shape and random weights.
     """
-    problem = "regression" if labels == 1 else "single_label_classification"
+    kind, problem = AutoModelForSequenceClassification, "regression" if labels == 1 else "single_label_classification"
     if cell.arm == "scratch":
         config = new_configuration(study, tokenizer_of(study))
         config.num_labels, config.problem_type = labels, problem
         set_seed(cell.seed)
-        model = AutoModelForSequenceClassification.from_config(config)
+        model = kind.from_config(config)
         return model, all_kept(model), 0.0
     if cell.arm == "downstream":
         model = fine_tuned(study, cell.dense())
@@ -70,9 +50,8 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
     run = cell.pretrained()
     pretrain(study, run)
     set_seed(cell.seed)  # the new head gets the same weights in all arms
-    kind = AutoModelForSequenceClassification
-    heads = {"num_labels": labels, "problem_type": problem}
-    return load_checkpoint(kind, run.checkpoint(study.study), run.sparsity, run.method, **heads)
+    checkpoint, heads = run.checkpoint(study.study), {"num_labels": labels, "problem_type": problem}
+    return load_checkpoint(kind, checkpoint, run.sparsity, run.method, **heads)
 
 
 def fine_tuned(study: Study, dense: Cell) -> PreTrainedModel:
@@ -80,9 +59,9 @@ def fine_tuned(study: Study, dense: Cell) -> PreTrainedModel:
     return load_checkpoint(AutoModelForSequenceClassification, dense.checkpoint(study.study), 0.0)[0]
 
 
-def _coordinates(cell: Cell) -> dict:
-    """Fields common to every result of a cell. If its dense model diverged, only `dev_accuracy`, None, is added."""
-    return {
+def _trained(study: Study, cell: Cell) -> dict:
+    """Train a cell and return its result; saves the checkpoint of a dense one."""
+    coordinates = {
         "arm": cell.arm,
         "method": cell.method,
         "target_sparsity": cell.sparsity,
@@ -90,23 +69,22 @@ def _coordinates(cell: Cell) -> dict:
         "seed": cell.seed,
         "learning_rate": cell.learning_rate,
     }
-
-
-def _trained(study: Study, cell: Cell) -> dict:
-    """Train a cell and return its result; saves the checkpoint of a dense one."""
+    if cell.arm == "downstream" and finetune(study, cell.dense())["dev_accuracy"] is None:  # its dense model diverged
+        return coordinates | {"dev_accuracy": None}
     folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
     model, masks, realised = starting_model(study, cell, labels=prepared.outputs(training))
     keeps_mask = cell.arm not in ("dense", "scratch", "information_deletion")
-    epochs = study.finetuning.epochs.of(cell.arm, cell.sparsity)
+    (epochs,) = cell.epochs_trained(study)
     pruning = FixedMask(model, masks) if keeps_mask else None
-    seconds = fit(model, training, study, cell, epochs, folder / "trainer", tokenizer, pruning)
+    recipe = study.finetuning.optimisation(len(training), epochs, cell.learning_rate)
+    seconds, _ = train(model, training, recipe, cell.seed, folder / "trainer", study.machine, tokenizer, pruning)
     if keeps_mask:
         check_zeros(model, masks, cell.sparsity, cell.method)
     if cell.arm == "dense":
         save_checkpoint(model, masks, 0.0, cell.checkpoint(study.study), tokenizer)
     run = cell.pretrained()
-    return {
+    return coordinates | {
         "realised_sparsity": realised,
         "final_sparsity": sparsities(model)["prunable"],
         "epochs": epochs,
@@ -115,21 +93,3 @@ def _trained(study: Study, cell: Cell) -> dict:
         "seconds": seconds,
         **provenance(study.machine),
     }
-
-
-def fit(
-    model: PreTrainedModel,
-    data: Dataset,
-    study: Study,
-    cell: Cell | Delayed,
-    epochs: int,
-    folder: Path,
-    tokenizer: PreTrainedTokenizerBase,
-    pruning: FixedMask | None = None,
-) -> float:
-    """Fine-tune a classifier in place for `epochs`, at the learning rate and seed of a cell; return the seconds taken.
-
-    `folder` holds the checkpoints of the Trainer, see `trainer.train`.
-    """
-    optimisation = study.finetuning.optimisation(len(data), epochs, cell.learning_rate)
-    return train(model, data, optimisation, cell.seed, folder, study.machine, tokenizer, pruning)[0]

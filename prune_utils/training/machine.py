@@ -11,8 +11,6 @@ import torch
 from prune_utils.study import paths
 from prune_utils.study.schema import Machine
 
-PACKAGES = ("torch", "transformers", "datasets", "numpy")
-
 
 def provenance(machine: Machine) -> dict[str, str]:
     """Versions, hardware, precision, commit and time, to be stored with a result."""
@@ -20,7 +18,7 @@ def provenance(machine: Machine) -> dict[str, str]:
         "precision": "bfloat16" if bfloat16(machine) else "float32",
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {machine.threads} threads",
         "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
+        **{name: version(name) for name in ("torch", "transformers", "datasets", "numpy")},
         "commit": commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -28,14 +26,9 @@ def provenance(machine: Machine) -> dict[str, str]:
 
 def commit() -> str:
     """The git commit of the project, with "+changes" if the tree is modified; "unknown" outside a checkout."""
+    command = ["git", "describe", "--always", "--dirty=+changes"]
     try:
-        run = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+changes"],
-            cwd=paths.ROOT,
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
+        run = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return run.stdout.strip() or "unknown"
@@ -43,14 +36,10 @@ def commit() -> str:
 
 def bfloat16(machine: Machine) -> bool:
     """Whether to train in bfloat16. With precision "auto": if the GPU, or without one the CPU, supports it natively."""
-    if machine.precision == "auto":
-        if torch.cuda.is_available():
-            return torch.cuda.is_bf16_supported(including_emulation=False)
-        return _processor_has_bfloat16()
-    return machine.precision == "bfloat16"
-
-
-def _processor_has_bfloat16() -> bool:
+    if machine.precision != "auto":
+        return machine.precision == "bfloat16"
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.exists() else ""
     return any(f" {flag}" in flags for flag in ("avx512_bf16", "amx_bf16", "bf16 "))

@@ -11,14 +11,12 @@ from prune_utils.pruning.criteria import CRITERIA
 from prune_utils.pruning.masks import random_mask
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices, sparsities
 from prune_utils.pruning.schedule import Schedule
-from prune_utils.study import paths
-from prune_utils.study.files import once, read_json, write_json
 from prune_utils.study.grid import Run
 from prune_utils.study.recipes import Pretraining
 from prune_utils.study.schema import RAMPED, Study
 from prune_utils.training.machine import provenance
 from prune_utils.training.modeling import MaskedBert, new_model
-from prune_utils.training.trainer import discard, predict, train
+from prune_utils.training.trainer import finished, predict, train
 
 
 def pretrain(study: Study, run: Run) -> dict:
@@ -27,10 +25,7 @@ def pretrain(study: Study, run: Run) -> dict:
     The dense run is the burn-in of the study's starting model. Every other run starts from the dense model of its
     seed: the methods in `schema.RAMPED` prune on the schedule, the others before the first step.
     """
-    folder = run.folder(study.study)
-    result = once(folder / paths.RESULT, lambda: write_json(folder / paths.RESULT, _trained(study, run)), read_json)
-    discard(folder / "trainer")
-    return result
+    return finished(run.folder(study.study), lambda: _trained(study, run))
 
 
 def _trained(study: Study, run: Run) -> dict:
@@ -66,17 +61,12 @@ def _trained(study: Study, run: Run) -> dict:
 def pruner(model: MaskedBert, run: Run, recipe: Pretraining) -> FixedMask:
     """The Trainer callback that prunes a dense model by the method of a run."""
     if run.method == "random":
-        return FixedMask(model, random_masks(model, run.sparsity, run.seed))
+        generator, matrices = torch.Generator().manual_seed(run.seed), prunable_matrices(model)
+        return FixedMask(model, {name: random_mask(p, run.sparsity, generator) for name, p in matrices.items()})
     criterion = CRITERIA[run.method].masks
     if run.method in RAMPED:
         return GradualPruning(model, Schedule(run.sparsity, recipe.ramp_steps, recipe.frequency), criterion)
     return FixedMask(model, criterion(prunable_matrices(model), run.sparsity, model.config.num_attention_heads))
-
-
-def random_masks(model: MaskedBert, sparsity: float, seed: int) -> dict[str, torch.Tensor]:
-    """A random mask for every prunable matrix of a model; the same seed gives the same masks."""
-    generator = torch.Generator().manual_seed(seed)
-    return {name: random_mask(p, sparsity, generator) for name, p in prunable_matrices(model).items()}
 
 
 def evaluate(model: MaskedBert, study: Study, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
@@ -84,9 +74,8 @@ def evaluate(model: MaskedBert, study: Study, tokenizer: PreTrainedTokenizerBase
 
     `pretrain_loss` is the sum of the two losses.
     """
-    mlm_nll, mlm_correct, tokens, nsp_nll, nsp_correct = predict(
-        model, prepared.pretraining_data(study, held_out=True), study.machine, tokenizer
-    )
+    data = prepared.pretraining_data(study, held_out=True)
+    mlm_nll, mlm_correct, tokens, nsp_nll, nsp_correct = predict(model, data, study.machine, tokenizer)
     mlm_loss, nsp_loss = float(mlm_nll.sum() / tokens.sum()), float(nsp_nll.mean())
     return {
         "pretrain_loss": mlm_loss + nsp_loss,

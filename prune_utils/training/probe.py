@@ -2,10 +2,10 @@
 
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +15,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedMo
 from prune_utils.data.pairs import IGNORED
 from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.pruning.checkpoints import all_kept
-from prune_utils.study.recipes import Optimisation
-from prune_utils.study.schema import Machine, Study
+from prune_utils.study.schema import Study
 from prune_utils.training import sizes
 from prune_utils.training.modeling import MaskedBert
 from prune_utils.training.sizes import shape
@@ -24,15 +23,12 @@ from prune_utils.training.trainer import predict, train
 
 SECONDS, LEAST, MOST = 1.0, 2, 40  # stop after SECONDS but at least LEAST steps, or after MOST steps
 FIRST = 1  # steps that are not timed: caches are cold and buffers are allocated
-LIMIT = {
-    "cpu": 1e11,
-    "cuda": 1e14,
-}  # FLOP per step; above this, two smaller batches are timed and extrapolated
+# FLOP per step; above this, two smaller batches are timed and extrapolated
+LIMIT = {"cpu": 1e11, "cuda": 1e14}
 PADDING = SimpleNamespace(pad_token_id=0)
 
 
-@dataclass(frozen=True)
-class Pace:
+class Pace(NamedTuple):
     """Measured seconds: `start`, before the first step of a training; `pair`, per pre-training step; `step`, per
     fine-tuning step, by length in tokens. `evaluation`: FLOP per second of evaluation."""
 
@@ -50,13 +46,12 @@ def measure(study: Study, pair_tokens: float, masked: float, task_tokens: list[f
     """Measure the study's model at its batch size, precision and threads, for pairs and for the shortest and longest tasks."""
     torch.set_num_threads(study.machine.threads)
     pairs = random_sequences(study, round(pair_tokens), round(masked))
-    start, pair = _step(_model(study, MaskedBert), pairs, study.pretraining.batch_size, study.machine)
-    step = {}
-    model = _model(study, BertForSequenceClassification)
+    start, pair = _step(study, _model(study, MaskedBert), pairs, study.pretraining.batch_size)
+    model, step = _model(study, BertForSequenceClassification), {}
     for tokens in sorted({round(min(task_tokens)), round(max(task_tokens))}):
         data = random_sequences(study, tokens)
-        start, step[tokens] = _step(model, data, study.finetuning.batch_size, study.machine)
-    return Pace(start, pair, step, _evaluation(model, data, study))
+        start, step[tokens] = _step(study, model, data, study.finetuning.batch_size)
+    return Pace(start, pair, step, _evaluation(study, model, data))
 
 
 def random_sequences(study: Study, tokens: int, masked: int = 0) -> Dataset:
@@ -64,29 +59,17 @@ def random_sequences(study: Study, tokens: int, masked: int = 0) -> Dataset:
     random, batch = np.random.default_rng(0), max(study.pretraining.batch_size, study.finetuning.batch_size)
     ids = random.integers(5, shape(study).vocabulary, (batch, tokens))
     columns = {"input_ids": ids.tolist(), "token_type_ids": np.zeros_like(ids).tolist(), "length": [tokens] * batch}
-    labels = random.integers(0, 2, batch)
-    if masked:
-        answers = np.where(np.arange(tokens) < masked, ids, IGNORED)
-        columns |= {"labels": answers.tolist(), "next_sentence_label": labels.tolist()}
-    else:
-        columns["labels"] = labels.tolist()
+    labels = random.integers(0, 2, batch).tolist()
+    answers = np.where(np.arange(tokens) < masked, ids, IGNORED).tolist()
+    columns |= {"labels": answers, "next_sentence_label": labels} if masked else {"labels": labels}
     return Dataset.from_dict(columns)
 
 
 def _model(study: Study, kind: type) -> PreTrainedModel:
-    of, dropout = shape(study), study.model.dropout
-    given = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    return kind(
-        BertConfig(
-            vocab_size=of.vocabulary,
-            hidden_size=of.width,
-            num_hidden_layers=of.layers,
-            num_attention_heads=of.heads,
-            intermediate_size=of.intermediate,
-            max_position_embeddings=max(512, study.corpus.max_length + 8),
-            **given,
-        )
-    )
+    of, dropout = shape(study), 0.1 if study.model.dropout is None else study.model.dropout  # default: BERT's
+    names = ["num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size"]
+    given = dict(zip(names, of, strict=True)) | {"max_position_embeddings": max(512, study.corpus.max_length + 8)}
+    return kind(BertConfig(**given, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout))
 
 
 class _Clock(FixedMask):
@@ -104,22 +87,22 @@ class _Clock(FixedMask):
         control.should_training_stop = timed >= LEAST and self.times[-1] - self.times[FIRST - 1] > SECONDS
 
 
-def _step(model: PreTrainedModel, data: Dataset, batch: int, machine: Machine) -> tuple[float, float]:
+def _step(study: Study, model: PreTrainedModel, data: Dataset, batch: int) -> tuple[float, float]:
     """Seconds before the first step of a training, and seconds per step."""
     part = _affordable(model, data, batch, sizes.TRAINING)
-    start, small = _timed(model, data, part, machine)
+    start, small = _timed(study, model, data, part)
     if part == batch:
         return start, small
-    twice = _timed(model, data, min(2 * part, batch), machine)[1]
-    return start, small + max(0.0, twice - small) * (batch - part) / (min(2 * part, batch) - part)
+    twice = min(2 * part, batch)
+    more = _timed(study, model, data, twice)[1] - small
+    return start, small + max(0.0, more) * (batch - part) / (twice - part)
 
 
-def _timed(model: PreTrainedModel, data: Dataset, batch: int, machine: Machine) -> tuple[float, float]:
+def _timed(study: Study, model: PreTrainedModel, data: Dataset, batch: int) -> tuple[float, float]:
     clock = _Clock(model)
-    shape = {"steps": MOST + FIRST + 1, "batch_size": batch, "learning_rate": 1e-5}
-    optimisation = Optimisation(**shape, weight_decay=0.01, warmup_share=0.0, max_grad_norm=1.0)
+    optimisation = study.finetuning.over(MOST + FIRST + 1, 1e-5).model_copy(update={"batch_size": batch})
     # no checkpoints: they would dominate such a short training
-    quiet = machine.model_copy(update={"save_steps": 10**9})
+    quiet = study.machine.model_copy(update={"save_steps": 10**9})
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         train(model, data, optimisation, 0, Path(folder), quiet, PADDING, clock)
@@ -127,7 +110,7 @@ def _timed(model: PreTrainedModel, data: Dataset, batch: int, machine: Machine) 
     return max(0.0, clock.times[0] - began - step), float(step)
 
 
-def _evaluation(model: PreTrainedModel, data: Dataset, study: Study) -> float:
+def _evaluation(study: Study, model: PreTrainedModel, data: Dataset) -> float:
     """FLOP per second of an evaluation, from the difference of a long and a short one, which cancels the start-up time."""
     part = _affordable(model, data, len(data), 1)
     times = []

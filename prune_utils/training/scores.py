@@ -28,10 +28,8 @@ def scores(
     classification, and of a regression Pearson's correlation, 0 if all predictions are equal. Losses are cross-entropy
     in nats, and of a regression the mean squared error. Labels of a regression are floats.
     """
-    return {
-        **_dev_scores(model, dev, study, tokenizer, folder),
-        "train_loss": float(_losses(*_predicted(model, training, study, tokenizer)).mean()),
-    }
+    found = _dev_scores(*_predicted(model, dev, study, tokenizer), folder)
+    return found | {"train_loss": float(_losses(*_predicted(model, training, study, tokenizer)).mean())}
 
 
 def _predicted(model, data, study: Study, tokenizer: PreTrainedTokenizerBase) -> tuple[np.ndarray, np.ndarray]:
@@ -47,31 +45,29 @@ def _losses(logits: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return -log_softmax(logits, axis=1)[np.arange(len(answers)), answers]
 
 
-def _dev_scores(model, dev, study: Study, tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[str, float]:
+def _dev_scores(logits: np.ndarray, answers: np.ndarray, folder: Path) -> dict[str, float]:
     """Dev metrics; F1 for two labels only, where its meaning is unambiguous.
 
     If the model diverged, the accuracy is NaN and no predictions are stored; such a cell is never selected.
     """
-    logits, answers = _predicted(model, dev, study, tokenizer)
+    count = {"dev_examples": len(answers)}
     if not np.isfinite(logits).all():
-        return {"dev_accuracy": float("nan"), "dev_examples": len(answers)}
+        return {"dev_accuracy": float("nan")} | count
+    loss = {"dev_loss": float(_losses(logits, answers).mean())}
     regression, labels = answers.dtype.kind == "f", logits.shape[1]
     predictions = logits[:, 0] if regression else logits.argmax(1)
     stored = predictions.astype(np.float32 if regression else np.min_scalar_type(labels - 1))
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / paths.PREDICTIONS, stored, allow_pickle=False)
     if regression:
-        return _correlations(predictions, answers) | {
-            "dev_loss": float(_losses(logits, answers).mean()),
-            "dev_examples": len(answers),
-        }
+        return _correlations(predictions, answers) | loss | count
     return {
         "dev_accuracy": float((predictions == answers).mean()),
-        "dev_loss": float(_losses(logits, answers).mean()),
+        **loss,
         "dev_matthews": float(matthews_corrcoef(answers, predictions)),
         "dev_f1": float(f1_score(answers, predictions, zero_division=0.0)) if labels == 2 else None,
         "dev_majority": float(np.bincount(answers).max() / len(answers)),
-        "dev_examples": len(answers),
+        **count,
     }
 
 

@@ -1,7 +1,7 @@
 """Sizes and costs that are known before anything is loaded: weights, examples, bytes, FLOP."""
 
 import shutil
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from prune_utils.data.embedded import language, lexicon
 from prune_utils.data.glue import facts
@@ -13,8 +13,7 @@ from prune_utils.study.sources import Task
 from prune_utils.training.model_folder.config import fields, folder_of, written
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """The dimensions of a BERT that determine its size and cost."""
 
     layers: int
@@ -42,15 +41,12 @@ def shape(study: Study) -> Shape:
 
     Nothing is downloaded: a model of the hub is taken for BERT-Base, and a vocabulary of the hub for its 30,522 words.
     """
-    model = study.model
-    if folder := folder_of(study):
-        of = fields(written(folder), folder)
-        return Shape(of.num_hidden_layers, of.hidden_size, of.num_attention_heads, of.intermediate_size, of.vocab_size)
-    if model.pretrained:
+    folder = folder_of(study)
+    if study.model.pretrained and not folder:
         return BERT_BASE
-    return Shape(
-        model.num_hidden_layers, model.hidden_size, model.num_attention_heads, model.intermediate_size, _words(study)
-    )
+    of = fields(written(folder), folder) if folder else study.model
+    words = of.vocab_size if folder else _words(study)
+    return Shape(of.num_hidden_layers, of.hidden_size, of.num_attention_heads, of.intermediate_size, words)
 
 
 def _words(study: Study) -> int:
@@ -65,26 +61,23 @@ def _words(study: Study) -> int:
 
 def train_size(task: Task) -> int:
     """Number of training examples: from the params, the rows of the file, or the known size of the GLUE task."""
-    if task.source == "embedded":
-        return task.train
-    return len(table(task, "train").rows) if task.source == "local" else facts(task.name).train
+    return _size(task, "train")
 
 
 def dev_size(task: Task) -> int:
     """Number of dev examples of a task."""
-    if task.source == "embedded":
-        return task.dev
-    return len(table(task, "dev").rows) if task.source == "local" else facts(task.name).dev
+    return _size(task, "dev")
 
 
-def parameters(study: Study) -> int:
-    """Approximate number of weights of the model: those of its prunable matrices."""
-    return shape(study).weights
+def _size(task: Task, part: str) -> int:
+    if task.source == "local":
+        return len(table(task, part).rows)
+    return getattr(task if task.source == "embedded" else facts(task.name), part)
 
 
 def sparse_bytes(study: Study) -> float:
-    """Bytes of the sparse files of one seed: float32 per kept weight and one bit per weight."""
-    return parameters(study) * sum(min(4, 4 * (1 - s) + 1 / 8) for s in study.grid.sparsities)
+    """Bytes of the sparse files of one seed, approximately: float32 per kept weight and one bit per weight."""
+    return shape(study).weights * sum(min(4, 4 * (1 - s) + 1 / 8) for s in study.grid.sparsities)
 
 
 def pairs_bytes(study: Study) -> int:
@@ -95,9 +88,7 @@ def pairs_bytes(study: Study) -> int:
 def free_bytes(study: Study) -> int:
     """Free bytes on the disk of the results."""
     folder = paths.results(study.study)
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
+    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
 
 
 TRAINING = 3  # FLOP of a training step per FLOP of its forward pass; the backward pass takes two
@@ -115,8 +106,7 @@ def forward(shape: Shape, tokens: float, predicted: float = 0) -> float:
     return shape.layers * layer + 2 * shape.width**2 + head
 
 
-@dataclass(frozen=True)
-class Accelerator:
+class Accelerator(NamedTuple):
     """`product`: FLOP per second of a large bfloat16 matrix product; `source`: where the number comes from."""
 
     product: float

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,11 +19,11 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
-from transformers.trainer_callback import ProgressCallback
 
 from prune_utils.data.batches import lengths_of, padded, training_order
 from prune_utils.pruning.callbacks import GradualPruning
-from prune_utils.study.files import read_json, write_json
+from prune_utils.study import paths
+from prune_utils.study.files import once, read_json, write_json
 from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine
 from prune_utils.study.section import ParamsError
@@ -42,6 +43,14 @@ class _Checkpoints(TrainerCallback):
         if self.pruning:
             self.pruning.save(folder)
         write_json(folder / WHOLE, {"step": state.global_step, "bytes": _sizes(folder)})
+
+
+def finished(folder: Path, make: Callable[[], dict]) -> dict:
+    """Return the result in `folder`; if it is missing, `make` and store it, and only then discard the checkpoints."""
+    result = once(folder / paths.RESULT, make)
+    for training in folder.glob("trainer*"):
+        discard(training)
+    return result
 
 
 def discard(folder: Path) -> None:
@@ -66,13 +75,10 @@ def _is_whole(checkpoint: Path) -> bool:
 
 def _resumable(folder: Path) -> Path | None:
     """The last complete checkpoint of an interrupted training; removes incomplete ones."""
-    found = []
     for checkpoint in folder.glob("checkpoint-*"):
-        if _is_whole(checkpoint):
-            found.append(checkpoint)
-        else:
+        if not _is_whole(checkpoint):
             shutil.rmtree(checkpoint)
-    return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
+    return max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
 def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
@@ -92,16 +98,14 @@ def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
 
 
 class _Trainer(Trainer):
+    """Pads each batch to its longest example."""
+
+    def __init__(self, model: PreTrainedModel, args: TrainingArguments, tokenizer: PreTrainedTokenizerBase, **options):
+        super().__init__(model, args, partial(padded, padding=tokenizer.pad_token_id), **options)
+
     def floating_point_ops(self, inputs) -> int:
         """Not counted: the traversal of all modules takes 5 % of the step time of a small model."""
         return 0
-
-
-def make_trainer(
-    model: PreTrainedModel, args: TrainingArguments, tokenizer: PreTrainedTokenizerBase, **options
-) -> Trainer:
-    """A Trainer that pads each batch to its longest example."""
-    return _Trainer(model=model, args=args, data_collator=partial(padded, padding=tokenizer.pad_token_id), **options)
 
 
 def train(
@@ -122,34 +126,30 @@ def train(
     """
     started = time.perf_counter()
     set_seed(seed)
-    lengths = lengths_of(data)
-    order = training_order(lengths, optimisation.batch_size, optimisation.steps * optimisation.batch_size, seed)
+    steps, batch = optimisation.steps, optimisation.batch_size
+    order = training_order(lengths_of(data), batch, steps * batch, seed)
     args = arguments(
         folder,
         machine,
-        max_steps=optimisation.steps,
-        per_device_train_batch_size=optimisation.batch_size,
-        learning_rate=optimisation.learning_rate,
-        weight_decay=optimisation.weight_decay,
+        **optimisation.model_dump(include={"learning_rate", "weight_decay", "max_grad_norm"}),
+        max_steps=steps,
+        per_device_train_batch_size=batch,
         lr_scheduler_type="linear",
-        warmup_steps=round(optimisation.warmup_share * optimisation.steps),
-        max_grad_norm=optimisation.max_grad_norm,
+        warmup_steps=round(optimisation.warmup_share * steps),
         seed=seed,
         train_sampling_strategy="sequential",
         save_steps=machine.save_steps,
         save_total_limit=2,
-        logging_steps=max(1, optimisation.steps // 20),
+        logging_steps=max(1, steps // 20),
         logging_nan_inf_filter=False,
         disable_tqdm=not progress,
     )
     gradual = pruning if isinstance(pruning, GradualPruning) else None
-    callbacks = [c for c in (pruning, _Checkpoints(gradual)) if c]
-    trainer = make_trainer(
-        model, args, tokenizer, train_dataset=data.select(order).remove_columns("length"), callbacks=callbacks
-    )
+    callbacks = [callback for callback in (pruning, _Checkpoints(gradual)) if callback]
+    ordered = data.select(order).remove_columns("length")
+    trainer = _Trainer(model, args, tokenizer, train_dataset=ordered, callbacks=callbacks)
     if not progress:
         trainer.remove_callback(PrinterCallback)
-        trainer.remove_callback(ProgressCallback)
     checkpoint = _resumable(folder)
     if checkpoint and gradual:
         gradual.load(checkpoint)
@@ -163,10 +163,9 @@ def predict(model: PreTrainedModel, data: Dataset, machine: Machine, tokenizer: 
 
     Batches hold examples of similar length; the rows are put back in order.
     """
-    lengths = lengths_of(data)
-    order = np.argsort(lengths, kind="stable")
+    order = np.argsort(lengths_of(data), kind="stable")
     with tempfile.TemporaryDirectory() as folder:  # required by Trainer even for prediction
         args = arguments(Path(folder), machine, disable_tqdm=True)
-        outputs = make_trainer(model, args, tokenizer).predict(data.select(order).remove_columns("length")).predictions
+        outputs = _Trainer(model, args, tokenizer).predict(data.select(order).remove_columns("length")).predictions
     back = np.argsort(order, kind="stable")
     return tuple(output[back] for output in (outputs if isinstance(outputs, tuple) else (outputs,)))

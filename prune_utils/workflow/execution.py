@@ -11,12 +11,12 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from prune_utils.analysis.results import cells_frame, pretraining_frame
 from prune_utils.study import paths
 from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.record import write_csv
-from prune_utils.study.schema import Study
 from prune_utils.workflow import progress, status
-from prune_utils.workflow.nodes import Node, nodes
+from prune_utils.workflow.nodes import nodes
 
 
 def execute_node(params: Path, notebook: Path) -> None:
@@ -24,15 +24,9 @@ def execute_node(params: Path, notebook: Path) -> None:
     study = validated(read_yaml(params))
     node = next(node for node in nodes(study) if node.notebook == notebook)
     execute(params, node.template, notebook, node.parameters)
-    _write_frames(study, node)
-
-
-def _write_frames(study: Study, node: Node) -> None:
-    """Write the frame of a training notebook beside it; the other notebooks write theirs themselves."""
-    from prune_utils.analysis.results import cells_frame, pretraining_frame
-
-    if node.template in (paths.PRETRAINING_NOTEBOOK, paths.FINETUNING_NOTEBOOK):
-        frame = pretraining_frame if node.template == paths.PRETRAINING_NOTEBOOK else cells_frame
+    # the other notebooks write their frames themselves
+    frames = {paths.PRETRAINING_NOTEBOOK: pretraining_frame, paths.FINETUNING_NOTEBOOK: cells_frame}
+    if frame := frames.get(node.template):
         write_csv(frame(study, list(node.trainings)), study, node.frames[0])
 
 
@@ -50,7 +44,13 @@ def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> N
         run_notebook(template, unfinished, {"params": str(params.resolve()), **parameters})
     except Exception as error:
         traceback.print_exc()
-        print(progress.line(study, notebook, "failed"), *_told(error, unfinished), sep="\n    ", flush=True)
+        name, message = type(error).__name__, str(error)
+        if isinstance(error, PapermillExecutionError):
+            name, message = error.ename, error.evalue
+        elif isinstance(error, DeadKernelError):
+            name, message = "killed", status.killed(unfinished)
+        reason, where = status.keep(unfinished, name, message), f"in {unfinished.resolve()}"
+        print(progress.line(study, notebook, "failed"), reason, where, sep="\n    ", flush=True)
         sys.exit(1)
     os.replace(unfinished, notebook)
     print(progress.line(study, notebook), flush=True)
@@ -68,14 +68,3 @@ def run_notebook(template: Path, executed: Path, parameters: dict) -> None:
             # kernel and client communicate through files of this node, not through ports of the machine
             config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
         )
-
-
-def _told(error: Exception, unfinished: Path) -> list[str]:
-    """Why a node failed, in one line, and where to look."""
-    if isinstance(error, PapermillExecutionError):
-        name, message = error.ename, error.evalue
-    elif isinstance(error, DeadKernelError):
-        name, message = "killed", status.killed(unfinished)
-    else:
-        name, message = type(error).__name__, str(error)
-    return [status.keep(unfinished, name, message), f"in {unfinished.resolve()}"]

@@ -56,11 +56,11 @@ def run(params: Path, dry: bool = False) -> None:
 def _held_by(study: Study | Replay, folder: Path) -> str:
     """Why a folder cannot be held: another start of the study, or what a killed one has left running."""
     said, front = f"study '{study.study}' is already running", progress.sitting(study).get("process")
-    left = [pid for pid in holders(folder) if b"snakemake" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    ours = [pid for pid in holders(folder) if b"snakemake" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    left = " ".join(f"-{pid}" for pid in ours)
     if left and not Path(f"/proc/{front}").exists():
-        groups = " ".join(f"-{pid}" for pid in left)
         return (
-            f"{said}: process {front} was killed, and what it started goes on; let it finish, or: kill -INT -- {groups}"
+            f"{said}: process {front} was killed, and what it started goes on; let it finish, or: kill -INT -- {left}"
         )
     return f"{said} in another process, which has locked {folder}"
 
@@ -97,13 +97,10 @@ def begin(study: Study | Replay) -> None:
 
 def _snakemake(study: Study, folder: Path, lock: int) -> None:
     # `alone` is the lock; Snakemake's own lock would outlive a killed run and block the next one
-    options = f"--cores {study.machine.jobs} --nolock --rerun-incomplete --keep-going --rerun-triggers mtime"
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.SNAKEFILE), "--directory", str(folder)]
-    command += options.split()
-    with (
-        (folder / paths.LOG).open("w", encoding="utf-8") as log,
-        subprocess.Popen(command, stderr=log, pass_fds=[lock], start_new_session=True) as process,
-    ):
+    options = f"--cores {study.machine.jobs} --nolock --rerun-incomplete --keep-going --rerun-triggers mtime".split()
+    places = ["--snakefile", str(paths.SNAKEFILE), "--directory", str(folder)]
+    command, log = [sys.executable, "-m", "snakemake", *places, *options], (folder / paths.LOG).open("w")
+    with log, subprocess.Popen(command, stderr=log, pass_fds=[lock], start_new_session=True) as process:
         try:
             process.wait()
         except KeyboardInterrupt:  # Ctrl-C, or SIGTERM from `kill` or a scheduler, which reach this process alone
@@ -124,22 +121,18 @@ def _end(group: subprocess.Popen) -> None:
 
 def _unfinished(study: Study | Replay, folder: Path) -> str:
     """Why a study did not finish."""
-    log = folder / paths.LOG
-    told = [f"{state.node.name}: {state.failure}\n    in {paths.shown(state.file)}" for state in failed(study)]
-    if not told:
-        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
-        told = [f"the last lines of {paths.shown(log)}:", *last]
-    end = f"Run the same command to continue. Details: {paths.shown(log)}"
+    log, shown = folder / paths.LOG, paths.shown(folder / paths.LOG)
+    last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
+    told = [f"{one.node.name}: {one.failure}\n    in {paths.shown(one.file)}" for one in failed(study)]
+    told = told or [f"the last lines of {shown}:", *last]
+    end = f"Run the same command to continue. Details: {shown}"
     return "\n".join(["", f"study '{study.study}' is not finished:", *told, "", end])
 
 
-def list_nodes(study: Study) -> None:
+def list_nodes(study: Study | Replay) -> None:
     """Print every node of the graph and whether it is done."""
-    folder = paths.results(study.study)
-    for node in nodes(study):
-        print(
-            f"{'done ' if (folder / node.notebook).exists() else 'to do'}  {node.name:<45} {node.examples:>12,} examples"
-        )
-    print(
-        f"study '{study.study}': {len(nodes(study))} nodes, {sum(n.examples for n in nodes(study)):,} examples read in training"
-    )
+    every = nodes(study)
+    for node in every:
+        print(f"{'done ' if node.path.exists() else 'to do'}  {node.name:<45} {node.examples:>12,} examples")
+    total = sum(node.examples for node in every)
+    print(f"study '{study.study}': {len(every)} nodes, {total:,} examples read in training")

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -11,6 +12,7 @@ from prune_utils.study.files import write_json
 from prune_utils.study.grid import HOUR, TRAINED
 from prune_utils.study.params import load_study
 from prune_utils.study.schema import ARMS, Study
+from prune_utils.study.words import many
 from prune_utils.training import sizes
 from prune_utils.training.probe import Pace, measure
 from prune_utils.training.sizes import shape
@@ -33,23 +35,20 @@ def plan(study: Study, pace: Pace | None = None, accelerator: str = "H200") -> p
     of, rate = shape(study), sizes.ACHIEVED * sizes.accelerator(accelerator).product
     rows = work(study)
     if pace is None:
-        tuned = rows[rows.stage == "fine-tuning"]
-        pairs = rows[rows.stage == "burn-in"].iloc[0]
-        pace = measure(study, pairs.length, pairs.masked, list(tuned.length))
+        pairs, tuned = (rows[rows.stage == stage] for stage in ("burn-in", "fine-tuning"))
+        pace = measure(study, pairs.length.iloc[0], pairs.masked.iloc[0], list(tuned.length))
     passes = rows.stage.map(PASSES)
-    one = [sizes.forward(of, length, masked) for length, masked in zip(rows.length, rows.masked, strict=True)]
     rows["tokens"] = rows.examples * rows.length
-    rows["flop"] = rows.examples * one * passes
+    rows["flop"] = rows.examples * sizes.forward(of, rows.length, rows.masked) * passes
     rows["hours_here"] = [_seconds(row, pace) / HOUR for row in rows.itertuples()]
     rows["hours_arithmetic"] = rows.flop / rate / HOUR
     launches = rows.steps * sizes.launching(of) * passes / sizes.TRAINING / HOUR
-    rows["hours_accelerator"] = rows[["hours_arithmetic"]].assign(launches=launches).max(axis=1)
+    rows["hours_accelerator"] = np.maximum(rows.hours_arithmetic, launches)
     rows.loc[passes == 0, "hours_accelerator"] = rows.hours_here  # done by the CPU
     shown = ["runs", "steps", "tokens", "flop", "hours_here", "hours_accelerator", "hours_arithmetic", "bytes"]
-    rows = rows.sort_values("arm", key=lambda arm: arm.map(["", *ARMS].index), kind="stable")
-    rows["stage"] = pd.Categorical(rows.stage, STAGES)
-    sums = rows.groupby(["stage", "arm", "method"], sort=False, observed=True)[shown].sum().reset_index()
-    return sums.sort_values("stage", kind="stable", ignore_index=True)
+    rows["stage"], rows["arm"] = pd.Categorical(rows.stage, STAGES), pd.Categorical(rows.arm, ["", *ARMS])
+    sums = rows.groupby(["stage", "arm", "method"], observed=True)[shown].sum()
+    return sums.reset_index().astype({"arm": str})
 
 
 def _seconds(row, pace: Pace) -> float:
@@ -72,9 +71,10 @@ def show(params: Path, accelerator: str = "H200") -> None:
     study = load_study(params)
     facts = preflight.check_inputs(study)
     frame, of, machine = plan(study, None, accelerator), shape(study), study.machine
+    jobs, product = many(machine.jobs, "job"), sizes.accelerator(accelerator)
     print(
         f"study '{study.study}': BERT of {of.layers} layers x {of.width}, {of.weights / 1e6:.1f} M prunable weights; "
-        f"{machine.jobs} job{'s' * (machine.jobs > 1)} of {machine.threads} threads, precision {machine.precision}\n"
+        f"{jobs} of {machine.threads} threads, precision {machine.precision}\n"
     )
     print(table(frame, accelerator))
     seeds = len(study.grid.seeds)
@@ -83,10 +83,9 @@ def show(params: Path, accelerator: str = "H200") -> None:
     here = together(frame, "hours_here", seeds, min(machine.jobs, cores))
     arithmetic = frame.hours_arithmetic.sum()
     there = max(arithmetic, together(frame, "hours_accelerator", seeds, machine.jobs))
-    product = sizes.accelerator(accelerator)
     print(
         f"\nhere: about {clock(HOUR * here)}, from a few steps measured now\n"
-        f"one {accelerator}: about {clock(HOUR * there)} with {machine.jobs} job{'s' * (machine.jobs > 1)} at a time; "
+        f"one {accelerator}: about {clock(HOUR * there)} with {jobs} at a time; "
         f"{clock(HOUR * arithmetic)} of it arithmetic\n"
         f"  (assumed: {sizes.ACHIEVED:.0%} of {product.product / 1e12:.0f} TFLOP/s, {product.source}; at least "
         f"{1000 * sizes.launching(of):.0f} ms per step to launch its kernels)\n"
@@ -100,15 +99,8 @@ def table(frame: pd.DataFrame, accelerator: str) -> str:
     arms = frame.assign(arm=frame.arm.where(frame.stage != "evaluation", ""), stage=frame.stage.astype(str))
     rows = arms.groupby(["stage", "arm"], sort=False).sum(numeric_only=True)
     shown = pd.concat([rows, rows.sum().to_frame(("total", "")).T]).rename_axis(["stage", "arm"]).reset_index()
-    columns = {
-        "stage": shown.stage,
-        "arm": shown.arm,
-        "runs": shown.runs.map("{:,.0f}".format),
-        "steps": shown.steps.map("{:,.0f}".format),
-        "tokens": shown.tokens.map("{:.2g}".format),
-        "FLOP": shown.flop.map("{:.2g}".format),
-        "here": [clock(HOUR * hours) for hours in shown.hours_here],
-        accelerator: [clock(HOUR * hours) for hours in shown.hours_accelerator],
-        "arithmetic": [clock(HOUR * hours) for hours in shown.hours_arithmetic],
-    }
-    return pd.DataFrame(columns).to_string(index=False)
+    columns = ["stage", "arm", "runs", "steps", "tokens", "flop", "hours_here", "hours_accelerator", "hours_arithmetic"]
+    names = ["stage", "arm", "runs", "steps", "tokens", "FLOP", "here", accelerator, "arithmetic"]
+    formats = ["{:}", "{:}", "{:,.0f}", "{:,.0f}", "{:.2g}", "{:.2g}"]
+    formatters = [*(text.format for text in formats), *[lambda hours: clock(HOUR * hours)] * 3]
+    return shown[columns].set_axis(names, axis=1).to_string(index=False, formatters=formatters)

@@ -8,7 +8,7 @@ from prune_utils.study import paths
 from prune_utils.study.grid import all_runs
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import Fact, ParamsError
-from prune_utils.training.sizes import free_bytes, pairs_bytes, parameters, sparse_bytes
+from prune_utils.training.sizes import free_bytes, pairs_bytes, shape, sparse_bytes
 
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(?<!\.txt)(?<!\.json)")
 BYTES_PER_WEIGHT = 4
@@ -73,7 +73,7 @@ def _check_disk(study: Study) -> None:
     seeds, tasks = study.grid.seeds, study.tasks
     checkpoints = len(all_runs(study)) + CHECKPOINT_COPIES * study.machine.jobs
     checkpoints += len(seeds) * len(tasks) * len(study.finetuning.learning_rates)  # dense cells
-    needed = checkpoints * parameters(study) * BYTES_PER_WEIGHT + pairs_bytes(study) + sparse_bytes(study)
+    needed = checkpoints * shape(study).weights * BYTES_PER_WEIGHT + pairs_bytes(study) + sparse_bytes(study)
     free = free_bytes(study)
     if needed > free:
         raise ParamsError(

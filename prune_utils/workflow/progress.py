@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from statistics import fmean
 
 from prune_utils.study import paths
 from prune_utils.study.files import held, read_json
@@ -29,18 +30,18 @@ def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -
     `notebook` is shown with its `state` or, when it is done, its duration; without one, the stage is that of the first
     pending notebook. The elapsed time counts from the last start of the study and is empty if it is not running.
     """
-    every, folder = nodes(study), paths.results(study.study)
-    took = {node.notebook: seconds for node in every if (seconds := _seconds(folder / node.notebook)) is not None}
+    every = nodes(study)
+    done = [node for node in every if node.path.exists()]
+    took = {node.notebook: read_json(node.path)["metadata"]["papermill"]["duration"] for node in done}
     waiting = [node for node in every if node.notebook not in took]
-    own = _own_results(study, every)
-    done, total = sum(path.exists() for mine in own.values() for path in mine), sum(map(len, own.values()))
+    there = [path.exists() for node in every for path in node.own_results]
     shown = next((node for node in every if node.notebook == notebook), next(iter(waiting), every[-1]))
-    started = sitting(study).get("started") if held(folder) else None
+    started = sitting(study).get("started") if held(paths.results(study.study)) else None
     return COLUMNS.format(
         STAGES.get(shown.template, "analysis") if waiting else "done",
-        f"{done}/{total}" if total else "",
+        f"{sum(there)}/{len(there)}" if there else "",
         clock(time.time() - started) if started else "",
-        _about_left(waiting, took, every, own, study.machine.jobs) if waiting else "nothing",
+        _left(every, took, study.machine.jobs) if waiting else "nothing",
         f"{shown.name}: {state or clock(took[notebook])}" if notebook else "",
     ).rstrip()
 
@@ -51,47 +52,24 @@ def sitting(study: Study | Replay) -> dict:
     return read_json(file) if file.exists() else {}
 
 
-def _own_results(study: Study | Replay, every: list[Node]) -> dict[Path, list[Path]]:
-    """Result files per node; a file that several nodes show belongs to the first."""
-    seen: dict[Path, Path] = {}
-    for node in every:
-        for path in node.results(study.study):
-            seen.setdefault(path, node.notebook)
-    return {node.notebook: [path for path, owner in seen.items() if owner == node.notebook] for node in every}
-
-
-def _about_left(*what) -> str:
-    try:
-        return _left(*what)
-    except ParamsError:  # the files of a task are gone, so its examples cannot be counted
-        return "?"
-
-
-def _left(waiting: list[Node], took: dict[Path, float], every: list[Node], own: dict, jobs: int) -> str:
+def _left(every: list[Node], took: dict[Path, float], jobs: int) -> str:
+    """Time left for the nodes that are not in `took`, at the pace of those that are."""
     done = [node for node in every if node.notebook in took and node.trains]
+    waiting = [node for node in every if node.notebook not in took]
     if not done and any(node.trains for node in waiting):
         return "?"
-
-    def pace(template: Path) -> float:
-        """Seconds per example, from finished nodes of the same notebook, or of all notebooks if there is none."""
-        same = [node for node in done if node.template == template] or done
-        return sum(took[node.notebook] for node in same) / sum(node.examples for node in same)
 
     def seconds(node: Node) -> float:
         if not node.trains:
             return NOTEBOOK
-        files = own[node.notebook]
-        missing = sum(not path.exists() for path in files) / len(files) if files else 1
-        return node.examples * pace(node.template) * missing
+        same = [other for other in done if other.template == node.template] or done
+        pace = sum(took[other.notebook] for other in same) / sum(other.examples for other in same)
+        return node.examples * pace * fmean(not path.exists() for path in node.own_results)
 
-    return clock(sum(map(seconds, waiting)) / min(jobs, len(waiting)))
-
-
-def _seconds(notebook: Path) -> float | None:
-    """Duration of an executed notebook as papermill recorded it; None if it does not exist."""
-    if not notebook.exists():
-        return None
-    return read_json(notebook)["metadata"]["papermill"]["duration"]
+    try:
+        return clock(sum(map(seconds, waiting)) / min(jobs, len(waiting)))
+    except ParamsError:  # the files of a task are gone, so its examples cannot be counted
+        return "?"
 
 
 def clock(seconds: float) -> str:

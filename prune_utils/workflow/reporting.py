@@ -54,12 +54,10 @@ def _analysis(study: Study | Replay, scratch: Path) -> dict[Path, Path]:
     Before any cell is finished, the first page lists what is missing.
     """
     if len(all_cells(study)) > len(missing(study)) or not study.tasks:
-        made = {}
+        parameters = {"params": str(paths.results(study.study) / paths.RECORDED), "compute": False}
         for node in nodes(study)[-2:]:
-            made[node.notebook] = scratch / node.notebook
-            parameters = {"params": str(paths.results(study.study) / paths.RECORDED), "compute": False}
-            run_notebook(node.template, made[node.notebook], parameters)
-        return made
+            run_notebook(node.template, scratch / node.notebook, parameters)
+        return {node.notebook: scratch / node.notebook for node in nodes(study)[-2:]}
     text = f"# Three regimes of pruning\n\n{gathered(study, pd.DataFrame(), pretraining_frame(study))}"
     first = scratch / "regimes.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), first)
@@ -70,9 +68,8 @@ def _is_current(study: Study | Replay) -> bool:
     """Whether every node is done and the analysis is newer than everything it reads."""
     folder, regimes = paths.results(study.study), analysis_of(study)
     read = [folder / paths.RECORDED, paths.REGIMES_NOTEBOOK, *(folder / path for path in regimes.after)]
-    made = [folder / node.notebook for node in nodes(study)]
-    there = all(path.exists() for path in [*read, *made]) and not outgrown(study)
-    return there and (folder / regimes.notebook).stat().st_mtime >= max(path.stat().st_mtime for path in read)
+    there = all(path.exists() for path in [*read, *(node.path for node in nodes(study))]) and not outgrown(study)
+    return there and regimes.path.stat().st_mtime >= max(path.stat().st_mtime for path in read)
 
 
 def publish(params: Path) -> None:
@@ -86,16 +83,16 @@ def render(study: Study | Replay, executed: dict[Path, Path] | None = None) -> N
     `executed` holds executions to use in place of those in the results. The old folder is replaced when the new one
     is complete.
     """
-    results, first = paths.results(study.study), analysis_of(study)
-    place = {node.notebook: results / node.notebook for node in nodes(study)} | (executed or {})
+    first, place = analysis_of(study), {node.notebook: node.path for node in nodes(study)} | (executed or {})
     there = [node for node in nodes(study) if node != first and place[node.notebook].exists()]
     with whole_folder(paths.report(study.study).parent) as folder:
         for node in there:
             target = node.notebook.with_suffix(".html")
             up = "../" * (len(target.parts) - 1) + "index.html"
             _write(folder / target, page(place[node.notebook], node.name, [(study.study, up)]))
-        title = f"{study.study}: regimes of pruning"
-        _write(folder / "index.html", page(place[first.notebook], title, [], _links(there)))
+        links = {node.name: quote(node.notebook.with_suffix(".html").as_posix()) for node in there}
+        title, behind = f"{study.study}: regimes of pruning", _links("The notebooks behind it", links)
+        _write(folder / "index.html", page(place[first.notebook], title, [], behind))
 
 
 def compare(names: list[str]) -> Path:
@@ -105,22 +102,19 @@ def compare(names: list[str]) -> Path:
         raise ParamsError(f"studies are {names}; allowed are two or more different ones")
     comparison.check(names)
     place = paths.report("+".join(names))  # "+" cannot occur in the name of a study
+    reports = {name: f"../{quote(name)}/index.html" for name in names if paths.report(name).exists()}
     with tempfile.TemporaryDirectory() as scratch, whole_folder(place.parent) as folder:
         executed = Path(scratch) / "comparison.ipynb"
         run_notebook(paths.COMPARISON_NOTEBOOK, executed, {"studies": names})
-        reports = [
-            f"- [{markdown(name)}](<../{quote(name)}/index.html>)" for name in names if paths.report(name).exists()
-        ]
-        links = "## Their reports\n\n" + "\n".join(reports) if reports else ""
-        _write(folder / "index.html", page(executed, " and ".join(names), [], links))
+        made = page(executed, " and ".join(names), [], _links("Their reports", reports))
+        _write(folder / "index.html", made)
     return place
 
 
-def _links(there: list) -> str:
-    if not there:
-        return ""
-    pages = [(node.name, quote(node.notebook.with_suffix(".html").as_posix())) for node in there]
-    return "## The notebooks behind it\n\n" + "\n".join(f"- [{markdown(name)}](<{place}>)" for name, place in pages)
+def _links(title: str, targets: dict[str, str]) -> str:
+    """A section of links in Markdown, {text: target}; empty if there is none."""
+    links = [f"- [{markdown(text)}](<{target}>)" for text, target in targets.items()]
+    return "\n".join([f"## {title}\n", *links]) if links else ""
 
 
 def _write(place: Path, made: tuple[str, dict[str, str]]) -> None:

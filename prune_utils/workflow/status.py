@@ -1,19 +1,18 @@
 """Report a study's progress from its results folder, without contacting the running process."""
 
 import datetime
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from prune_utils.study import paths
 from prune_utils.study.files import held, read_json, write_json
 from prune_utils.study.params import load_study
 from prune_utils.study.schema import Replay, Study
-from prune_utils.workflow import progress, status
+from prune_utils.workflow import progress
 from prune_utils.workflow.nodes import Node, nodes
 
 
-@dataclass(frozen=True)
-class Begun:
+class Begun(NamedTuple):
     """A node that was started and is not done.
 
     `file`: its unfinished notebook; `failure`: why it failed, or None; `now`: whether it was started since the last
@@ -28,11 +27,9 @@ class Begun:
 
 def begun(study: Study | Replay) -> list[Begun]:
     """Nodes with an unfinished notebook."""
-    files = [(node, paths.results(study.study) / paths.unfinished(node.notebook)) for node in nodes(study)]
+    files = [(node, paths.unfinished(node.path)) for node in nodes(study)]
     started = progress.sitting(study).get("started", 0)
-    return [
-        Begun(node, file, status.kept(file), file.stat().st_mtime >= started) for node, file in files if file.exists()
-    ]
+    return [Begun(node, file, kept(file), file.stat().st_mtime >= started) for node, file in files if file.exists()]
 
 
 def failed(study: Study | Replay) -> list[Begun]:
@@ -43,39 +40,24 @@ def failed(study: Study | Replay) -> list[Begun]:
 def show(params: Path) -> None:
     """Print the progress of a study, whether and where it is running, and what failed."""
     study = load_study(params)
-    folder = paths.results(study.study)
-    if not (folder / "params.yaml").exists():
+    folder, report = paths.results(study.study), paths.report(study.study)
+    if not (folder / paths.RECORDED).exists():
         print(f"study '{study.study}' has not been started: there is no {paths.shown(folder)}")
         return
-    print(f"study '{study.study}', {_by_whom(study)}\n\n{progress.heading()}\n{progress.line(study)}\n")
-    print("\n".join(_told(study, params)))
-
-
-def _by_whom(study: Study | Replay) -> str:
-    sitting = progress.sitting(study)
-    if not held(paths.results(study.study)):
-        return "not running"
-    if not sitting:
-        return "running"
-    since = datetime.datetime.fromtimestamp(sitting["started"])
-    return f"running on {sitting['host']} (process {sitting['process']}) since {since:%Y-%m-%d %H:%M}"
-
-
-def _told(study: Study | Replay, params: Path) -> list[str]:
-    """One line per started node, and one on how to continue."""
-    folder, lines = paths.results(study.study), []
-    running = held(folder)
+    sitting, running = progress.sitting(study), held(folder)
+    where = "running" if running else "not running"
+    if running and sitting:
+        since = datetime.datetime.fromtimestamp(sitting["started"])
+        where += f" on {sitting['host']} (process {sitting['process']}) since {since:%Y-%m-%d %H:%M}"
+    print(f"study '{study.study}', {where}\n\n{progress.heading()}\n{progress.line(study)}\n")
     for one in begun(study):
-        lines.append(f"{one.node.name}: {_state(one, running)}")
+        print(f"{one.node.name}: {_state(one, running)}")
         if one.failure:
-            lines.append(f"    in {paths.shown(one.file)}")
-    report = paths.report(study.study)
-    waiting = [node for node in nodes(study) if not (folder / node.notebook).exists()]
-    if not waiting and report.exists():
-        lines.append(f"report: {paths.shown(report)}")
+            print(f"    in {paths.shown(one.file)}")
+    if report.exists() and all(node.path.exists() for node in nodes(study)):
+        print(f"report: {paths.shown(report)}")
     elif not running:
-        lines.append(f"to continue: python -m prune_utils study {paths.shown(params)}")
-    return lines
+        print(f"to continue: python -m prune_utils study {paths.shown(params)}")
 
 
 def _state(one: Begun, running: bool) -> str:
@@ -96,8 +78,7 @@ def keep(unfinished: Path, name: str, message: str) -> str:
     """Store why a node failed in its unfinished notebook; return it as one line."""
     said = " ".join(f"{name}: {message}".split())
     said = said if len(said) <= LONGEST else f"{said[:LONGEST]} ..."
-    content = _read(unfinished)
-    if content:
+    if content := _read(unfinished):
         content["metadata"][KEY] = said
         write_json(unfinished, content)
     return said

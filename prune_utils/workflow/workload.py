@@ -1,7 +1,6 @@
 """Count what a study computes: trainings, steps, sequences and their lengths, by stage and arm."""
 
 import itertools
-from collections import Counter
 from statistics import fmean
 
 import pandas as pd
@@ -11,10 +10,10 @@ from prune_utils.data.glue import facts
 from prune_utils.data.pairs import IGNORED, examples
 from prune_utils.data.prepared import encoded
 from prune_utils.data.vocabulary import tokenizer_of
-from prune_utils.study.grid import TRAINED, all_cells, all_runs
+from prune_utils.study.grid import TRAINED, Cell, Run, all_cells, all_runs, delayed
 from prune_utils.study.schema import Study
-from prune_utils.training.sizes import dev_size, pairs_bytes, parameters, sparse_bytes, train_size
-from prune_utils.workflow.nodes import nodes, prunability_epochs
+from prune_utils.training.sizes import dev_size, pairs_bytes, shape, sparse_bytes, train_size
+from prune_utils.workflow.nodes import nodes
 
 STAGES = ["data", *TRAINED, "prunability", "evaluation", "notebooks"]
 CHECKPOINT = 4 + 1 / 8  # bytes per weight: float32, and one bit of mask
@@ -24,68 +23,47 @@ HUB_PAIRS = 8  # sentence pairs per held-out document of the hub (approximate)
 
 
 def work(study: Study) -> pd.DataFrame:
-    """Everything a study computes: one row per stage, arm, method and length of sequence.
+    """Everything a study computes: one row per training and one per evaluation.
 
-    Columns `runs` (trainings or evaluations), `steps` (batches of all runs), `examples` (sequences of all runs),
-    `length` (tokens per sequence), `masked` (predicted tokens per sequence), `bytes` (on disk). Steps and examples are
-    exact, except that the pairs of stage `data` are an upper bound; lengths are means.
+    Columns `stage`, `arm`, `method`, `runs`, `steps` (batches), `examples` (sequences), `length` (tokens per sequence),
+    `masked` (predicted tokens per sequence), `bytes` (on disk). Steps and examples are exact, except that the pairs of
+    stage `data` are an upper bound; lengths are means.
     """
-    rows = pd.DataFrame([*_pretraining_rows(study), *_finetuning_rows(study), *_prunability_rows(study)])
+    trained = pd.DataFrame([*_pretraining_rows(study), *_finetuning_rows(study)]).assign(runs=1)
+    read = trained.pop("evaluated")
     data = {"stage": "data", "runs": 1, "examples": study.pretraining.pairs_read, "bytes": pairs_bytes(study)}
     around = pd.DataFrame([data, {"stage": "notebooks", "runs": len(nodes(study))}]).assign(arm="", method="")
-    return pd.concat([rows, around], ignore_index=True).fillna(0)
-
-
-def _trained(of: dict, stage: str, steps: int, examples: int, evaluated: int, batches: int, kept: float = 0) -> list:
-    """Two rows: the trainings of a stage, and their evaluations."""
-    return [
-        of | {"stage": stage, "steps": steps, "examples": examples, "bytes": kept},
-        of | {"stage": "evaluation", "steps": batches, "examples": evaluated, "bytes": 0},
-    ]
+    evaluation = trained.assign(stage="evaluation", steps=-(-read // EVALUATION_BATCH), examples=read, bytes=0)
+    return pd.concat([trained, evaluation, around], ignore_index=True).fillna(0)
 
 
 def _pretraining_rows(study: Study) -> list[dict]:
-    recipe, rows = study.pretraining, []
-    tokens, masked = pair_tokens(study)
-    held_out = held_out_pairs(study)
-    for method, count in Counter(run.method for run in all_runs(study)).items():
-        burn_in, gradual = method == "dense", method == "gradual"
+    (tokens, masked), held_out, weights, rows = pair_tokens(study), held_out_pairs(study), shape(study).weights, []
+    for run in all_runs(study):
+        recipe = study.pretraining.optimisation(burn_in=run.method == "dense")
+        of = {"stage": "burn-in" if run.method == "dense" else "pre-training", "method": run.method}
         # the gradual checkpoints serve other arms too, and are counted with `pretrain`
-        of = {"arm": "pretrain" if gradual else method, "method": method, "runs": count}
-        of |= {"length": tokens, "masked": masked}
-        steps = count * recipe.optimisation(burn_in).steps
-        kept = count * parameters(study) * CHECKPOINT + (sparse_bytes(study) if gradual else 0)
-        stage, batches = "burn-in" if burn_in else "pre-training", count * -(-held_out // EVALUATION_BATCH)
-        rows += _trained(of, stage, steps, steps * recipe.batch_size, count * held_out, batches, kept)
+        of["arm"] = "pretrain" if run.method == "gradual" else run.method
+        sparse = sparse_bytes(study) if run == Run("gradual", 0.0, study.grid.seeds[0]) else 0  # of one seed
+        of |= {"steps": recipe.steps, "examples": recipe.steps * recipe.batch_size, "evaluated": held_out}
+        rows.append(of | {"length": tokens, "masked": masked, "bytes": weights * CHECKPOINT + sparse})
     return rows
 
 
 def _finetuning_rows(study: Study) -> list[dict]:
-    recipe, cells, rows = study.finetuning, all_cells(study), []
-    for task in study.tasks:
-        size, evaluated, length = train_size(task), train_size(task) + dev_size(task), task_tokens(study, task.name)
-        for arm in study.grid.arms:
-            if not (chosen := [cell for cell in cells if (cell.task, cell.arm) == (task.name, arm)]):
-                continue
-            count = len(chosen)
-            of = {"arm": arm, "method": chosen[0].method, "runs": count, "length": length, "masked": 0}
-            steps = sum(-(-recipe.epochs.of(arm, cell.sparsity) * size // recipe.batch_size) for cell in chosen)
-            kept = count * parameters(study) * CHECKPOINT if arm == "dense" else 0
-            batches = count * -(-evaluated // EVALUATION_BATCH)
-            rows += _trained(of, "fine-tuning", steps, steps * recipe.batch_size, count * evaluated, batches, kept)
-    return rows
-
-
-def _prunability_rows(study: Study) -> list[dict]:
-    """Fine-tuning first: the trainings before and after pruning."""
-    seeds, rows = len(study.grid.seeds), []
-    runs = seeds * len(study.prunability.epochs)
-    for task in study.tasks:
-        examples = seeds * prunability_epochs(study) * train_size(task)
-        evaluated = runs * (train_size(task) + dev_size(task))
-        of = {"arm": "", "method": "", "runs": runs, "length": task_tokens(study, task.name), "masked": 0}
-        steps, batches = -(-examples // study.finetuning.batch_size), -(-evaluated // EVALUATION_BATCH)
-        rows += _trained(of, "prunability", steps, examples, evaluated, batches)
+    """The cells, and the models that are fine-tuned first, each with its training before and after pruning."""
+    batch, weights, rows = study.finetuning.batch_size, shape(study).weights, []
+    later = [cell for task in study.tasks for seed in study.grid.seeds for cell in delayed(study, task.name, seed)]
+    known = {task.name: (train_size(task), dev_size(task), task_tokens(study, task.name)) for task in study.tasks}
+    for cell in [*all_cells(study), *later]:
+        size, dev, tokens = known[cell.task]
+        of = {"stage": "prunability", "arm": "", "method": "", "bytes": 0}
+        if isinstance(cell, Cell):
+            kept = weights * CHECKPOINT if cell.arm == "dense" else 0
+            of = {"stage": "fine-tuning", "arm": cell.arm, "method": cell.method, "bytes": kept}
+        steps = sum(-(-epochs * size // batch) for epochs in cell.epochs_trained(study))
+        of |= {"steps": steps, "examples": steps * batch, "evaluated": size + dev}
+        rows.append(of | {"length": tokens, "masked": 0})
     return rows
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from prune_utils.__main__ import main
 from prune_utils.study import paths
-from prune_utils.study.files import alone, held, once, read_json, write_json
+from prune_utils.study.files import alone, held, once
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow import launch
 
@@ -20,9 +20,9 @@ def _ask(folder, answers):
         with open(folder / "made", "a") as log:
             log.write("x")
         time.sleep(0.05)
-        write_json(folder / "result.json", {"process": os.getpid()})
+        return {"process": os.getpid()}
 
-    answers.put(once(folder / "result.json", make, read_json)["process"])
+    answers.put(once(folder / "result.json", make)["process"])
 
 
 def test_of_several_processes_one_makes_and_all_read(tmp_path):
@@ -45,16 +45,16 @@ def test_what_fails_leaves_no_result_and_is_made_again(tmp_path):
         raise OSError("no space")
 
     with pytest.raises(OSError):
-        once(path, fail, read_json)
+        once(path, fail)
     assert not path.exists() and not held(path.parent)
-    assert once(path, lambda: write_json(path, {"x": float("nan")}), read_json) == {"x": None}
-    assert once(path, fail, read_json) == {"x": None}  # finished: read, not made
+    assert once(path, lambda: {"x": float("nan")}) == {"x": None}
+    assert once(path, fail) == {"x": None}  # finished: read, not made
 
 
 def test_a_damaged_result_names_itself_and_the_remedy(tmp_path):
     (tmp_path / "result.json").write_text('{"seed": 0, "dev_acc')
     with pytest.raises(ParamsError, match="result.json is damaged .*; delete it to make it again"):
-        once(tmp_path / "result.json", lambda: None, read_json)
+        once(tmp_path / "result.json", dict)
 
 
 def test_a_file_system_without_locks_or_space_is_one_sentence(tmp_path, monkeypatch, capsys):

@@ -47,5 +47,5 @@ def test_cut_off_after_pruning_it_ends_as_an_undisturbed_one(study, monkeypatch)
     assert np.array_equal(np.load(folder / "dev_predictions.npy"), predictions)
     assert not list(folder.glob("trainer*"))
 
-    monkeypatch.setattr(module, "fit", None)
+    monkeypatch.setattr(module, "train", None)
     assert fine_tune_first(study, cell) == again  # what is finished is only read
