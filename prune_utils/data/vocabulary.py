@@ -7,6 +7,7 @@ from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase, 
 
 from prune_utils.data.embedded import language, lexicon
 from prune_utils.data.inputs import revision
+from prune_utils.data.rows.lines import lines
 from prune_utils.study import paths
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
@@ -70,31 +71,21 @@ def _from_lines(path: Path, lowercase: bool | None, longest: int) -> BertTokeniz
 
 def _lines(path: Path) -> list[str]:
     """The tokens of a vocabulary file. Raises ParamsError with the line that cannot be a token."""
-    content = path.read_bytes()
-    try:
-        lines = content.decode("utf-8-sig").split("\n")  # other line separators of Unicode may be tokens
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ParamsError(f"corpus.vocabulary: {path}, line {line} is not UTF-8 (byte {error.start})") from None
-    if all(line.endswith("\r") for line in lines[:-1]):
-        lines = [line.removesuffix("\r") for line in lines]
-    while lines and not lines[-1]:
-        lines.pop()
-    seen: dict[str, int] = {}
-    for number, word in enumerate(lines, start=1):
-        if not word or "\r" in word or (len(word) > 1 and set(word) & set(" \t")):
-            raise ParamsError(f"corpus.vocabulary: {path}, line {number} is {word!r}; allowed is one token per line")
+    where, seen = f"corpus.vocabulary: {path}", {}
+    words = "\n".join(lines(path, where)).rstrip("\n").split("\n")  # other line separators of Unicode may be tokens
+    for number, word in enumerate(words, start=1):
+        if not word or (len(word) > 1 and set(word) & set(" \t")):
+            raise ParamsError(f"{where}, line {number} is {word!r}; allowed is one token per line")
         if word in seen:
-            raise ParamsError(f"corpus.vocabulary: {path}, line {number} repeats {word!r} of line {seen[word]}")
+            raise ParamsError(f"{where}, line {number} repeats {word!r} of line {seen[word]}")
         seen[word] = number
     if missing := [token for token in SPECIAL.values() if token not in seen]:
-        raise ParamsError(f"corpus.vocabulary: {path} has no {', '.join(missing)}; BERT's special tokens are needed")
-    if sum(word.startswith("\u2581") for word in lines) > FEW * len(lines):
+        raise ParamsError(f"{where} has no {', '.join(missing)}; BERT's special tokens are needed")
+    if sum(word.startswith("\u2581") for word in words) > FEW * len(words):
         raise ParamsError(
-            f"corpus.vocabulary: {path} holds SentencePiece tokens (they begin with \u2581); allowed are WordPiece's, or "
-            "a tokenizer.json"
+            f"{where} holds SentencePiece tokens (they begin with \u2581); allowed are WordPiece's, or a tokenizer.json"
         )
-    return lines
+    return words
 
 
 def _share(words: list[str], normalise) -> float:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from prune_utils.data.glue import PAIR, SENTENCE, TaskFacts, dev_file, layout
+from prune_utils.data.rows.lines import lines, shown
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sources import LocalTask, Task
@@ -54,8 +55,7 @@ def table(task: LocalTask, part: str) -> Table:
         try:
             stat = path.stat()
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-            absent = isinstance(error, FileNotFoundError | NotADirectoryError)
-            raise ParamsError(f"file {path} {'does not exist' if absent else f'cannot be read: {error}'}") from None
+            raise ParamsError(f"file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
         # a file that was written just now may change again without another time
         read = _table if time.time_ns() - stat.st_mtime_ns > SETTLED else _table.__wrapped__
         return read(path, layout(task), (stat.st_mtime_ns, stat.st_size))
@@ -76,12 +76,7 @@ def _table(path: Path, facts: TaskFacts, stamp: tuple) -> Table:
     header, width, chosen = None, facts.width, [*facts.texts, facts.label]
     if not width:
         header = next(records)[1]
-        try:
-            chosen = [header.index(name) for name in columns(path, header, facts.texts, facts.label)]
-        except ParamsError as error:
-            form = "`texts` and `label` in the params name other columns; tabs separate columns, in a .csv commas"
-            raise ParamsError(f"{error}; {form}") from None
-        width = len(header)
+        chosen, width = [header.index(name) for name in columns(path, header, facts.texts, facts.label)], len(header)
     places, rows, faults = [], [], []
     for line, fields in records:
         row = tuple(fields[i] for i in chosen) if len(fields) == width else ()
@@ -99,26 +94,19 @@ def _table(path: Path, facts: TaskFacts, stamp: tuple) -> Table:
 
 def columns(where: object, header: list[str], texts: tuple[str, ...], label: str) -> list[str]:
     """The columns of texts and label: those named, or else sentence or the pair of sentences. Raises ParamsError."""
-    if not texts:
-        texts = PAIR if {*PAIR} & {*header} else SENTENCE
-        if texts == PAIR and {*SENTENCE} & {*header}:
-            raise ParamsError(f"{where} has columns sentence and {' and '.join(PAIR)}; allowed is one or two texts")
-    found = shown(header)
-    if missing := [name for name in (*texts, label) if name not in header]:
+    either = {*PAIR} & {*header}
+    if not texts and either and {*SENTENCE} & {*header}:
+        raise ParamsError(f"{where} has columns sentence and {' and '.join(PAIR)}; allowed is one or two texts")
+    chosen = [*(texts or (PAIR if either else SENTENCE)), label]
+    if missing := [name for name in chosen if name not in header]:
         raise ParamsError(
-            f"{where} has no column {' and no '.join(missing)}, it has {found}; GLUE's tasks need GLUE's columns, "
-            "others sentence (or sentence1 and sentence2) and label"
+            f"{where} has no column {' and no '.join(missing)}, it has {shown(header)}; GLUE's tasks need GLUE's columns, "
+            "others sentence (or sentence1 and sentence2) and label, or `texts` and `label` in the params name the "
+            "columns; tabs separate columns, in a .csv commas"
         )
     if len(set(header)) < len(header):
-        raise ParamsError(f"{where} has a column twice: {found}")
-    return [*texts, label]
-
-
-def shown(names) -> str:
-    """Format names for a message: the first dozen, of each the beginning, signs that do not print as escapes."""
-    names = [name if len(name) <= 40 else f"{name[:40]}…" for name in map(str, names)]
-    names = ["".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name) for name in names]
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        raise ParamsError(f"{where} has a column twice: {shown(header)}")
+    return chosen
 
 
 def visible(text: str) -> bool:
@@ -140,8 +128,6 @@ def _fault(fields: list[str], row: tuple[str, ...], header: list[str] | None, wi
     if len(fields) != width:
         than = "the header has" if header else "a file of GLUE without a header has"
         return f"has {many(len(fields), 'field')}; {than} {width}"
-    if any("\r" in field for field in fields):
-        return "has a carriage return within"
     if not all(map(visible, row)):
         return "has an empty text or label"
     return "repeats the header" if [field.lstrip("\ufeff") for field in fields] == header else ""
@@ -149,12 +135,11 @@ def _fault(fields: list[str], row: tuple[str, ...], header: list[str] | None, wi
 
 def _records(path: Path, facts: TaskFacts) -> Iterator[tuple[int, list[str]]]:
     """Line numbers from 1 and fields of each record, the header included."""
-    text = _text(path)
-    first = text.partition("\n")[0]
-    comma = path.suffix.lower() == ".csv"
-    if "\r" in first:
-        raise ParamsError(f"{path}, line 1 has a carriage return within")
-    if not comma and (facts.width or not any(field.startswith('"') for field in first.split("\t"))):
+    text = "\n".join(lines(path, str(path))).rstrip("\n")
+    if not text:
+        raise ParamsError(f"{path} is empty")
+    comma, quoted = path.suffix.lower() == ".csv", text.startswith('"') or '\t"' in text.partition("\n")[0]
+    if not comma and (facts.width or not quoted):
         for line, record in enumerate(text.split("\n"), start=1):
             fields = record.split("\t")
             if not facts.known and '"' in record and any(map(doubled, fields)):
@@ -172,22 +157,3 @@ def _records(path: Path, facts: TaskFacts) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise ParamsError(f"{path}, line {line} cannot be read as quoted fields: {error}") from None
-
-
-def _text(path: Path) -> str:
-    """The text of a file, lines ended by "\\n" alone. Raises ParamsError for another encoding or other line ends."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        text = data.decode("utf-8").lstrip("\ufeff").replace("\r\n", "\n").rstrip("\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        fault = f"byte 0x{data[error.start]:02x} at position {error.start} of the file"
-        raise ParamsError(f"{path}, line {line} is not UTF-8: {fault}") from None
-    if (at := text.find("\0")) >= 0:
-        raise ParamsError(f"{path}, line {text.count(chr(10), 0, at) + 1} has a zero byte, so it is not UTF-8 text")
-    if not text:
-        raise ParamsError(f"{path} is empty")
-    return text
