@@ -25,7 +25,7 @@ def tokenizer_of(study: Study) -> PreTrainedTokenizerBase:
     Raises ParamsError if the vocabulary cannot be read as BERT's: [CLS] a [SEP] b [SEP] with ids 0 to n − 1.
     """
     if study.vocabulary is None:
-        return _wordpiece(language.vocabulary(lexicon.load()), True, study.corpus.max_length)
+        return _wordpiece(language.vocabulary(lexicon.load()), None, study.corpus.max_length, "the embedded language")
     return _loaded(study, study.vocabulary, getattr(study.corpus, "lowercase", None))
 
 
@@ -33,7 +33,7 @@ def _loaded(study: Study, name: str, lowercase: bool | None) -> PreTrainedTokeni
     place, longest = paths.given(name), study.corpus.max_length
     plain = place / "vocab.txt" if place.is_dir() and not any((place / file).exists() for file in SAVED) else place
     if plain.is_file() and plain.suffix != ".json":
-        return _checked(_from_lines(plain, lowercase, longest), plain)
+        return _checked(_wordpiece(_lines(plain), lowercase, longest, plain), plain)
     if lowercase is not None:
         raise ParamsError(f"corpus.lowercase is {lowercase}, but {name} has a casing of its own; leave the key out")
     options = {"model_max_length": longest}
@@ -49,24 +49,19 @@ def _loaded(study: Study, name: str, lowercase: bool | None) -> PreTrainedTokeni
     return _checked(tokenizer, name)
 
 
-def _wordpiece(words: list[str], lowercase: bool, longest: int, **options) -> BertTokenizer:
-    vocab = {word: index for index, word in enumerate(words)}
-    return BertTokenizer(vocab=vocab, do_lower_case=lowercase, model_max_length=longest, **options)
-
-
-def _from_lines(path: Path, lowercase: bool | None, longest: int) -> BertTokenizer:
-    """A WordPiece tokenizer from a file with one token per line; the id of a token is its line, from 0."""
-    words = _lines(path)
+def _wordpiece(words: list[str], lowercase: bool | None, longest: int, where: Path | str) -> BertTokenizer:
+    """A WordPiece tokenizer; the id of a token is its place. Raises ParamsError if no text gives most of its tokens."""
     capitals = _share(words, str.lower)
     if lowercase and capitals > FEW:
         raise ParamsError(
-            f"corpus.lowercase is true, but {capitals:.0%} of the tokens of {path} have capitals and would never be used; "
-            "allowed is false, or no such key"
+            f"corpus.lowercase is true, but {capitals:.0%} of the tokens of {where} have capitals and would never be "
+            "used; allowed is false, or no such key"
         )
     lowercase = capitals <= FEW if lowercase is None else lowercase
     # BERT's lower-casing also removes accents, which would make accented tokens unreachable
     accents = False if lowercase and _share(words, _without_accents) > 0 else None
-    return _wordpiece(words, lowercase, longest, strip_accents=accents)
+    vocab = {word: index for index, word in enumerate(words)}
+    return BertTokenizer(vocab=vocab, do_lower_case=lowercase, model_max_length=longest, strip_accents=accents)
 
 
 def _lines(path: Path) -> list[str]:
