@@ -4,6 +4,7 @@ Imports no pandas, torch or transformers, so that rows can be counted quickly.
 """
 
 import codecs
+import csv
 import gzip
 import lzma
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from prune_utils.study.section import ParamsError
 
+csv.field_size_limit(2**31 - 1)  # of all of csv's readers: a field may be as long as its file
 OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 SIGNATURES = {  # first bytes of what is often taken for UTF-8 text
     codecs.BOM_UTF16_LE: "UTF-16",

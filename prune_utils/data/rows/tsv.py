@@ -149,7 +149,6 @@ def _records(path: Path, facts: TaskFacts) -> Iterator[tuple[int, list[str]]]:
                 )
             yield line, fields
         return
-    csv.field_size_limit(len(text) + 1)
     reader, line = csv.reader(io.StringIO(text), delimiter="," if comma else "\t", strict=True), 1
     try:
         for fields in reader:

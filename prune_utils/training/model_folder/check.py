@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from transformers import BertConfig, PreTrainedTokenizerBase
 
+from prune_utils.data.rows.lines import shown
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact
@@ -29,10 +30,8 @@ def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
     content = written(folder)
     of = fields(content, folder)
     check_fits(of, study, tokenizer)
-    found = fitting(folder, of)
-    return [
-        Fact("model.pretrained", *fact) for fact in (*_config_facts(content, of, tokenizer), *_weight_facts(found, of))
-    ]
+    told = [*_config_facts(content, of, tokenizer), *_weight_facts(fitting(folder, of), of)]
+    return [Fact("model.pretrained", *fact) for fact in told]
 
 
 def check_fits(of: Fields, study: Study, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -60,18 +59,18 @@ def _config_facts(content: dict, of: Fields, tokenizer: PreTrainedTokenizerBase)
     if (pad := content.get("pad_token_id", 0)) != tokenizer.pad_token_id:
         yield "padding", f"token {tokenizer.pad_token_id}, the tokenizer's; its config says {pad}", True
     if other := sorted(name for name in content if name not in KNOWN and not name.startswith(("_", "pooler_"))):
-        yield "fields of its config that are not used", ", ".join(other), True
+        yield "fields of its config that are not used", shown(other), True
 
 
 def _weight_facts(found: Fitting, of: Fields) -> Iterator[tuple]:
-    kinds = sorted({part.dtype for part in found.parts.values()})
+    kinds = sorted({str(part.dtype).removeprefix("torch.") for part in found.parts.values()})
     yield "weights", f"{found.file.name}, {' and '.join(kinds)}" + ("" if kinds == ["float32"] else ", read as float32")
-    if masked := sum(part.masked for part in found.parts.values()):
-        yield "masks of torch.nn.utils.prune", f"applied to {many(masked, 'tensor')}", True
+    if found.masked:
+        yield "masks of torch.nn.utils.prune", f"applied to {many(found.masked, 'tensor')}", True
     if found.new:
         yield "parts with new, random weights", ", ".join(found.new), True
     if found.unused:
-        yield "tensors that are not used", ", ".join(found.unused[:8]) + (", ..." if len(found.unused) > 8 else "")
+        yield "tensors that are not used", shown(found.unused, 8)
     prunable = {f"bert.{name}" for name in prunable_matrices(skeleton(of))}
     size = zeros = 0
     for name, tensor in weights(found):
