@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from prune_utils.data.rows.lines import lines
+from prune_utils.data.rows.lines import lines, records
 from prune_utils.study.section import ParamsError
 
 SEPARATORS = ",;\t"
@@ -93,18 +93,13 @@ def _separator(text: str, where: str, ours: dict[str, str], needed: tuple[str, .
 
 def _rows(text: str, separator: str, where: str) -> list[tuple[int, list[str]]]:
     """The rows with any text, header first: the line of each, and its fields without blanks around them."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
-    rows, line = [], 1
-    try:
-        for row in reader:
-            fields, width = [field.strip() for field in row], len(rows[0][1]) if rows else len(row)
-            if any(re.search(r"[\r\n]", field) for field in row):
-                raise ParamsError(f"{where}, line {line}: a quoted field goes on in the next line; allowed is one line")
-            if any(fields):
-                if len(fields) < width or any(fields[width:]):
-                    raise ParamsError(f"{where}, line {line} has {len(fields)} fields, and the header has {width}")
-                rows.append((line, fields[:width]))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ParamsError(f"{where}, line {line} cannot be read: {error}") from None
+    rows = []
+    for line, row in records(text, where, delimiter=separator, skipinitialspace=True):
+        fields, width = [field.strip() for field in row], len(rows[0][1]) if rows else len(row)
+        if any(re.search(r"[\r\n]", field) for field in row):
+            raise ParamsError(f"{where}, line {line}: a quoted field goes on in the next line; allowed is one line")
+        if any(fields):
+            if len(fields) < width or any(fields[width:]):
+                raise ParamsError(f"{where}, line {line} has {len(fields)} fields, and the header has {width}")
+            rows.append((line, fields[:width]))
     return rows

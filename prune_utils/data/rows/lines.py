@@ -6,6 +6,7 @@ Imports no pandas, torch or transformers, so that rows can be counted quickly.
 import codecs
 import csv
 import gzip
+import io
 import lzma
 import re
 import zlib
@@ -56,6 +57,20 @@ def plain(text: str, where: str, strange: re.Pattern = STRANGE) -> str:
             f"{where} has the character {found[0]!r}; allowed is UTF-8 text in lines that end with \\n or \\r\\n"
         )
     return text
+
+
+def records(text: str, where: str, **form) -> Iterator[tuple[int, list[str]]]:
+    """Yield the first line, from 1, and the fields of each record; `form`: parameters of csv.reader.
+
+    Raises ParamsError, with the line, if quotation marks are not as in CSV.
+    """
+    reader, line = csv.reader(io.StringIO(text, newline=""), strict=True, **form), 1
+    try:
+        for fields in reader:
+            yield line, fields
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ParamsError(f"{where}, line {line} cannot be read as quoted fields: {error}") from None
 
 
 def shown(names: Iterable, most: int = 12) -> str:

@@ -4,23 +4,23 @@ Imports no pandas, torch or transformers, so that rows can be counted quickly.
 """
 
 import csv
-import io
 import sys
 import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from prune_utils.data.glue import PAIR, SENTENCE, TaskFacts, dev_file, layout
-from prune_utils.data.rows.lines import lines, shown
+from prune_utils.data.rows.lines import lines, records, shown
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sources import LocalTask, Task
 from prune_utils.study.words import many
 
+UNQUOTED = "allowed are a .csv, a file whose header is quoted too, or text without such quoting"
 SETTLED = 2_000_000_000  # nanoseconds
 INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode categories: control and format characters, blanks
 
@@ -72,24 +72,32 @@ def of(task: Task) -> Iterator[None]:
 
 @lru_cache(maxsize=32)
 def _table(path: Path, facts: TaskFacts, stamp: tuple) -> Table:
-    records = _records(path, facts)
+    text = "\n".join(lines(path, str(path))).rstrip("\n")
+    if not text:
+        raise ParamsError(f"{path} is empty")
+    comma, quoted = path.suffix.lower() == ".csv", text.startswith('"') or '\t"' in text.partition("\n")[0]
+    quoting = csv.QUOTE_MINIMAL if comma or quoted and not facts.width else csv.QUOTE_NONE
+    found = records(text, str(path), delimiter="," if comma else "\t", quoting=quoting)
     header, width, chosen = None, facts.width, [*facts.texts, facts.label]
     if not width:
-        header = next(records)[1]
+        header = next(found)[1]
         chosen, width = [header.index(name) for name in columns(path, header, facts.texts, facts.label)], len(header)
-    places, rows, faults = [], [], []
-    for line, fields in records:
+    table, faults = Table(str(path), [], []), []
+    for line, fields in found:
         row = tuple(fields[i] for i in chosen) if len(fields) == width else ()
-        if fault := _fault(fields, row, header, width):
-            faults.append(f"{path}, line {line} {fault}")
-            if not facts.ragged or fields == header:
-                raise ParamsError(faults[-1])
-        else:
-            places.append(line)
-            rows.append((*row[:-1], sys.intern(row[-1])))
-    if len(faults) > len(rows):
+        fault = _fault(fields, row, header, width)
+        if not fault and quoting == csv.QUOTE_NONE and not facts.known and any(map(doubled, fields)):
+            fault = "has a field in quotation marks with doubled ones within, as in CSV; " + UNQUOTED
+        if not fault:
+            table.places.append(line)
+            table.rows.append((*row[:-1], sys.intern(row[-1])))
+            continue
+        faults.append(f"{path}, line {line} {fault}")
+        if not facts.ragged or fields == header:
+            raise ParamsError(faults[-1])
+    if len(faults) > len(table.rows):
         raise ParamsError(f"{faults[0]}, and so have most rows")
-    return Table(str(path), places, rows, len(faults), sum(any(map(doubled, row)) for row in rows))
+    return replace(table, left_out=len(faults), quoted=sum(any(map(doubled, row)) for row in table.rows))
 
 
 def columns(where: object, header: list[str], texts: tuple[str, ...], label: str) -> list[str]:
@@ -131,28 +139,3 @@ def _fault(fields: list[str], row: tuple[str, ...], header: list[str] | None, wi
     if not all(map(visible, row)):
         return "has an empty text or label"
     return "repeats the header" if [field.lstrip("\ufeff") for field in fields] == header else ""
-
-
-def _records(path: Path, facts: TaskFacts) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers from 1 and fields of each record, the header included."""
-    text = "\n".join(lines(path, str(path))).rstrip("\n")
-    if not text:
-        raise ParamsError(f"{path} is empty")
-    comma, quoted = path.suffix.lower() == ".csv", text.startswith('"') or '\t"' in text.partition("\n")[0]
-    if not comma and (facts.width or not quoted):
-        for line, record in enumerate(text.split("\n"), start=1):
-            fields = record.split("\t")
-            if not facts.known and '"' in record and any(map(doubled, fields)):
-                raise ParamsError(
-                    f"{path}, line {line} has a field in quotation marks with doubled ones within, as in CSV; allowed "
-                    "are a .csv, a file whose header is quoted too, or text without such quoting"
-                )
-            yield line, fields
-        return
-    reader, line = csv.reader(io.StringIO(text), delimiter="," if comma else "\t", strict=True), 1
-    try:
-        for fields in reader:
-            yield line, fields
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ParamsError(f"{path}, line {line} cannot be read as quoted fields: {error}") from None
