@@ -9,6 +9,7 @@ from prune_utils.analysis.foreign import names, numbers
 from prune_utils.analysis.foreign.sheet import Sheet, read
 from prune_utils.analysis.foreign.told import facts
 from prune_utils.analysis.results import KEY, comparable, selected
+from prune_utils.data.rows.lines import shown
 from prune_utils.study import paths
 from prune_utils.study.schema import PRUNED_ARMS, Replay
 from prune_utils.study.section import Fact, ParamsError
@@ -122,21 +123,19 @@ def _check_repeats(rows: pd.DataFrame, table: Sheet) -> None:
     for coordinates, same in rows.groupby([*KEY, "learning_rate"], dropna=False, sort=False):
         if len(same) > 1:
             task, arm, sparsity, seed, rate = coordinates
-            unused = f" (columns not used: {', '.join(table.unused)})" if table.unused else ""
-            raise ParamsError(
-                f"{table.where}: lines {same.index[0]} and {same.index[1]} are both {arm} at {percent(sparsity)} on {task}, "
-                f"seed {seed}{'' if pd.isna(rate) else f', learning rate {rate:g}'}; allowed is one row for each{unused}"
-            )
+            both = f"{arm} at {percent(sparsity)} on {task}, seed {seed}"
+            both += "" if pd.isna(rate) else f", learning rate {rate:g}"
+            both += f" (columns not used: {shown(table.unused)})" if table.unused else ""
+            lines = " and ".join(map(str, same.index[:2]))
+            raise ParamsError(f"{table.where}: lines {lines} are both {both}; allowed is one row for each")
 
 
 def _check_losses(rows: pd.DataFrame, table: Sheet) -> None:
     """The pre-training loss belongs to a run, and a run is the same for all tasks and learning rates."""
     for _, loss in rows.dropna(subset="pretrain_loss").groupby(["arm", "target_sparsity", "seed"]).pretrain_loss:
         for line in loss.index[loss != loss.iloc[0]]:
-            raise ParamsError(
-                f"{table.where}: pretrain_loss is {loss.iloc[0]:g} in line {loss.index[0]} and {loss[line]:g} in line "
-                f"{line}; allowed is one for each arm, sparsity and seed"
-            )
+            two = f"{loss.iloc[0]:g} in line {loss.index[0]} and {loss[line]:g} in line {line}"
+            raise ParamsError(f"{table.where}: pretrain_loss is {two}; allowed is one for each arm, sparsity and seed")
 
 
 def losses(cells: pd.DataFrame) -> pd.DataFrame:

@@ -70,9 +70,7 @@ def document_lines(path: Path, field: str, where: str) -> Iterator[list[str]]:
     Raises ParamsError, in which the file is called `where`.
     """
     if (suffix := _suffix(path)) in NOT_TEXT:
-        raise ParamsError(
-            f"{where} is not plain text; allowed are .txt, .jsonl, and both with .gz or .xz, not {suffix}"
-        )
+        raise ParamsError(f"{where} is not plain text but {suffix}; allowed are .txt and .jsonl, also with .gz or .xz")
     rows = lines.lines(path, where)
     if suffix in JSON_LINES:
         found = (_json_text(row, field, f"{where}, line {number}") for number, row in enumerate(rows, 1) if row.strip())

@@ -36,14 +36,13 @@ def _loaded(study: Study, name: str, lowercase: bool | None) -> PreTrainedTokeni
         return _checked(_wordpiece(_lines(plain), lowercase, longest, plain), plain)
     if lowercase is not None:
         raise ParamsError(f"corpus.lowercase is {lowercase}, but {name} has a casing of its own; leave the key out")
-    options = {"model_max_length": longest}
     try:
         if place.is_file() and not place.with_name(SAVED[1]).exists():
-            tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(place), **SPECIAL, **options)
-        elif place.exists():
-            tokenizer = AutoTokenizer.from_pretrained(place.parent if place.is_file() else place, **options)
+            tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(place), **SPECIAL, model_max_length=longest)
         else:
-            tokenizer = AutoTokenizer.from_pretrained(name, revision=revision(study, "corpus.vocabulary"), **options)
+            of = {"revision": revision(study, "corpus.vocabulary")} if not place.exists() else {}
+            source = place.parent if place.is_file() else place if place.exists() else name
+            tokenizer = AutoTokenizer.from_pretrained(source, model_max_length=longest, **of)
     except Exception as error:  # the libraries raise anything, from KeyError to a bare Exception
         raise ParamsError(f"corpus.vocabulary: no tokenizer can be read from {name}: {error}") from None
     return _checked(tokenizer, name)
@@ -78,7 +77,7 @@ def _lines(path: Path) -> list[str]:
         raise ParamsError(f"{where} has no {', '.join(missing)}; BERT's special tokens are needed")
     if sum(word.startswith("\u2581") for word in words) > FEW * len(words):
         raise ParamsError(
-            f"{where} holds SentencePiece tokens (they begin with \u2581); allowed are WordPiece's, or a tokenizer.json"
+            f"{where} holds SentencePiece tokens, with \u2581; allowed are WordPiece's, or a tokenizer.json"
         )
     return words
 
@@ -100,13 +99,10 @@ def _checked(tokenizer: PreTrainedTokenizerBase, name: Path | str) -> PreTrained
     if missing := [token for kind, token in SPECIAL.items() if getattr(tokenizer, kind) not in words]:
         raise ParamsError(f"{whole} has no token for {', '.join(missing)}")
     if sorted(words.values()) != list(range(len(words))):
-        raise ParamsError(
-            f"{whole} has {len(words)} tokens with ids up to {max(words.values())}; allowed are 0 to n - 1"
-        )
-    pair = tokenizer("a", "b")
-    ids, types = pair["input_ids"], pair["token_type_ids"]
-    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
-    if ids[:1] != [cls] or ids[-1:] != [sep] or ids.count(sep) != 2 or sorted(set(types)) != [0, 1]:
+        raise ParamsError(f"{whole} has {len(words)} tokens, ids up to {max(words.values())}; allowed are 0 to n - 1")
+    pair, cls, sep = tokenizer("a", "b"), tokenizer.cls_token_id, tokenizer.sep_token_id
+    ids = pair["input_ids"]
+    if [*ids[:1], *ids[-1:]] != [cls, sep] or ids.count(sep) != 2 or {*pair["token_type_ids"]} != {0, 1}:
         shown = " ".join(tokenizer.convert_ids_to_tokens(ids))
         raise ParamsError(f"{whole} encodes a pair as {shown}; allowed is [CLS] a [SEP] b [SEP] with two token types")
     return tokenizer
@@ -122,8 +118,7 @@ def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
         return []
     if model and model != name and any((paths.given(model) / file).exists() for file in ("vocab.txt", *SAVED)):
         ours, theirs = tokenizer.get_vocab(), _loaded(study, model, None).get_vocab()
-        different = sorted(token for token in ours.keys() | theirs.keys() if ours.get(token) != theirs.get(token))
-        if different:
+        if different := sorted({token for token, _ in ours.items() ^ theirs.items()}):
             token = different[0]
             raise ParamsError(
                 f"corpus.vocabulary: {name} gives {token!r} the id {ours.get(token)}, and {model} was trained with "

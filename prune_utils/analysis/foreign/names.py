@@ -7,6 +7,7 @@ import pandas as pd
 
 from prune_utils.analysis.foreign.numbers import HOLES
 from prune_utils.analysis.foreign.sheet import Sheet
+from prune_utils.data.rows.lines import shown
 from prune_utils.study.schema import ARMS
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sources import task_name
@@ -44,9 +45,7 @@ def arms(sheet: Sheet, given: Mapping[str, str]) -> dict[str, str]:
     """
     found = list(names(sheet, "arm").unique())
     if absent := [name for name in given if name not in found]:
-        raise ParamsError(
-            f"table.arms has {absent[0]!r}, which is no arm of {sheet.where}; allowed are {', '.join(found)}"
-        )
+        raise ParamsError(f"table.arms has {absent[0]!r}, which is no arm of {sheet.where}; allowed are {shown(found)}")
     return {name: _plain(name) if _plain(name) in ARMS else name for name in found} | dict(given)
 
 

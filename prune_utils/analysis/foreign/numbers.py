@@ -8,6 +8,7 @@ import pandas as pd
 
 from prune_utils.analysis.foreign.sheet import Sheet
 from prune_utils.study.section import ParamsError
+from prune_utils.study.words import POINTS
 
 HOLES = {"", "-", "–", "—", "--", "n/a", "na", "nan", "none", "null", "#n/a", "diverged"}
 NUMBER = r"(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
@@ -59,9 +60,7 @@ def check_marks(sheet: Sheet, names: list[str]) -> None:
     marks = [(mark, place) for place, text in texts.items() for mark in sorted({*text} & {".", ","})]
     for mark, (line, name) in marks:
         if mark != marks[0][0]:
-            raise sheet.fault(
-                name, line, f"allowed is one decimal mark in the whole table, and {marks[0][0]!r} came before"
-            )
+            raise sheet.fault(name, line, f"allowed is one decimal mark in the table, and {marks[0][0]!r} came before")
 
 
 def shares(sheet: Sheet, name: str, low: int, below_one: bool = False) -> tuple[pd.DataFrame, bool, str]:
@@ -91,12 +90,8 @@ def _scale(sheet: Sheet, name: str) -> tuple[bool, str]:
             raise sheet.fault(name, within[0], "allowed are percents, and no value of this column is above 1")
         return True, "percents by their signs" if signs else "percents by the name of the column"
     if len(above) and len(within):
-        raise sheet.fault(
-            name,
-            within[0],
-            f"allowed are fractions alone or percents alone, and line {above[0]} has {sheet.texts.at[above[0], name]!r} "
-            f"(percents below 1 need % signs, or a column named {name}_percent)",
-        )
+        also = f"line {above[0]} has {sheet.texts.at[above[0], name]!r} (percents below 1 need % signs, or a column"
+        raise sheet.fault(name, within[0], f"allowed are fractions or percents alone, and {also} named {name}_percent)")
     return (True, "percents, for values above 1") if len(above) else (False, "fractions, for none is above 1")
 
 
@@ -127,10 +122,10 @@ def deviations(sheet: Sheet, scores: pd.DataFrame, percent: bool) -> tuple[pd.Se
             return values, source
     middle = values[values > 0].median()
     if middle < LEAST_STD if percent else middle > MOST_STD:
+        limit = f"below {POINTS * LEAST_STD:g}" if percent else f"above {POINTS * MOST_STD:g}"
+        fault = f"half of the standard deviations in column {sheet.names[name]!r} are {limit} points"
         raise ParamsError(
-            f"{sheet.where}: half of the standard deviations in column {sheet.names[name]!r} are "
-            f"{'below' if percent else 'above'} {100 * (LEAST_STD if percent else MOST_STD):g} points; allowed is "
-            "the scale of the accuracies, or a column named std_percent"
+            f"{sheet.where}: {fault}; allowed is the scale of the accuracies, or a column named std_percent"
         )
     return values, source if name == "std" or values.notna().any() else None
 

@@ -57,7 +57,7 @@ def read(path: Path, key: str, aliases: Aliases, needed: tuple[str, ...]) -> She
             continue
         if name in names:
             raise ParamsError(
-                f"{where}, line {first}: columns {names[name]!r} and {title!r} both mean {name}; allowed is one of them"
+                f"{where}, line {first}: columns {names[name]!r} and {title!r} both mean {name}; allowed is one"
             )
         if name is None:
             unused.append(title or "without a name")

@@ -54,7 +54,7 @@ def plain(text: str, where: str, strange: re.Pattern = STRANGE) -> str:
     """Return a text. Raises ParamsError if it has a character that matches `strange`."""
     if found := strange.search(text):
         raise ParamsError(
-            f"{where} has the character {found[0]!r}; allowed is UTF-8 text in lines that end with \\n or \\r\\n"
+            f"{where} has the character {found[0]!r}; allowed is UTF-8 with \\n or \\r\\n after each line"
         )
     return text
 

@@ -10,7 +10,7 @@ from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact
 from prune_utils.study.words import many
 from prune_utils.training.model_folder.config import Fields, fields, folder_of, positions, refused, written
-from prune_utils.training.model_folder.weights import Fitting, fitting, skeleton, weights
+from prune_utils.training.model_folder.weights import Fitting, fitting, short, skeleton, weights
 
 MOST_ZEROS = 0.01  # share of zeros in the prunable matrices above which they are odd
 # fields of configs that transformers of some version wrote, which say nothing about the encoder
@@ -36,22 +36,17 @@ def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
 
 def check_fits(of: Fields, study: Study, tokenizer: PreTrainedTokenizerBase) -> None:
     """Raise ParamsError if a model has fewer words or positions than the study needs."""
-    name = study.model.pretrained
+    name, most = study.model.pretrained, of.max_position_embeddings
     if len(tokenizer) > of.vocab_size:
         raise refused(f"{name} knows {of.vocab_size} words, and the tokenizer of the study has {len(tokenizer)}")
-    if positions(study) > of.max_position_embeddings:
-        raise refused(
-            f"{name} has {of.max_position_embeddings} positions, and corpus.max_length is {study.corpus.max_length}; "
-            f"allowed is at most {of.max_position_embeddings // 8 * 8} (batches are padded to a multiple of 8)"
-        )
+    if positions(study) > most:
+        asked = f"{name} has {most} positions, and corpus.max_length is {study.corpus.max_length}"
+        raise refused(f"{asked}; allowed is at most {most // 8 * 8} (batches are padded to a multiple of 8)")
 
 
 def _config_facts(content: dict, of: Fields, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple]:
-    yield (
-        "shape",
-        f"{many(of.num_hidden_layers, 'layer')} x {of.hidden_size}, {many(of.num_attention_heads, 'head')} each, "
-        f"{of.vocab_size:,} words, {of.max_position_embeddings} positions",
-    )
+    shape = f"{many(of.num_hidden_layers, 'layer')} x {of.hidden_size}, {many(of.num_attention_heads, 'head')} each"
+    yield "shape", f"{shape}, {of.vocab_size:,} words, {of.max_position_embeddings} positions"
     if "model_type" not in content:
         yield "family", "bert, since its fields are BERT's; its config has no model_type", True
     if (spare := of.vocab_size - len(tokenizer)) > 0:
@@ -63,7 +58,7 @@ def _config_facts(content: dict, of: Fields, tokenizer: PreTrainedTokenizerBase)
 
 
 def _weight_facts(found: Fitting, of: Fields) -> Iterator[tuple]:
-    kinds = sorted({str(part.dtype).removeprefix("torch.") for part in found.parts.values()})
+    kinds = sorted({short(part.dtype) for part in found.parts.values()})
     yield "weights", f"{found.file.name}, {' and '.join(kinds)}" + ("" if kinds == ["float32"] else ", read as float32")
     if found.masked:
         yield "masks of torch.nn.utils.prune", f"applied to {many(found.masked, 'tensor')}", True

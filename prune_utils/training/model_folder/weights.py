@@ -50,20 +50,18 @@ def fitting(folder: Path, fields: Fields) -> Fitting:
     masked = _unmask(stored, file)
     if BIAS not in stored and DECODER_BIAS in stored:
         stored[BIAS] = stored[DECODER_BIAS]
-    layers = len({name.split(".")[3] for name in stored if name.startswith(LAYER)})
-    if layers != (said := fields.num_hidden_layers):
-        has = some(stored)
-        raise refused(f"{file} has {layers} layers named {LAYER}0..., its config says {said}; it has {has}")
+    layers, said = len({name.split(".")[3] for name in stored if name.startswith(LAYER)}), fields.num_hidden_layers
+    if layers != said:
+        raise refused(f"{file} has {layers} layers named {LAYER}0..., its config says {said}; it has {some(stored)}")
     wanted = skeleton(fields).state_dict()
     new = new_parts(wanted, stored, file)
     parts = {name: stored[name] for name in wanted if name in stored}
     for name, part in parts.items():
-        if part.shape != wanted[name].shape:
-            shapes = tuple(part.shape), tuple(wanted[name].shape)
-            raise refused(f"{name} has shape {shapes[0]} in {file}; its config makes it {shapes[1]}")
+        shape, theirs = tuple(part.shape), tuple(wanted[name].shape)
+        if shape != theirs:
+            raise refused(f"{name} has shape {shape} in {file}; its config makes it {theirs}")
         if part.dtype not in FLOATS:
-            allowed = ", ".join(map(_short, FLOATS))
-            raise refused(f"{name} is {_short(part.dtype)} in {file}; allowed: {allowed}, not quantised")
+            raise refused(f"{name} is {short(part.dtype)} in {file}; allowed: {', '.join(map(short, FLOATS))}")
     return Fitting(file, parts, new, sorted(stored.keys() - wanted.keys() - {*BUFFERS}), masked)
 
 
@@ -117,11 +115,8 @@ def _indexed(file: Path) -> dict[str, Tensor]:
     index = read_mapping(file).get("weight_map")
     if not isinstance(index, dict) or not all(isinstance(shard, str) for shard in index.values()):
         raise refused(f"{file} has no weight_map of names to files")
-    shards = {name: _tensors(file.parent / name) for name in sorted(set(index.values()))}
-    for name, shard in index.items():
-        if name not in shards[shard]:
-            raise refused(f"{file} says that {name} is in {shard}, which has {some(shards[shard])}")
-    return {name: shards[shard][name] for name, shard in index.items()}
+    shards = {shard: _tensors(file.parent / shard) for shard in sorted(set(index.values()))}
+    return {name: shards[shard][name] for name, shard in index.items() if name in shards[shard]}
 
 
 def _tensors(file: Path) -> dict[str, Tensor]:
@@ -143,11 +138,12 @@ def _tensors(file: Path) -> dict[str, Tensor]:
         if not isinstance(tensor, Tensor):
             raise refused(f"{name!r} in {file} is {type(tensor).__name__}; allowed is a dictionary of tensors")
         if tensor.layout != torch.strided or tensor.is_meta:
-            raise refused(f"{name} is {_short(tensor.layout)} in {file}; allowed are dense tensors")
+            raise refused(f"{name} is {short(tensor.layout)} in {file}; allowed are dense tensors")
     return {str(name): tensor.detach() for name, tensor in content.items()}
 
 
-def _short(kind: torch.dtype | torch.layout) -> str:
+def short(kind: torch.dtype | torch.layout) -> str:
+    """The name of a type without its module."""
     return str(kind).removeprefix("torch.")
 
 
