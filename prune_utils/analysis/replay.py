@@ -9,6 +9,7 @@ from prune_utils.analysis.foreign import names, numbers
 from prune_utils.analysis.foreign.sheet import Sheet, read
 from prune_utils.analysis.foreign.told import facts
 from prune_utils.analysis.results import KEY, comparable, selected
+from prune_utils.data.rows.lines import shown
 from prune_utils.study import paths
 from prune_utils.study.schema import PRUNED_ARMS, Replay
 from prune_utils.study.section import Fact, ParamsError
@@ -40,15 +41,11 @@ def frames(study: Replay) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, pd.Data
 
 def check(study: Replay) -> list[Fact]:
     """Read the tables of a study and tell what they hold and how they were read. Raises ParamsError as `read_table`."""
-    facts = _read(paths.given(study.table.cells), study.table.arms)[1]
+    told = _read(paths.given(study.table.cells), study.table.arms)[1]
     if study.table.movement:
-        rows = read_movement(paths.given(study.table.movement))
-        facts.append(
-            Fact(
-                "table.movement", "rows", f"{len(rows)}, {percent(rows['mean'].min())} to {percent(rows['mean'].max())}"
-            )
-        )
-    return facts
+        means = read_movement(paths.given(study.table.movement))["mean"]
+        told.append(Fact("table.movement", "rows", f"{len(means)}, {percent(means.min())} to {percent(means.max())}"))
+    return told
 
 
 def read_table(path: Path, arms: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -69,7 +66,7 @@ def read_table(path: Path, arms: Mapping[str, str] | None = None) -> pd.DataFram
 
 def _read(path: Path, given: Mapping[str, str]) -> tuple[pd.DataFrame, list[Fact]]:
     table = read(path, "table.cells", CELLS, NEEDED)
-    every, about = _rows(table, given, path)
+    every, about = _rows(table, given)
     known = every.dropna(subset="dev_accuracy")
     if known.empty:
         raise ParamsError(f"{table.where} has no row with an accuracy")
@@ -78,32 +75,29 @@ def _read(path: Path, given: Mapping[str, str]) -> tuple[pd.DataFrame, list[Fact
     rows = _with_dense(known)
     _check_repeats(rows, table)
     _check_losses(rows, table)
-    cells = comparable(selected(rows.drop(columns="line").reset_index(drop=True)))
+    cells = comparable(selected(rows.reset_index(drop=True)))
     return cells, facts(table, every, cells, len(known) - len(rows), about)
 
 
-def _rows(table: Sheet, given: Mapping[str, str], path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """All rows as a frame with their lines, and how they were read, in words."""
-    there, tasks, ours = table.columns, names.names(table, "task"), names.arms(table, given, path)
-    numbers.check_marks(table, [name for name in there if name not in ("arm", "task", "seed")])
-    sparsities, scores = numbers.shares(table, "sparsity", 0, below_one=True), numbers.shares(table, "dev_accuracy", -1)
-    spreads, source = numbers.deviations(table, scores)
-    seeds, numbered = names.seeds(table) if "seed" in there else ([0] * len(tasks), {})
-    frame = pd.DataFrame({"line": table.lines, "task": tasks, "arm": [ours[name] for name in there["arm"]]})
-    frame = frame.assign(target_sparsity=sparsities.floats(), seed=seeds)
-    frame["learning_rate"] = numbers.floats(table, "learning_rate", zero=False)
-    frame["dev_accuracy"] = scores.floats()
-    for name in ("train_loss", "pretrain_loss"):
-        frame[name] = numbers.floats(table, name)
-    if source:
-        frame["std"] = pd.Series(spreads, dtype=float)
-    if "n" in there:
-        frame["n"] = numbers.counts(table, "n")
-    for row in frame.index[frame.target_sparsity.isna()]:
-        raise table.fault("sparsity", row, "allowed is a number")
-    for row in frame.index[frame.arm.isin(["dense", "scratch"]) & (frame.target_sparsity > 0)]:
-        raise table.fault("sparsity", row, f"allowed is 0, since {there['arm'][row]!r} is the arm {frame.arm[row]}")
-    about = {"sparsity": sparsities.scale, "dev_accuracy": scores.scale, "std": source}
+def _rows(table: Sheet, given: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """All rows as a frame, indexed by line, and how they were read, in words."""
+    tasks, ours = names.names(table, "task"), names.arms(table, given)
+    numbers.check_marks(table, [name for name in table.texts if name not in ("arm", "task", "seed")])
+    sparsities, _, how = numbers.shares(table, "sparsity", 0, below_one=True)
+    scores, percents, scale = numbers.shares(table, "dev_accuracy", -1)
+    spreads, source = numbers.deviations(table, scores, percents)
+    seeds, numbered = names.seeds(table) if "seed" in table.texts else (0, {})
+    columns = {"task": tasks, "arm": table.texts.arm.map(ours), "target_sparsity": sparsities.value, "seed": seeds}
+    columns |= {"learning_rate": numbers.floats(table, "learning_rate", zero=False), "dev_accuracy": scores.value}
+    columns |= {name: numbers.floats(table, name) for name in ("train_loss", "pretrain_loss")}
+    columns |= {"std": spreads} if source else {}
+    columns |= {"n": numbers.counts(table, "n")} if "n" in table.texts else {}
+    frame = pd.DataFrame(columns)
+    for line in frame.index[frame.target_sparsity.isna()]:
+        raise table.fault("sparsity", line, "allowed is a number")
+    for line, arm in frame.arm[frame.arm.isin(["dense", "scratch"]) & (frame.target_sparsity > 0)].items():
+        raise table.fault("sparsity", line, f"allowed is 0, since {table.texts.arm[line]!r} is the arm {arm}")
+    about = {"sparsity": how, "dev_accuracy": scale, "std": source}
     about["arms"] = ", ".join(name if name == arm else f"{name!r} as {arm}" for name, arm in ours.items())
     about["seeds"] = ", ".join(f"{text} as {seed}" for text, seed in numbered.items())
     return frame, about
@@ -113,38 +107,35 @@ def _with_dense(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with the 0 % rows of pruned arms as dense ones, unless there are dense rows."""
     pruned = {*PRUNED_ARMS, *rows.arm[rows.target_sparsity > 0]} - {"dense"}
     at_zero = (rows.target_sparsity == 0) & rows.arm.isin(pruned)
-    dense, rest = rows[at_zero].copy(), rows[~at_zero]
+    dense, rest = rows[at_zero], rows[~at_zero]
     if dense.empty or (rest.arm == "dense").any():
         return rest
-    one = dense.drop_duplicates(dense.columns.difference(["line", "arm", "pretrain_loss"]))
+    one = dense.drop_duplicates(dense.columns.difference(["arm", "pretrain_loss"]))
     if rows.seed.nunique() == 1 and one.duplicated(["task", "learning_rate"]).any():
-        dense["seed"] = dense.arm.map([*PRUNED_ARMS, *sorted(pruned.difference(PRUNED_ARMS))].index)
+        order = [*PRUNED_ARMS, *sorted(pruned.difference(PRUNED_ARMS))]
+        dense = dense.assign(seed=dense.arm.map(order.index))
     else:  # arms of one seed share its dense model
-        loss = dense.groupby(["task", "seed"]).pretrain_loss.transform("first")
-        dense = one.assign(pretrain_loss=loss)
+        dense = one.assign(pretrain_loss=dense.groupby(["task", "seed"]).pretrain_loss.transform("first"))
     return pd.concat([dense.assign(arm="dense"), rest])
 
 
 def _check_repeats(rows: pd.DataFrame, table: Sheet) -> None:
-    for coordinates, same in rows.groupby([*KEY, "learning_rate"], dropna=False, sort=False).line:
+    for coordinates, same in rows.groupby([*KEY, "learning_rate"], dropna=False, sort=False):
         if len(same) > 1:
             task, arm, sparsity, seed, rate = coordinates
-            unused = f" (columns not used: {', '.join(table.unused)})" if table.unused else ""
-            raise ParamsError(
-                f"{table.where}: lines {same.iloc[0]} and {same.iloc[1]} are both {arm} at {percent(sparsity)} on {task}, "
-                f"seed {seed}{'' if pd.isna(rate) else f', learning rate {rate:g}'}; allowed is one row for each{unused}"
-            )
+            both = f"{arm} at {percent(sparsity)} on {task}, seed {seed}"
+            both += "" if pd.isna(rate) else f", learning rate {rate:g}"
+            both += f" (columns not used: {shown(table.unused)})" if table.unused else ""
+            lines = " and ".join(map(str, same.index[:2]))
+            raise ParamsError(f"{table.where}: lines {lines} are both {both}; allowed is one row for each")
 
 
 def _check_losses(rows: pd.DataFrame, table: Sheet) -> None:
     """The pre-training loss belongs to a run, and a run is the same for all tasks and learning rates."""
-    for _, run in rows.dropna(subset="pretrain_loss").groupby(["arm", "target_sparsity", "seed"]):
-        other = run[run.pretrain_loss != run.pretrain_loss.iloc[0]]
-        if len(other):
-            raise ParamsError(
-                f"{table.where}: pretrain_loss is {run.pretrain_loss.iloc[0]:g} in line {run.line.iloc[0]} and "
-                f"{other.pretrain_loss.iloc[0]:g} in line {other.line.iloc[0]}; allowed is one for each arm, sparsity and seed"
-            )
+    for _, loss in rows.dropna(subset="pretrain_loss").groupby(["arm", "target_sparsity", "seed"]).pretrain_loss:
+        for line in loss.index[loss != loss.iloc[0]]:
+            two = f"{loss.iloc[0]:g} in line {loss.index[0]} and {loss[line]:g} in line {line}"
+            raise ParamsError(f"{table.where}: pretrain_loss is {two}; allowed is one for each arm, sparsity and seed")
 
 
 def losses(cells: pd.DataFrame) -> pd.DataFrame:
@@ -163,9 +154,10 @@ def read_movement(path: Path) -> pd.DataFrame:
     Raises ParamsError as `read_table`.
     """
     table = read(path, "table.movement", MOVEMENT, tuple(MOVEMENT))
-    means, rates = numbers.shares(table, "mean", 0).values, numbers.floats(table, "learning_rate", zero=False)
-    if None in means:
-        raise table.fault("mean", means.index(None), "allowed is a number")
-    # divided as floats, not as decimals: equal to the last bit to what earlier versions wrote
-    means = [float(POINTS * mean) / POINTS for mean in means]
-    return pd.DataFrame({"task": names.names(table, "task"), "seed": 0, "learning_rate": rates, "mean": means})
+    means, rates = numbers.shares(table, "mean", 0)[0].value, numbers.floats(table, "learning_rate", zero=False)
+    for line in means.index[means.isna()]:
+        raise table.fault("mean", line, "allowed is a number")
+    # rounded and divided: equal to the last bit to what earlier versions wrote
+    means = (POINTS * means).round(10) / POINTS
+    columns = {"task": names.names(table, "task"), "seed": 0, "learning_rate": rates, "mean": means}
+    return pd.DataFrame(columns).reset_index(drop=True)

@@ -12,7 +12,8 @@ from prune_utils.data.embedded import tasks as embedded_tasks
 from prune_utils.data.glue import TaskFacts, facts, layout
 from prune_utils.data.inputs import task_of
 from prune_utils.data.rows.labels import numbered
-from prune_utils.data.rows.tsv import Table, columns, of, shown, table, visible
+from prune_utils.data.rows.lines import shown
+from prune_utils.data.rows.tsv import Table, columns, of, table, visible
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
 from prune_utils.study.sources import Task
@@ -38,21 +39,21 @@ def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
     are empty or not UTF-8, fewer than two classes, two dev examples or two scores, and labels that training lacks.
     """
     train, dev, names, tables, known = _read(task)
-    about, every = f"tasks.{task.name}", pd.concat([train, dev])
+    every, seen = pd.concat([train, dev]), set(_texts(train))
+    left_out, quoted = (sum(getattr(part, name) for part in tables) for name in ("left_out", "quoted"))
     told = [("examples", f"{len(train):,} train, {len(dev):,} dev", len(dev) < SMALL_DEV)]
     told += _class_facts(train, dev, names) if names else [("scores", _range(train.label), False)]
     if absent := sorted({name for _, name in known.labels} - set(names)):
         told.append(("allowed labels without training examples", shown(absent), True))
-    seen = set(_texts(train))
     again = sum(text in seen for text in _texts(dev))
     told.append(("dev examples that are training examples too", *_share(again, len(dev), 0.01)))
-    if left_out := sum(part.left_out for part in tables):
+    if left_out:
         told.append(("rows left out, with missing fields or texts", *_share(left_out, len(every) + left_out, 0.01)))
-    if quoted := sum(part.quoted for part in tables):
+    if quoted:
         told.append(("rows with quotation marks doubled as in CSV, read as text", *_share(quoted, len(every), 0.01)))
     if tokenizer:
         told += _token_facts(every, tokenizer, max_length)
-    return [Fact(about, *fact) for fact in told]
+    return [Fact(f"tasks.{task.name}", *fact) for fact in told]
 
 
 def task_samples(study: Study, name: str, count: int) -> Styler:
@@ -62,13 +63,13 @@ def task_samples(study: Study, name: str, count: int) -> Styler:
     """
     training, dev = examples(task_of(study, name))
     if training.label.dtype.kind == "f":
-        return training.head(2 * count).sort_values("label", kind="stable").style.hide(axis="index")
-    counts = {"train examples": training, "dev examples": dev}
-    counts = {column: training.label.map(frame.label.value_counts()) for column, frame in counts.items()}
-    shown = training.assign(**counts).groupby("label").head(count)
-    if "second" not in shown:
-        shown = shown.rename(columns={"first": "sentence"})
-    return shown.sort_values("label", kind="stable").style.hide(axis="index")
+        rows = training.head(2 * count)
+    else:
+        counts = {"train examples": training, "dev examples": dev}
+        counts = {column: training.label.map(frame.label.value_counts()) for column, frame in counts.items()}
+        rows = training.assign(**counts).groupby("label").head(count)
+        rows = rows if "second" in rows else rows.rename(columns={"first": "sentence"})
+    return rows.sort_values("label", kind="stable").style.hide(axis="index")
 
 
 def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table], TaskFacts]:
@@ -87,10 +88,8 @@ def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table
 @lru_cache(maxsize=32)
 def _assembled(train: Table, dev: Table, known: TaskFacts) -> tuple:
     *labels, names = numbered(train, dev, known)
-    frames = (
-        _named(pd.DataFrame([row[:-1] for row in part.rows]).assign(label=numbers))
-        for part, numbers in zip((train, dev), labels, strict=True)
-    )
+    texts = (pd.DataFrame([row[:-1] for row in part.rows]) for part in (train, dev))
+    frames = (_named(frame.assign(label=numbers)) for frame, numbers in zip(texts, labels, strict=True))
     return *frames, names, [train, dev], known
 
 
@@ -113,9 +112,9 @@ def _hub_tables(name: str, dataset: str, revision: str | None) -> tuple[list[Tab
     if missing := [split for split in ("train", dev) if split not in splits]:
         raise ParamsError(f"{where} has no split {' and no '.join(missing)}, it has {shown(splits)}")
     tables = [_hub_table(splits[split], f"{where}, split {split}", known) for split in ("train", dev)]
-    names = getattr(splits["train"].features["label"], "names", None)
-    if names is None and all(isinstance(label, int) for label in splits["train"].unique("label")):
-        names = map(str, sorted(label for label in splits["train"].unique("label") if label >= 0))
+    names, found = getattr(splits["train"].features["label"], "names", None), splits["train"].unique("label")
+    if names is None and all(isinstance(label, int) for label in found):
+        names = map(str, sorted(label for label in found if label >= 0))
     labels = () if names is None or known.kind == "regression" else tuple((label, label) for label in names)
     return tables, replace(known, labels=labels)
 
@@ -135,7 +134,7 @@ def _hub_table(data, where: str, known: TaskFacts) -> Table:
 
 
 def _texts(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    return zip(*(frame[column] for column in frame.columns if column != "label"), strict=True)
+    return frame.drop(columns="label").itertuples(index=False, name=None)
 
 
 def _share(part: int, whole: int, most: float) -> tuple[str, bool]:
@@ -157,9 +156,8 @@ def _class_facts(train: pd.DataFrame, dev: pd.DataFrame, names: list[str]) -> It
 
 
 def _token_facts(frame: pd.DataFrame, tokenizer, max_length: int) -> Iterator[tuple[str, str, bool]]:
-    sample = frame.sample(min(SAMPLE, len(frame)), random_state=0)
-    texts = [list(sample[column]) for column in sample.columns if column != "label"]
-    ids = tokenizer(*texts, verbose=False)["input_ids"]
+    texts = zip(*_texts(frame.sample(min(SAMPLE, len(frame)), random_state=0)), strict=True)
+    ids = tokenizer(*map(list, texts), verbose=False)["input_ids"]
     yield f"examples cut at {max_length} tokens", *_share(sum(len(row) > max_length for row in ids), len(ids), 0.05)
     unknown, special = tokenizer.unk_token_id, {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
     words = [token for token in chain(*ids) if token not in special]

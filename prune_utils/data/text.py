@@ -1,30 +1,23 @@
 """Documents to pre-train on, each a list of sentences, from the embedded language, local files or the hub."""
 
-import codecs
-import gzip
 import json
-import lzma
 import re
-import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import reduce
+from itertools import chain, groupby
 from pathlib import Path
 
 import regex
 
 from prune_utils.data.embedded import language, lexicon
+from prune_utils.data.rows import lines
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sources import Corpus, LocalCorpus
 
-OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 NOT_TEXT = (".csv", ".tsv", ".html", ".htm", ".xml")  # would be read as text, marks and all
-SIGNATURES = {  # first bytes of what is often taken for UTF-8 text
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-    b"\x1f\x8b": "gzip; its name must end in .gz",
-    b"\xfd7zXZ": "xz; its name must end in .xz",
-}
 # WikiText's headings: equal runs of "=" at both ends, with a space after and before every sign
 HEADING = re.compile(r"\s*(=(?: =)*) (?!= ).+(?<! =) \1\s*")
 # Unicode's sentence terminals; those that are also part of numbers and names end a sentence only before a space.
@@ -46,8 +39,8 @@ def documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
         count = corpus.held_out_documents if held_out else corpus.documents
         yield from language.documents(lexicon.load(), count, "held out" if held_out else "train")
     elif corpus.source == "local":
-        for lines, _ in local_lines(corpus, held_out):
-            if document := sentences_of(lines, corpus.replace):
+        for body, _ in local_lines(corpus, held_out):
+            if document := sentences_of(body, corpus.replace):
                 yield document
     else:
         yield from _hub_documents(corpus, held_out)
@@ -61,40 +54,34 @@ def local_lines(corpus: LocalCorpus, held_out: bool) -> Iterator[tuple[list[str]
     key = "held_out_files" if held_out else "files"
     for name in getattr(corpus, key):
         path, empty = paths.given(name), True
-        try:
-            for lines in document_lines(path, corpus.field or "text"):
-                body = [line for line in lines if not HEADING.fullmatch(line)]
-                empty = empty and not body
-                yield body, len(lines) - len(body)
-            if empty:
-                raise ParamsError("holds no text: it is empty, or all of its lines are headings")
-        except ParamsError as error:
-            raise ParamsError(f"corpus.{key}: file {path} {error}") from None
+        where = f"corpus.{key}: file {path}"
+        for document in document_lines(path, corpus.field or "text", where):
+            body = [line for line in document if not HEADING.fullmatch(line)]
+            empty = empty and not body
+            yield body, len(document) - len(body)
+        if empty:
+            raise ParamsError(f"{where} holds no text: it is empty, or all of its lines are headings")
 
 
-def document_lines(path: Path, field: str) -> Iterator[list[str]]:
+def document_lines(path: Path, field: str, where: str) -> Iterator[list[str]]:
     """Yield the lines of each document of a file, without blank ones, headings included.
 
     An empty line separates documents; in a file of JSON lines, each line is a document with its text in `field`.
-    Raises ParamsError, a message that continues the name of the file.
+    Raises ParamsError, in which the file is called `where`.
     """
     if (suffix := _suffix(path)) in NOT_TEXT:
-        raise ParamsError(f"is not plain text; allowed are .txt, .jsonl, and both with .gz or .xz, not {suffix}")
-    document: list[str] = []
-    for number, line in enumerate(_decoded(path), start=1):
-        if number == 1 and suffix not in JSON_LINES and _is_object(line):
-            raise ParamsError("has a JSON object in line 1; the name of a file of JSON lines must end in .jsonl")
-        if suffix in JSON_LINES:
-            if line.strip():
-                text = _checked(_json_text(line, field, number), number)
-                yield [part for part in text.split("\n") if part.strip()]
-        elif _checked(line, number).strip():
-            document.append(line)
-        elif document:
-            yield document
-            document = []
-    if document:
-        yield document
+        raise ParamsError(f"{where} is not plain text but {suffix}; allowed are .txt and .jsonl, also with .gz or .xz")
+    rows = lines.lines(path, where)
+    if suffix in JSON_LINES:
+        found = (_json_text(row, field, f"{where}, line {number}") for number, row in enumerate(rows, 1) if row.strip())
+        yield from ([part for part in text.split("\n") if part.strip()] for text in found)
+        return
+    first = next(rows, "")
+    if _is_object(first):
+        raise ParamsError(f"{where} has a JSON object in line 1; the name of a file of JSON lines must end in .jsonl")
+    for filled, document in groupby(chain([first], rows), key=lambda row: bool(row.strip())):
+        if filled:
+            yield list(document)
 
 
 def is_json_lines(name: str) -> bool:
@@ -104,67 +91,34 @@ def is_json_lines(name: str) -> bool:
 
 def _suffix(path: Path) -> str:
     """The ending of a file's name in lower case, without that of its compression."""
-    return Path(path.stem if path.suffix.lower() in OPENERS else path.name).suffix.lower()
+    return Path(path.stem if path.suffix.lower() in lines.OPENERS else path.name).suffix.lower()
 
 
 def _is_object(line: str) -> bool:
-    try:
+    with suppress(ValueError, RecursionError):
         return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
+    return False
 
 
-def _decoded(path: Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 file without their ends; only \\n and \\r\\n end a line."""
-    start, offset = b"", 0
-    try:
-        with OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
-            for number, raw in enumerate(file, start=1):
-                start = start or raw
-                try:
-                    line = raw.decode().removeprefix("\ufeff" if number == 1 else "")
-                except UnicodeDecodeError as error:
-                    found = [name for mark, name in SIGNATURES.items() if start.startswith(mark)]
-                    where = f"line {number}, byte {offset + error.start} of the text"
-                    hint = found[0] if found else "another encoding, such as Latin-1"
-                    raise ParamsError(f"is not UTF-8: {error.reason} in {where} (is it {hint}?)") from None
-                offset += len(raw)
-                yield line.removesuffix("\n").removesuffix("\r")
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise ParamsError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _checked(text: str, number: int) -> str:
-    """Return the text of line `number`. Raises ParamsError if it holds what a line of text cannot hold."""
-    if "\0" in text:
-        raise ParamsError(f"holds a NUL character in line {number} (is it UTF-16, or not a text?)")
-    if "\r" in text:
-        raise ParamsError(f"holds a carriage return inside line {number}; lines must end with \\n or \\r\\n")
-    return text
-
-
-def _json_text(line: str, field: str, number: int) -> str:
+def _json_text(line: str, field: str, where: str) -> str:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ParamsError(f"is not JSON lines: {getattr(error, 'msg', error)} in line {number}") from None
+        raise ParamsError(f"{where} is not JSON: {getattr(error, 'msg', error)}") from None
     text = row.get(field) if isinstance(row, dict) else None
     if not isinstance(text, str):
         fields = f"its fields are {', '.join(map(repr, row))}" if isinstance(row, dict) else "it is not an object"
-        raise ParamsError(f"has no text in field {field!r} of line {number}; {fields} (corpus.field names the field)")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ParamsError(f"has half a surrogate pair (\\ud800 to \\udfff) in line {number}")
-    return text.replace("\r\n", "\n")
+        raise ParamsError(f"{where} has no text in field {field!r}; {fields} (corpus.field names the field)")
+    return lines.plain(text.replace("\r\n", "\n"), where)
 
 
-def sentences_of(lines: list[str], replace: dict[str, str]) -> list[str]:
+def sentences_of(paragraphs: list[str], replace: dict[str, str]) -> list[str]:
     """Split the lines of a document into sentences; keys of `replace` become their values first."""
-    found = []
-    for line in lines:
-        for old, new in replace.items():
-            line = line.replace(old, new)
-        found += sentences(line)
-    return found
+    return [
+        sentence
+        for line in paragraphs
+        for sentence in sentences(reduce(lambda text, pair: text.replace(*pair), replace.items(), line))
+    ]
 
 
 def sentences(paragraph: str) -> list[str]:

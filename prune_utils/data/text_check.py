@@ -5,13 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from random import Random
 
 from transformers import PreTrainedTokenizerBase
 
 from prune_utils.data import text
 from prune_utils.data.inputs import corpus_of
-from prune_utils.data.pairs import IS_RANDOM, Document, sentence_pairs, tokenised
+from prune_utils.data.pairs import IS_RANDOM, sentence_pairs, tokenised
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
 from prune_utils.study.sources import Corpus
@@ -31,7 +32,7 @@ ODD_STRANGE = 1e-5  # share of the characters
 STRANGE = re.compile("[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Survey:
     """A text read as a whole (of the hub: its first documents), and a sample of it: the lines of some documents."""
 
@@ -41,8 +42,7 @@ class _Survey:
     sample: list[list[str]] = field(default_factory=list)
     share: float = 0.0  # of the characters that the sample holds
     ends: bool = True  # False if a text of the hub goes on
-    lines: set[int] = field(default_factory=set)  # hashes of the held-out lines, each with the next of its document
-    shared: set[int] = field(default_factory=set)  # those of them that stand in the training text
+    lines: set[int] = field(default_factory=set)  # hashes of held-out lines, each with the next, that this text has
     unused: set[str] = field(default_factory=set)  # keys of corpus.replace
 
 
@@ -56,16 +56,15 @@ def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
         return []
     held_out = _survey(corpus_of(study))
     training = _survey(corpus_of(study), held_out.lines)
-    facts = [*_facts(training, study, tokenizer, False), *_facts(held_out, study, tokenizer, True)]
-    if training.shared:
-        share = len(training.shared) / len(held_out.lines)
+    texts = {training: False, held_out: True}
+    facts = [Fact(one.key, *fact) for one, out in texts.items() for fact in _facts(one, study, tokenizer, out)]
+    if shared := len(training.lines) / len(held_out.lines):
         what = "share of lines that, with the next, are in the training text"
-        facts.append(Fact(held_out.key, what, _percent(share), share > ODD_SHARED))
+        facts.append(Fact(held_out.key, what, _percent(shared), shared > ODD_SHARED))
     if unused := training.unused & held_out.unused:
         facts.append(Fact("corpus.replace", "keys that never occur", ", ".join(map(repr, sorted(unused))), odd=True))
-    if getattr(study.corpus, "field", None) and not any(
-        map(text.is_json_lines, [*study.corpus.files, *study.corpus.held_out_files])
-    ):
+    names = [*study.corpus.files, *study.corpus.held_out_files] if getattr(study.corpus, "field", None) else []
+    if names and not any(map(text.is_json_lines, names)):
         facts.append(Fact("corpus.field", "files with fields", "none; only JSON lines (.jsonl) have them", odd=True))
     return facts
 
@@ -81,34 +80,25 @@ def _survey(corpus: Corpus, held_out_lines: set[int] | None = None) -> _Survey:
         counts["headings"] += headings
         if not lines:
             continue
+        whole = "\n".join(lines)
         if counts["documents"] % stride == 0:
-            survey.sample.append(_start(lines))
+            survey.sample.append(whole[:PART].split("\n"))
             size += sum(map(len, survey.sample[-1]))
             if size > SAMPLE:
                 survey.sample, stride = survey.sample[::2], 2 * stride
-                size = sum(len(line) for part in survey.sample for line in part)
-        whole, following = "\n".join(lines), [*lines[1:], ""]
+                size = sum(map(len, chain(*survey.sample)))
         counts["documents"] += 1
         counts["characters"] += sum(map(len, lines))
-        counts["repeated"] += hash(whole) in seen
         seen.add(hash(whole))
         survey.strange.update(STRANGE.findall(whole))
-        hashes = map(hash, zip(lines, following, strict=True))
-        if held_out:
-            survey.lines.update(hashes)
-        else:
-            survey.shared |= held_out_lines.intersection(hashes)
+        hashes = {*map(hash, zip(lines, [*lines[1:], ""], strict=True))}
+        survey.lines |= hashes if held_out else hashes & held_out_lines
         for old, new in replace.items() if survey.unused else ():
             survey.unused -= {old} if old in whole else set()
             whole = whole.replace(old, new)
+    counts["repeated"] = counts["documents"] - len(seen)
     survey.share, survey.ends = size / max(1, counts["characters"]), local or counts["documents"] < STREAMED
     return survey
-
-
-def _start(lines: list[str]) -> list[str]:
-    """The first lines of a document, PART characters at most."""
-    starts = itertools.accumulate(map(len, lines), initial=0)
-    return [line[: PART - start] for line, start in zip(lines, starts, strict=False) if start < PART]
 
 
 def _streamed(corpus: Corpus, held_out: bool) -> Iterator[tuple[list[str], int]]:
@@ -119,76 +109,67 @@ def _streamed(corpus: Corpus, held_out: bool) -> Iterator[tuple[list[str], int]]
         raise ParamsError(f"corpus.datasets cannot be read ({type(error).__name__}: {error})") from None
 
 
-def _facts(survey: _Survey, study: Study, tokenizer: PreTrainedTokenizerBase, held_out: bool) -> Iterator[Fact]:
+def _facts(survey: _Survey, study: Study, tokenizer: PreTrainedTokenizerBase, held_out: bool) -> Iterator[tuple]:
     """Tell what a text gives, measured on its sample. Raises ParamsError if it is of no use."""
-    key, counts, longest = survey.key, survey.counts, study.corpus.max_length - 3
-    documents = [text.sentences_of(lines, getattr(study.corpus, "replace", {})) for lines in survey.sample]
-    ids = tokenised(documents, tokenizer)
+    counts, longest, number = survey.counts, study.corpus.max_length - 3, survey.counts["documents"]
+    sentences = [text.sentences_of(lines, getattr(study.corpus, "replace", {})) for lines in survey.sample]
+    ids = tokenised(sentences, tokenizer)
     lengths = [len(tokens) for document in ids for tokens in document]
-    unknown = _unknown(documents, ids, tokenizer) / max(1, sum(lengths))
+    found, special = Counter(chain(*chain(*ids))), {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
+    unknown = 0.0
+    if mark := tokenizer.unk_token:  # the text itself may hold it
+        own = sum(sentence.count(mark) for sentence in chain(*sentences))
+        unknown = max(0, found[tokenizer.unk_token_id] - own) / max(1, sum(lengths))
     if unknown > MOST_UNKNOWN:
         raise ParamsError(
-            f"{key}: {_percent(unknown)} of the tokens are {tokenizer.unk_token}, so corpus.vocabulary "
+            f"{survey.key}: {_percent(unknown)} of the tokens are {mark}, so corpus.vocabulary "
             f"{study.corpus.vocabulary} does not fit this text; allowed are {_percent(MOST_UNKNOWN)}"
         )
     place = itertools.count()  # of a token in the sample
     places = [[[next(place) for _ in tokens] for tokens in document] for document in ids]
     pairs = list(sentence_pairs(places, longest, Random("check")))
-    yield _pairs_fact(survey, len(pairs), study, held_out)
+    yield "sentence pairs", *_number_of_pairs(survey, len(pairs), study, held_out)
 
-    number = f"{'' if survey.ends else 'more than '}{counts['documents']:,}"
-    if counts["documents"] == 1:
-        number += "; random second segments are from distant parts of it (a blank line separates documents)"
-    elif counts["documents"] < ODD_DOCUMENTS:
-        number += "; random second segments are all from these few"
-    yield Fact(key, "documents", number, counts["documents"] < ODD_DOCUMENTS)
-    mean = len(lengths) / survey.share / counts["documents"]
-    yield Fact(key, "sentences per document", f"{mean:.1f}", mean < ODD_SENTENCES)
+    near = (
+        "are from distant parts of it (a blank line separates documents)" if number == 1 else "are all from these few"
+    )
+    near = f"; random second segments {near}" if number < ODD_DOCUMENTS else ""
+    yield "documents", f"{'' if survey.ends else 'more than '}{number:,}{near}", number < ODD_DOCUMENTS
+    mean = len(lengths) / survey.share / number
+    yield "sentences per document", f"{mean:.1f}", mean < ODD_SENTENCES
     read = len({token for first, second, _ in pairs for token in (*first, *second)}) / sum(lengths)
-    yield Fact(key, "share of the tokens in the pairs of one pass", _percent(read), read < ODD_READ)
+    yield "share of the tokens in the pairs of one pass", _percent(read), read < ODD_READ
     random = sum(label == IS_RANDOM for _, _, label in pairs) / len(pairs)
-    yield Fact(key, "share of random pairs", _percent(random), abs(random - 0.5) > 0.1 + len(pairs) ** -0.5)
-    if tokenizer.unk_token:
-        yield Fact(key, f"share of {tokenizer.unk_token}", _percent(unknown), unknown > ODD_UNKNOWN)
-    special = {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
-    if written := special & {token for document in ids for tokens in document for token in tokens}:
-        found = ", ".join(tokenizer.convert_ids_to_tokens(sorted(written)))
-        yield Fact(key, "special tokens that the text itself holds", found, odd=True)
+    yield "share of random pairs", _percent(random), abs(random - 0.5) > 0.1 + len(pairs) ** -0.5
+    if mark:
+        yield f"share of {mark}", _percent(unknown), unknown > ODD_UNKNOWN
+    if written := sorted(special & found.keys()):
+        yield "special tokens that the text itself holds", ", ".join(tokenizer.convert_ids_to_tokens(written)), True
     if long := sum(length for length in lengths if length > longest) / sum(lengths):
-        yield Fact(key, "share of the tokens in sentences longer than a pair", _percent(long), long > 0.5)
-    if repeated := counts["repeated"] / counts["documents"]:
-        yield Fact(key, "share of documents that repeat another", _percent(repeated), repeated > ODD_REPEATED)
+        yield "share of the tokens in sentences longer than a pair", _percent(long), long > 0.5
+    if repeated := counts["repeated"] / number:
+        yield "share of documents that repeat another", _percent(repeated), repeated > ODD_REPEATED
     if counts["headings"]:
-        yield Fact(key, "headings left out", f"{counts['headings']:,}")
+        yield "headings left out", f"{counts['headings']:,}"
     if survey.strange:
-        found = ", ".join(f"{count:,} U+{ord(sign):04X}" for sign, count in survey.strange.most_common(5))
-        found += " (separators end a sentence, not a line; control characters are dropped)"
-        yield Fact(key, "unusual characters", found, survey.strange.total() > ODD_STRANGE * counts["characters"])
+        signs = ", ".join(f"{count:,} U+{ord(sign):04X}" for sign, count in survey.strange.most_common(5))
+        signs += " (separators end a sentence, not a line; control characters are dropped)"
+        yield "unusual characters", signs, survey.strange.total() > ODD_STRANGE * counts["characters"]
 
 
-def _pairs_fact(survey: _Survey, count: int, study: Study, held_out: bool) -> Fact:
-    """Tell how many pairs a text gives, of which the sample gives `count`, and how often training reads each."""
-    least = LEAST_HELD_OUT if held_out else 1
+def _number_of_pairs(survey: _Survey, count: int, study: Study, held_out: bool) -> tuple[str, bool]:
+    """How many pairs a text gives, of which the sample gives `count`, how often training reads each, and if that is odd."""
+    least, passes = (LEAST_HELD_OUT, 1) if held_out else (1, study.pretraining.duplicates)
     if count < least:
         raise ParamsError(f"{survey.key}: the text gives {many(count, 'sentence pair')}; at least {least} are needed")
-    passes = 1 if held_out else study.pretraining.duplicates
     total = count * passes / survey.share
     value = f"{'more than ' if not survey.ends else 'about ' if survey.share < 1 else ''}{total:,.0f}"
     if held_out:
-        return Fact(survey.key, "sentence pairs", value, total < ODD_HELD_OUT)
+        return value, total < ODD_HELD_OUT
     wanted = study.pretraining.pairs_read
-    value += f" in {passes} pass{'es' * (passes > 1)}; training reads {wanted:,}"
     times = wanted / total if survey.ends else 1
-    value += f", so each {times:.1f} times" if times > 1 else ""
-    return Fact(survey.key, "sentence pairs", value, times > ODD_READINGS)
-
-
-def _unknown(documents: list[list[str]], ids: list[Document], tokenizer: PreTrainedTokenizerBase) -> int:
-    """Number of unknown tokens, without those that the text itself writes as such."""
-    if tokenizer.unk_token is None:
-        return 0
-    written = sum(sentence.count(tokenizer.unk_token) for document in documents for sentence in document)
-    return max(0, sum(tokens.count(tokenizer.unk_token_id) for document in ids for tokens in document) - written)
+    value += f" in {passes} pass{'es' * (passes > 1)}; training reads {wanted:,}"
+    return value + (f", so each {times:.1f} times" if times > 1 else ""), times > ODD_READINGS
 
 
 def _percent(share: float) -> str:

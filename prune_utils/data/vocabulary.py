@@ -7,6 +7,7 @@ from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase, 
 
 from prune_utils.data.embedded import language, lexicon
 from prune_utils.data.inputs import revision
+from prune_utils.data.rows.lines import lines
 from prune_utils.study import paths
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
@@ -24,7 +25,7 @@ def tokenizer_of(study: Study) -> PreTrainedTokenizerBase:
     Raises ParamsError if the vocabulary cannot be read as BERT's: [CLS] a [SEP] b [SEP] with ids 0 to n − 1.
     """
     if study.vocabulary is None:
-        return _wordpiece(language.vocabulary(lexicon.load()), True, study.corpus.max_length)
+        return _wordpiece(language.vocabulary(lexicon.load()), None, study.corpus.max_length, "the embedded language")
     return _loaded(study, study.vocabulary, getattr(study.corpus, "lowercase", None))
 
 
@@ -32,69 +33,53 @@ def _loaded(study: Study, name: str, lowercase: bool | None) -> PreTrainedTokeni
     place, longest = paths.given(name), study.corpus.max_length
     plain = place / "vocab.txt" if place.is_dir() and not any((place / file).exists() for file in SAVED) else place
     if plain.is_file() and plain.suffix != ".json":
-        return _checked(_from_lines(plain, lowercase, longest), plain)
+        return _checked(_wordpiece(_lines(plain), lowercase, longest, plain), plain)
     if lowercase is not None:
         raise ParamsError(f"corpus.lowercase is {lowercase}, but {name} has a casing of its own; leave the key out")
-    options = {"model_max_length": longest}
     try:
         if place.is_file() and not place.with_name(SAVED[1]).exists():
-            tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(place), **SPECIAL, **options)
-        elif place.exists():
-            tokenizer = AutoTokenizer.from_pretrained(place.parent if place.is_file() else place, **options)
+            tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(place), **SPECIAL, model_max_length=longest)
         else:
-            tokenizer = AutoTokenizer.from_pretrained(name, revision=revision(study, "corpus.vocabulary"), **options)
+            of = {"revision": revision(study, "corpus.vocabulary")} if not place.exists() else {}
+            source = place.parent if place.is_file() else place if place.exists() else name
+            tokenizer = AutoTokenizer.from_pretrained(source, model_max_length=longest, **of)
     except Exception as error:  # the libraries raise anything, from KeyError to a bare Exception
         raise ParamsError(f"corpus.vocabulary: no tokenizer can be read from {name}: {error}") from None
     return _checked(tokenizer, name)
 
 
-def _wordpiece(words: list[str], lowercase: bool, longest: int, **options) -> BertTokenizer:
-    vocab = {word: index for index, word in enumerate(words)}
-    return BertTokenizer(vocab=vocab, do_lower_case=lowercase, model_max_length=longest, **options)
-
-
-def _from_lines(path: Path, lowercase: bool | None, longest: int) -> BertTokenizer:
-    """A WordPiece tokenizer from a file with one token per line; the id of a token is its line, from 0."""
-    words = _lines(path)
+def _wordpiece(words: list[str], lowercase: bool | None, longest: int, where: Path | str) -> BertTokenizer:
+    """A WordPiece tokenizer; the id of a token is its place. Raises ParamsError if no text gives most of its tokens."""
     capitals = _share(words, str.lower)
     if lowercase and capitals > FEW:
         raise ParamsError(
-            f"corpus.lowercase is true, but {capitals:.0%} of the tokens of {path} have capitals and would never be used; "
-            "allowed is false, or no such key"
+            f"corpus.lowercase is true, but {capitals:.0%} of the tokens of {where} have capitals and would never be "
+            "used; allowed is false, or no such key"
         )
     lowercase = capitals <= FEW if lowercase is None else lowercase
     # BERT's lower-casing also removes accents, which would make accented tokens unreachable
     accents = False if lowercase and _share(words, _without_accents) > 0 else None
-    return _wordpiece(words, lowercase, longest, strip_accents=accents)
+    vocab = {word: index for index, word in enumerate(words)}
+    return BertTokenizer(vocab=vocab, do_lower_case=lowercase, model_max_length=longest, strip_accents=accents)
 
 
 def _lines(path: Path) -> list[str]:
     """The tokens of a vocabulary file. Raises ParamsError with the line that cannot be a token."""
-    content = path.read_bytes()
-    try:
-        lines = content.decode("utf-8-sig").split("\n")  # other line separators of Unicode may be tokens
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ParamsError(f"corpus.vocabulary: {path}, line {line} is not UTF-8 (byte {error.start})") from None
-    if all(line.endswith("\r") for line in lines[:-1]):
-        lines = [line.removesuffix("\r") for line in lines]
-    while lines and not lines[-1]:
-        lines.pop()
-    seen: dict[str, int] = {}
-    for number, word in enumerate(lines, start=1):
-        if not word or "\r" in word or (len(word) > 1 and set(word) & set(" \t")):
-            raise ParamsError(f"corpus.vocabulary: {path}, line {number} is {word!r}; allowed is one token per line")
+    where, seen = f"corpus.vocabulary: {path}", {}
+    words = "\n".join(lines(path, where)).rstrip("\n").split("\n")  # other line separators of Unicode may be tokens
+    for number, word in enumerate(words, start=1):
+        if not word or (len(word) > 1 and set(word) & set(" \t")):
+            raise ParamsError(f"{where}, line {number} is {word!r}; allowed is one token per line")
         if word in seen:
-            raise ParamsError(f"corpus.vocabulary: {path}, line {number} repeats {word!r} of line {seen[word]}")
+            raise ParamsError(f"{where}, line {number} repeats {word!r} of line {seen[word]}")
         seen[word] = number
     if missing := [token for token in SPECIAL.values() if token not in seen]:
-        raise ParamsError(f"corpus.vocabulary: {path} has no {', '.join(missing)}; BERT's special tokens are needed")
-    if sum(word.startswith("\u2581") for word in lines) > FEW * len(lines):
+        raise ParamsError(f"{where} has no {', '.join(missing)}; BERT's special tokens are needed")
+    if sum(word.startswith("\u2581") for word in words) > FEW * len(words):
         raise ParamsError(
-            f"corpus.vocabulary: {path} holds SentencePiece tokens (they begin with \u2581); allowed are WordPiece's, or "
-            "a tokenizer.json"
+            f"{where} holds SentencePiece tokens, with \u2581; allowed are WordPiece's, or a tokenizer.json"
         )
-    return lines
+    return words
 
 
 def _share(words: list[str], normalise) -> float:
@@ -114,13 +99,10 @@ def _checked(tokenizer: PreTrainedTokenizerBase, name: Path | str) -> PreTrained
     if missing := [token for kind, token in SPECIAL.items() if getattr(tokenizer, kind) not in words]:
         raise ParamsError(f"{whole} has no token for {', '.join(missing)}")
     if sorted(words.values()) != list(range(len(words))):
-        raise ParamsError(
-            f"{whole} has {len(words)} tokens with ids up to {max(words.values())}; allowed are 0 to n - 1"
-        )
-    pair = tokenizer("a", "b")
-    ids, types = pair["input_ids"], pair["token_type_ids"]
-    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
-    if ids[:1] != [cls] or ids[-1:] != [sep] or ids.count(sep) != 2 or sorted(set(types)) != [0, 1]:
+        raise ParamsError(f"{whole} has {len(words)} tokens, ids up to {max(words.values())}; allowed are 0 to n - 1")
+    pair, cls, sep = tokenizer("a", "b"), tokenizer.cls_token_id, tokenizer.sep_token_id
+    ids = pair["input_ids"]
+    if [*ids[:1], *ids[-1:]] != [cls, sep] or ids.count(sep) != 2 or {*pair["token_type_ids"]} != {0, 1}:
         shown = " ".join(tokenizer.convert_ids_to_tokens(ids))
         raise ParamsError(f"{whole} encodes a pair as {shown}; allowed is [CLS] a [SEP] b [SEP] with two token types")
     return tokenizer
@@ -136,8 +118,7 @@ def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
         return []
     if model and model != name and any((paths.given(model) / file).exists() for file in ("vocab.txt", *SAVED)):
         ours, theirs = tokenizer.get_vocab(), _loaded(study, model, None).get_vocab()
-        different = sorted(token for token in ours.keys() | theirs.keys() if ours.get(token) != theirs.get(token))
-        if different:
+        if different := sorted({token for token, _ in ours.items() ^ theirs.items()}):
             token = different[0]
             raise ParamsError(
                 f"corpus.vocabulary: {name} gives {token!r} the id {ours.get(token)}, and {model} was trained with "

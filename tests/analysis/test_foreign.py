@@ -300,7 +300,7 @@ def test_a_number_with_its_spread(read, written, value, spread):
         (SOUND.replace("0.71", "0,71"), "line 7 has 6 fields, and the header has 5"),
         (SOUND.replace("0.71", '"0,71"'), "line 7: dev_accuracy is '0,71'; allowed is one decimal mark"),
         (SOUND.replace("A", '"A\nB"', 1), "line 2: a quoted field goes on in the next line"),
-        (SOUND.replace("A", "\0", 1), "line 2 has the control character"),
+        (SOUND.replace("A", "\0", 1), "line 2 has the character"),
         (SOUND.encode("utf-16"), "line 1: byte 0 is 0xff, which is not UTF-8"),
         (SOUND.replace("A", "Tâche", 1).encode("latin-1"), "line 2: byte 47 is 0xe2"),
         ("arm,sparsity,task,acc,std,n\ndense,0,A,84.3,0.004,5\n", "'std' are below 0.05 points"),

@@ -237,7 +237,7 @@ def test_a_task_that_cannot_be_right_says_why(tmp_path, train, dev, said):
 
 
 def test_a_missing_file_and_a_header_in_cola_are_refused(tmp_path):
-    with pytest.raises(ParamsError, match="task mine: file .*train.tsv does not exist"):
+    with pytest.raises(ParamsError, match="task mine: file .*train.tsv cannot be read: No such file"):
         tasks.check(local(tmp_path))
     for train, fault in (
         ("", "cannot be read: Is a directory"),

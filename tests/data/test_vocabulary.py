@@ -62,7 +62,7 @@ def test_the_id_of_a_token_is_its_line(tmp_path, odd, end, mark):
         (WORDS, r"has no \[PAD\], \[UNK\], \[CLS\], \[SEP\], \[MASK\]"),
         (["<pad>", "<unk>", "<s>", "</s>", "<mask>", *WORDS], "BERT's special tokens"),
         ([*SPECIAL, *("\u2581" + word for word in WORDS)], "SentencePiece tokens"),
-        ([], r"has no \[PAD\]"),
+        ([], "line 1 is ''"),
     ],
 )
 def test_what_cannot_be_a_vocabulary_is_refused_with_its_line(tmp_path, lines, said):
@@ -73,7 +73,7 @@ def test_what_cannot_be_a_vocabulary_is_refused_with_its_line(tmp_path, lines, s
 def test_bytes_that_are_not_utf8_are_refused_with_their_place(tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_bytes("\n".join([*SPECIAL, "caf\xe9"]).encode("latin-1"))
-    with pytest.raises(ParamsError, match=r"line 6 is not UTF-8 \(byte 34\)"):
+    with pytest.raises(ParamsError, match="line 6: byte 34 is 0xe9, which is not UTF-8"):
         tokenizer_of(study_of(tmp_path, path))
 
 
@@ -136,7 +136,7 @@ def test_without_a_model_a_vocabulary_is_needed(tmp_path):
         study_of(tmp_path, None)
 
 
-tokens = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), min_size=1, max_size=4)
+tokens = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"), min_size=1, max_size=4)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -426,8 +426,8 @@ REFUSED = {
         "a BERT of its config has not",
     ),
     "a tensor of another shape": (changed(QUERY, lambda t: t[:8]), "has shape (8, 16)"),
-    "a tensor of bytes": (changed(QUERY, lambda t: t.to(torch.int8)), "is I8"),
-    "eight-bit floats": (changed(QUERY, lambda t: t.to(torch.float8_e4m3fn)), "is F8_E4M3"),
+    "a tensor of bytes": (changed(QUERY, lambda t: t.to(torch.int8)), "is int8"),
+    "eight-bit floats": (changed(QUERY, lambda t: t.to(torch.float8_e4m3fn)), "is float8_e4m3fn"),
     "not a number": (poked(float("nan")), "not finite as float32"),
     "infinite": (poked(float("-inf")), "not finite as float32"),
     "an untied decoder": (

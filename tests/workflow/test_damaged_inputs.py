@@ -159,7 +159,7 @@ def params_damaged(draw, params):
 
 def by_lines(path):
     """What a vocabulary or a text holds, read by other means than the package's."""
-    whole = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    whole = path.read_bytes().decode("utf-8-sig").removesuffix("\r").replace("\r\n", "\n")
     return whole.removesuffix("\n").split("\n")
 
 

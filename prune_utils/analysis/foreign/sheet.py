@@ -3,11 +3,13 @@
 import csv
 import io
 import re
-from codecs import BOM_UTF8
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import pandas as pd
+
+from prune_utils.data.rows.lines import lines, records
 from prune_utils.study.section import ParamsError
 
 SEPARATORS = ",;\t"
@@ -17,26 +19,23 @@ CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 Aliases = Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class Sheet:
+class Sheet(NamedTuple):
     """The rows of a table that are not empty.
 
-    `columns`: the texts of each column that has a meaning here, by our name; `names`: its name in the file; `percent`:
-    those that are percents by their name; `lines`: the line of each row; `unused`: names of the other columns.
+    `texts`: a frame of texts, indexed by line, with the columns that have a meaning here, by our names; `names`: their
+    names in the file; `percent`: those that are percents by their name; `unused`: names of the other columns.
     """
 
     where: str
-    separator: str
-    lines: list[int]
-    columns: dict[str, list[str]]
+    texts: pd.DataFrame
     names: dict[str, str]
-    percent: frozenset[str]
+    percent: set[str]
     unused: list[str]
 
-    def fault(self, name: str, row: int, allowed: str) -> ParamsError:
+    def fault(self, name: str, line: int, allowed: str) -> ParamsError:
         """The error on one value of a column."""
-        text = self.columns[name][row]
-        return ParamsError(f"{self.where}, line {self.lines[row]}: {self.names[name]} is {text!r}; {allowed}")
+        text = self.texts.at[line, name]
+        return ParamsError(f"{self.where}, line {line}: {self.names[name]} is {text!r}; {allowed}")
 
 
 def read(path: Path, key: str, aliases: Aliases, needed: tuple[str, ...]) -> Sheet:
@@ -46,47 +45,28 @@ def read(path: Path, key: str, aliases: Aliases, needed: tuple[str, ...]) -> She
     Raises ParamsError if the file is not UTF-8, a row has another number of fields than the header, a needed column is
     missing, or two columns mean the same.
     """
-    where, text = f"{key}: {path}", _text(path, key)
+    where = f"{key}: {path}"
+    text = "\n".join(lines(path, where, CONTROL))
     ours = {alias: name for name, every in aliases.items() for alias in every}
     separator = _separator(text, where, ours, needed)
-    (first, header), *rows = _rows(text, separator, where) or [(1, [])]
-    lines, found, names, percent, unused = [line for line, _ in rows], {}, {}, set(), []
+    (first, header), *rows = _rows(text, separator, where)
+    found, names, percent, unused = {}, {}, set(), []
     for place, title in enumerate(header):
-        texts = [row[place] for _, row in rows]
-        if not any(texts):
-            continue
-        if (name := _meaning(title, ours)[0]) is None:
-            unused.append(title or "without a name")
+        texts, (name, percents) = {line: row[place] for line, row in rows}, _meaning(title, ours)
+        if not any(texts.values()):
             continue
         if name in names:
             raise ParamsError(
-                f"{where}, line {first}: columns {names[name]!r} and {title!r} both mean {name}; allowed is one of them"
+                f"{where}, line {first}: columns {names[name]!r} and {title!r} both mean {name}; allowed is one"
             )
-        found[name], names[name] = texts, title
-        percent |= {name} if _meaning(title, ours)[1] else set()
+        if name is None:
+            unused.append(title or "without a name")
+        else:
+            found[name], names[name] = texts, title
+            percent |= {name} if percents else set()
     if absent := [name for name in needed if name not in found]:
         raise ParamsError(f"{where} has no value in column {', '.join(absent)}" if rows else f"{where} has no rows")
-    return Sheet(where, separator, lines, found, names, frozenset(percent), unused)
-
-
-def _text(path: Path, key: str) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ParamsError(f"{key}: {path} cannot be read ({error.strerror})") from None
-    start = len(BOM_UTF8) if content.startswith(BOM_UTF8) else 0
-    try:
-        text = content[start:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        at = start + error.start
-        line = 1 + content[:at].count(b"\n")
-        raise ParamsError(
-            f"{key}: {path}, line {line}: byte {at} is 0x{content[at]:02x}, which is not UTF-8; allowed is text in UTF-8"
-        ) from None
-    if strange := CONTROL.search(text):
-        line = 1 + text[: strange.start()].count("\n")
-        raise ParamsError(f"{key}: {path}, line {line} has the control character {strange[0]!r}; allowed is plain text")
-    return text
+    return Sheet(where, pd.DataFrame(found), names, percent, unused)
 
 
 def _meaning(title: str, ours: dict[str, str]) -> tuple[str | None, bool]:
@@ -105,27 +85,21 @@ def _separator(text: str, where: str, ours: dict[str, str], needed: tuple[str, .
     absent = {s: [n for n in needed if n not in {_meaning(t, ours)[0] for t in titles[s]}] for s in SEPARATORS}
     best = min(SEPARATORS, key=lambda separator: (len(absent[separator]), -len(titles[separator])))
     if absent[best]:
-        also = {name: [a for a, n in ours.items() if n == name != a] for name in absent[best]}
-        named = [f"{name} (or {', '.join(also[name])})" if also[name] else name for name in also]
-        has = ", ".join(titles[best]) if header else "no header"
-        raise ParamsError(f"{where} has no column {'; no column '.join(named)}; it has {has}")
+        also = {name: ", ".join(a for a, n in ours.items() if n == name != a) for name in absent[best]}
+        named = "; no column ".join(f"{name} (or {others})" if others else name for name, others in also.items())
+        raise ParamsError(f"{where} has no column {named}; it has {', '.join(titles[best]) if header else 'no header'}")
     return best
 
 
 def _rows(text: str, separator: str, where: str) -> list[tuple[int, list[str]]]:
     """The rows with any text, header first: the line of each, and its fields without blanks around them."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
-    rows, line = [], 1
-    try:
-        for row in reader:
-            fields, width = [field.strip() for field in row], len(rows[0][1]) if rows else len(row)
-            if any(re.search(r"[\r\n]", field) for field in row):
-                raise ParamsError(f"{where}, line {line}: a quoted field goes on in the next line; allowed is one line")
-            if any(fields):
-                if len(fields) < width or any(fields[width:]):
-                    raise ParamsError(f"{where}, line {line} has {len(fields)} fields, and the header has {width}")
-                rows.append((line, fields[:width]))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ParamsError(f"{where}, line {line} cannot be read: {error}") from None
+    rows = []
+    for line, row in records(text, where, delimiter=separator, skipinitialspace=True):
+        fields, width = [field.strip() for field in row], len(rows[0][1]) if rows else len(row)
+        if any(re.search(r"[\r\n]", field) for field in row):
+            raise ParamsError(f"{where}, line {line}: a quoted field goes on in the next line; allowed is one line")
+        if any(fields):
+            if len(fields) < width or any(fields[width:]):
+                raise ParamsError(f"{where}, line {line} has {len(fields)} fields, and the header has {width}")
+            rows.append((line, fields[:width]))
     return rows

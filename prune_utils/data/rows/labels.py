@@ -6,20 +6,13 @@ import unicodedata
 import numpy as np
 
 from prune_utils.data.glue import TaskFacts
-from prune_utils.data.rows.tsv import Table, shown
+from prune_utils.data.rows.lines import shown
+from prune_utils.data.rows.tsv import Table
 from prune_utils.study.section import ParamsError
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-MISSING = {
-    "-1",
-    "-",
-    "nan",
-    "na",
-    "n/a",
-    "#n/a",
-    "<na>",
-    "null",
-}  # no label, as GLUE's test sets, pandas and R write it
+# no label, as GLUE's test sets, pandas and R write it
+MISSING = {"-1", "-", "nan", "na", "n/a", "#n/a", "<na>", "null"}
 
 
 def numbered(train: Table, dev: Table, facts: TaskFacts) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -34,8 +27,8 @@ def numbered(train: Table, dev: Table, facts: TaskFacts) -> tuple[np.ndarray, np
     if facts.kind == "regression":
         return _scores(train), _scores(dev), []
     known = dict(facts.labels)
-    _check_written(train, known, facts)
-    _check_written(dev, known, facts)
+    for table in (train, dev):
+        _check_written(table, known, facts)
     known = known or {label: label for label in sorted(set(train.labels))}
     present = {known[label] for label in train.labels if label in known}
     names = [name for name in dict.fromkeys(known.values()) if name in present]

@@ -4,22 +4,23 @@ Imports no pandas, torch or transformers, so that rows can be counted quickly.
 """
 
 import csv
-import io
 import sys
 import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from prune_utils.data.glue import PAIR, SENTENCE, TaskFacts, dev_file, layout
+from prune_utils.data.rows.lines import lines, records, shown
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sources import LocalTask, Task
 from prune_utils.study.words import many
 
+UNQUOTED = "allowed are a .csv, a file whose header is quoted too, or text without such quoting"
 SETTLED = 2_000_000_000  # nanoseconds
 INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode categories: control and format characters, blanks
 
@@ -54,8 +55,7 @@ def table(task: LocalTask, part: str) -> Table:
         try:
             stat = path.stat()
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-            absent = isinstance(error, FileNotFoundError | NotADirectoryError)
-            raise ParamsError(f"file {path} {'does not exist' if absent else f'cannot be read: {error}'}") from None
+            raise ParamsError(f"file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
         # a file that was written just now may change again without another time
         read = _table if time.time_ns() - stat.st_mtime_ns > SETTLED else _table.__wrapped__
         return read(path, layout(task), (stat.st_mtime_ns, stat.st_size))
@@ -72,53 +72,49 @@ def of(task: Task) -> Iterator[None]:
 
 @lru_cache(maxsize=32)
 def _table(path: Path, facts: TaskFacts, stamp: tuple) -> Table:
-    records = _records(path, facts)
+    text = "\n".join(lines(path, str(path))).rstrip("\n")
+    if not text:
+        raise ParamsError(f"{path} is empty")
+    comma, quoted = path.suffix.lower() == ".csv", text.startswith('"') or '\t"' in text.partition("\n")[0]
+    quoting = csv.QUOTE_MINIMAL if comma or quoted and not facts.width else csv.QUOTE_NONE
+    found = records(text, str(path), delimiter="," if comma else "\t", quoting=quoting)
     header, width, chosen = None, facts.width, [*facts.texts, facts.label]
     if not width:
-        header = next(records)[1]
-        try:
-            chosen = [header.index(name) for name in columns(path, header, facts.texts, facts.label)]
-        except ParamsError as error:
-            form = "`texts` and `label` in the params name other columns; tabs separate columns, in a .csv commas"
-            raise ParamsError(f"{error}; {form}") from None
-        width = len(header)
-    places, rows, faults = [], [], []
-    for line, fields in records:
+        header = next(found)[1]
+        chosen, width = [header.index(name) for name in columns(path, header, facts.texts, facts.label)], len(header)
+    table, faults = Table(str(path), [], []), []
+    for line, fields in found:
         row = tuple(fields[i] for i in chosen) if len(fields) == width else ()
-        if fault := _fault(fields, row, header, width):
-            faults.append(f"{path}, line {line} {fault}")
-            if not facts.ragged or fields == header:
-                raise ParamsError(faults[-1])
-        else:
-            places.append(line)
-            rows.append((*row[:-1], sys.intern(row[-1])))
-    if len(faults) > len(rows):
+        fault = _fault(fields, row, header, width)
+        if not fault and quoting == csv.QUOTE_NONE and not facts.known and any(map(doubled, fields)):
+            fault = "has a field in quotation marks with doubled ones within, as in CSV; " + UNQUOTED
+        if not fault:
+            table.places.append(line)
+            table.rows.append((*row[:-1], sys.intern(row[-1])))
+            continue
+        faults.append(f"{path}, line {line} {fault}")
+        if not facts.ragged or fields == header:
+            raise ParamsError(faults[-1])
+    if len(faults) > len(table.rows):
         raise ParamsError(f"{faults[0]}, and so have most rows")
-    return Table(str(path), places, rows, len(faults), sum(any(map(doubled, row)) for row in rows))
+    return replace(table, left_out=len(faults), quoted=sum(any(map(doubled, row)) for row in table.rows))
 
 
 def columns(where: object, header: list[str], texts: tuple[str, ...], label: str) -> list[str]:
     """The columns of texts and label: those named, or else sentence or the pair of sentences. Raises ParamsError."""
-    if not texts:
-        texts = PAIR if {*PAIR} & {*header} else SENTENCE
-        if texts == PAIR and {*SENTENCE} & {*header}:
-            raise ParamsError(f"{where} has columns sentence and {' and '.join(PAIR)}; allowed is one or two texts")
-    found = shown(header)
-    if missing := [name for name in (*texts, label) if name not in header]:
+    either = {*PAIR} & {*header}
+    if not texts and either and {*SENTENCE} & {*header}:
+        raise ParamsError(f"{where} has columns sentence and {' and '.join(PAIR)}; allowed is one or two texts")
+    chosen = [*(texts or (PAIR if either else SENTENCE)), label]
+    if missing := [name for name in chosen if name not in header]:
         raise ParamsError(
-            f"{where} has no column {' and no '.join(missing)}, it has {found}; GLUE's tasks need GLUE's columns, "
-            "others sentence (or sentence1 and sentence2) and label"
+            f"{where} has no column {' and no '.join(missing)}, it has {shown(header)}; GLUE's tasks need GLUE's columns, "
+            "others sentence (or sentence1 and sentence2) and label, or `texts` and `label` in the params name the "
+            "columns; tabs separate columns, in a .csv commas"
         )
     if len(set(header)) < len(header):
-        raise ParamsError(f"{where} has a column twice: {found}")
-    return [*texts, label]
-
-
-def shown(names) -> str:
-    """Format names for a message: the first dozen, of each the beginning, signs that do not print as escapes."""
-    names = [name if len(name) <= 40 else f"{name[:40]}…" for name in map(str, names)]
-    names = ["".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name) for name in names]
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        raise ParamsError(f"{where} has a column twice: {shown(header)}")
+    return chosen
 
 
 def visible(text: str) -> bool:
@@ -140,54 +136,6 @@ def _fault(fields: list[str], row: tuple[str, ...], header: list[str] | None, wi
     if len(fields) != width:
         than = "the header has" if header else "a file of GLUE without a header has"
         return f"has {many(len(fields), 'field')}; {than} {width}"
-    if any("\r" in field for field in fields):
-        return "has a carriage return within"
     if not all(map(visible, row)):
         return "has an empty text or label"
     return "repeats the header" if [field.lstrip("\ufeff") for field in fields] == header else ""
-
-
-def _records(path: Path, facts: TaskFacts) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers from 1 and fields of each record, the header included."""
-    text = _text(path)
-    first = text.partition("\n")[0]
-    comma = path.suffix.lower() == ".csv"
-    if "\r" in first:
-        raise ParamsError(f"{path}, line 1 has a carriage return within")
-    if not comma and (facts.width or not any(field.startswith('"') for field in first.split("\t"))):
-        for line, record in enumerate(text.split("\n"), start=1):
-            fields = record.split("\t")
-            if not facts.known and '"' in record and any(map(doubled, fields)):
-                raise ParamsError(
-                    f"{path}, line {line} has a field in quotation marks with doubled ones within, as in CSV; allowed "
-                    "are a .csv, a file whose header is quoted too, or text without such quoting"
-                )
-            yield line, fields
-        return
-    csv.field_size_limit(2**31 - 1)  # of the whole process: a field may be of any length
-    reader, line = csv.reader(io.StringIO(text), delimiter="," if comma else "\t", strict=True), 1
-    try:
-        for fields in reader:
-            yield line, fields
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ParamsError(f"{path}, line {line} cannot be read as quoted fields: {error}") from None
-
-
-def _text(path: Path) -> str:
-    """The text of a file, lines ended by "\\n" alone. Raises ParamsError for another encoding or other line ends."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        text = data.decode("utf-8").lstrip("\ufeff").replace("\r\n", "\n").rstrip("\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        fault = f"byte 0x{data[error.start]:02x} at position {error.start} of the file"
-        raise ParamsError(f"{path}, line {line} is not UTF-8: {fault}") from None
-    if (at := text.find("\0")) >= 0:
-        raise ParamsError(f"{path}, line {text.count(chr(10), 0, at) + 1} has a zero byte, so it is not UTF-8 text")
-    if not text:
-        raise ParamsError(f"{path} is empty")
-    return text

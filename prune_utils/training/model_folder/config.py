@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from prune_utils.data.rows.lines import shown
 from prune_utils.study import paths
 from prune_utils.study.schema import Study
 from prune_utils.study.section import ParamsError, Positive, Section, Share
@@ -47,14 +48,14 @@ class Fields(Section, extra="ignore"):
 
 def folder_of(study: Study) -> Path | None:
     """The folder of `model.pretrained`; None for a new model or a name of the hub. Raises ParamsError for a file."""
-    if not study.model.pretrained:
+    path = study.model.pretrained and paths.given(study.model.pretrained)
+    if not path or not path.exists():
         return None
-    path = paths.given(study.model.pretrained)
-    if path.exists() and not path.is_dir():
+    if not path.is_dir():
         raise refused(f"{path} is a file; allowed is the folder of a model")
-    if path.exists() and not os.access(path, os.R_OK | os.X_OK):
+    if not os.access(path, os.R_OK | os.X_OK):
         raise refused(f"{path} may not be read by this user")
-    return path if path.exists() else None
+    return path
 
 
 def positions(study: Study) -> int:
@@ -76,34 +77,28 @@ def fields(content: dict[str, Any], where: Path | str) -> Fields:
     Without `model_type`, it is taken for that of a BERT if its fields are. Raises ParamsError for another family, and
     for fields that change what a BERT computes or cannot be right. `where` is named in the message.
     """
-    kind, made = content.get("model_type"), content.get("architectures")
+    kind, made, of = content.get("model_type"), content.get("architectures"), f"the config of {where}"
     named = [str(name) for name in (made if isinstance(made, list) else [made]) if name]
     if kind is None and not all(name.startswith("Bert") for name in named):
-        raise refused(f"the config of {where} is of architecture {', '.join(named)}; allowed is model_type 'bert'")
+        raise refused(f"{of} is of architecture {', '.join(named)}; allowed is model_type 'bert'")
     if kind not in (None, "bert"):
-        raise refused(f"{where} is of type {kind!r}; allowed is type 'bert'")
+        raise refused(f"{of} is of type {kind!r}; allowed is type 'bert'")
     for name, values in PLAIN.items():
         if content.get(name) not in values:
-            raise refused(f"the config of {where} has {name} {content[name]!r}; allowed is {values[-1]!r}")
+            raise refused(f"{of} has {name} {content[name]!r}; allowed is {values[-1]!r}")
     try:
         found = Fields.model_validate(content)
     except ValidationError as error:
-        raise refused(
-            f"the config of {where} is not that of a BERT: {'; '.join(map(_fault, error.errors()))}"
-        ) from None
-    if found.hidden_size % found.num_attention_heads:
-        raise refused(
-            f"the config of {where} has hidden_size {found.hidden_size}; allowed is a multiple of num_attention_heads, "
-            f"{found.num_attention_heads}"
-        )
+        raise refused(f"{of} is not that of a BERT: {'; '.join(map(_fault, error.errors()))}") from None
+    width, heads = found.hidden_size, found.num_attention_heads
+    if width % heads:
+        raise refused(f"{of} has hidden_size {width}; allowed is a multiple of num_attention_heads, {heads}")
     return found
 
 
 def _fault(fault: dict) -> str:
-    name = ".".join(map(str, fault["loc"]))
-    if fault["type"] == "missing":
-        return f"{name} is missing"
-    return f"{name} is {fault['input']!r}, {fault['msg'][:1].lower() + fault['msg'][1:]}"
+    name, said = ".".join(map(str, fault["loc"])), fault["msg"][:1].lower() + fault["msg"][1:]
+    return f"{name} is missing" if fault["type"] == "missing" else f"{name} is {fault['input']!r}, {said}"
 
 
 def refused(sentence: str) -> ParamsError:
@@ -116,10 +111,9 @@ def first(folder: Path, names: tuple[str, ...]) -> Path | None:
     return next((folder / name for name in names if (folder / name).exists() or (folder / name).is_symlink()), None)
 
 
-def contents(folder: Path, most: int = 8) -> str:
+def contents(folder: Path) -> str:
     """The first names in a folder, for a message."""
-    names = sorted(path.name for path in folder.iterdir())
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "") if names else "nothing"
+    return shown(sorted(path.name for path in folder.iterdir()), 8) or "nothing"
 
 
 def check_no_pointer(file: Path) -> None:

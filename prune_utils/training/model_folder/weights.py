@@ -1,21 +1,22 @@
 """Weights of a model folder under BERT's names, whatever file, wrapper or version of transformers they are from."""
 
 import zipfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
-from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import BertConfig, BertForPreTraining
 
+from prune_utils.data.rows.lines import shown
 from prune_utils.study.section import ParamsError
 from prune_utils.training.model_folder.config import Fields, check_no_pointer, contents, first, read_mapping, refused
 
 FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-FLOATS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}  # safetensors' names, torch's
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 # parts of names that wrap a model: DataParallel, Lightning, compile, FSDP, activation checkpoints, transformers
 WRAPPERS = ("module", "model", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "bert")
 OLD = {"gamma": "weight", "beta": "bias"}  # a LayerNorm's weights in old files
@@ -26,22 +27,14 @@ BIAS, DECODER_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
 TIED = {"cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight", DECODER_BIAS: BIAS}
 
 
-class Stored(NamedTuple):
-    """A tensor in a file, read on demand; `masked` if a mask of torch.nn.utils.prune applies to it."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    read: Callable[[], Tensor]
-    masked: bool = False
-
-
 class Fitting(NamedTuple):
     """The tensors of a folder that fit a BERT, by its names, the parts that it lacks, and the tensors it does not use."""
 
     file: Path
-    parts: dict[str, Stored]
+    parts: dict[str, Tensor]  # mapped into memory where the format allows it, so read on demand
     new: list[str]
     unused: list[str]
+    masked: int  # tensors to which a mask of torch.nn.utils.prune was applied
 
 
 def fitting(folder: Path, fields: Fields) -> Fitting:
@@ -53,23 +46,23 @@ def fitting(folder: Path, fields: Fields) -> Fitting:
     file = first(folder, FILES)
     if file is None:
         raise refused(f"{folder} has no weights; allowed are {', '.join(FILES)}; found: {contents(folder)}")
-    stored = _unmasked(_renamed(_indexed(file) if file.suffix == ".json" else _headers(file), file), file)
+    stored = _renamed(_indexed(file) if file.suffix == ".json" else _tensors(file), file)
+    masked = _unmask(stored, file)
     if BIAS not in stored and DECODER_BIAS in stored:
         stored[BIAS] = stored[DECODER_BIAS]
-    layers = len({name.split(".")[3] for name in stored if name.startswith(LAYER)})
-    if layers != (said := fields.num_hidden_layers):
-        raise refused(
-            f"{file} has {layers} layers named {LAYER}0..., its config says {said}; it has {some(sorted(stored))}"
-        )
-    wanted = {name: tuple(tensor.shape) for name, tensor in skeleton(fields).state_dict().items()}
+    layers, said = len({name.split(".")[3] for name in stored if name.startswith(LAYER)}), fields.num_hidden_layers
+    if layers != said:
+        raise refused(f"{file} has {layers} layers named {LAYER}0..., its config says {said}; it has {some(stored)}")
+    wanted = skeleton(fields).state_dict()
     new = new_parts(wanted, stored, file)
     parts = {name: stored[name] for name in wanted if name in stored}
     for name, part in parts.items():
-        if part.shape != wanted[name]:
-            raise refused(f"{name} has shape {part.shape} in {file}; its config makes it {wanted[name]}")
-        if part.dtype not in FLOATS.values():
-            raise refused(f"{name} is {part.dtype} in {file}; allowed: {', '.join(FLOATS.values())}, not quantised")
-    return Fitting(file, parts, new, unused=sorted(stored.keys() - wanted.keys() - {*BUFFERS}))
+        shape, theirs = tuple(part.shape), tuple(wanted[name].shape)
+        if shape != theirs:
+            raise refused(f"{name} has shape {shape} in {file}; its config makes it {theirs}")
+        if part.dtype not in FLOATS:
+            raise refused(f"{name} is {short(part.dtype)} in {file}; allowed: {', '.join(map(short, FLOATS))}")
+    return Fitting(file, parts, new, sorted(stored.keys() - wanted.keys() - {*BUFFERS}), masked)
 
 
 def weights(found: Fitting) -> Iterator[tuple[str, Tensor]]:
@@ -79,16 +72,15 @@ def weights(found: Fitting) -> Iterator[tuple[str, Tensor]]:
     decoder with them.
     """
     for name, part in found.parts.items():
-        tensor = part.read().float()
+        tensor = part.float()
         if not torch.isfinite(tensor).all():
             raise refused(f"{name} in {found.file} has values that are not finite as float32")
         twin = found.parts.get(TIED.get(name))
         if twin is None:
             yield name, tensor
-        elif not torch.equal(tensor, twin.read().float()):
-            raise refused(
-                f"{name} in {found.file} differs from {TIED[name]}; allowed is a decoder tied to the word embeddings, or none"
-            )
+        elif not torch.equal(tensor, twin.float()):
+            allowed = "allowed is a decoder tied to the word embeddings, or none"
+            raise refused(f"{name} in {found.file} differs from {TIED[name]}; {allowed}")
 
 
 def new_parts(wanted: Collection[str], found: Collection[str], where: Path | str) -> list[str]:
@@ -100,7 +92,7 @@ def new_parts(wanted: Collection[str], found: Collection[str], where: Path | str
     whole = {part: {name for name in wanted if name.startswith(part)} - TIED.keys() for part in OPTIONAL}
     new = [part for part, names in whole.items() if names <= missing]
     if lost := sorted(name for name in missing if not name.startswith(tuple(new))):
-        raise refused(f"{where} lacks weights of a BERT: {some(lost)}; it has {some(sorted(found))}")
+        raise refused(f"{where} lacks weights of a BERT: {some(lost)}; it has {some(found)}")
     own = {name for name in found if name.startswith(("bert.", *OPTIONAL))}
     if strange := sorted(own - {*wanted, *BUFFERS}):
         raise refused(f"{where} has weights that a BERT of its config has not: {some(strange)}")
@@ -113,38 +105,28 @@ def skeleton(fields: Fields) -> BertForPreTraining:
         return BertForPreTraining(BertConfig(**fields.model_dump()))
 
 
-def some(names: list[str], most: int = 3) -> str:
+def some(names: Iterable[str]) -> str:
     """The first names and the number of the others, for a message."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more if names else "no tensors"
+    return shown(sorted(names), 3) or "no tensors"
 
 
-def _indexed(file: Path) -> dict[str, Stored]:
+def _indexed(file: Path) -> dict[str, Tensor]:
     """The tensors that the index of a sharded file names."""
     index = read_mapping(file).get("weight_map")
     if not isinstance(index, dict) or not all(isinstance(shard, str) for shard in index.values()):
         raise refused(f"{file} has no weight_map of names to files")
-    shards = {name: _headers(file.parent / name) for name in sorted(set(index.values()))}
-    for name, shard in index.items():
-        if name not in shards[shard]:
-            raise refused(f"{file} says that {name} is in {shard}, which has {some(sorted(shards[shard]))}")
-    return {name: shards[shard][name] for name, shard in index.items()}
+    shards = {shard: _tensors(file.parent / shard) for shard in sorted(set(index.values()))}
+    return {name: shards[shard][name] for name, shard in index.items() if name in shards[shard]}
 
 
-def _headers(file: Path) -> dict[str, Stored]:
-    """Name, shape and type of every tensor in a file, without reading their values."""
+def _tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors in a file, without reading their values where they can be mapped."""
     try:
         check_no_pointer(file)
         if file.suffix == ".safetensors":
-            with safe_open(file, "pt") as opened:
-                return {name: _slice(opened.get_slice(name)) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+            return load_file(file)
         # files of before PyTorch 1.6 are no archives, and cannot be mapped
         content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-        entries = content.items() if isinstance(content, dict) else [("its content", content)]
-        for name, tensor in entries:
-            if not isinstance(tensor, Tensor):
-                raise refused(f"{name!r} in {file} is {type(tensor).__name__}; allowed is a dictionary of tensors")
-        return {str(name): _tensor(tensor.detach()) for name, tensor in entries}
     except ParamsError:
         raise
     except UnpicklingError:
@@ -152,20 +134,21 @@ def _headers(file: Path) -> dict[str, Stored]:
     except Exception as error:  # readers of damaged files raise anything, from EOFError to KeyError
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise refused(f"{file} cannot be read as weights ({reason})") from None
+    for name, tensor in content.items() if isinstance(content, dict) else [("its content", content)]:
+        if not isinstance(tensor, Tensor):
+            raise refused(f"{name!r} in {file} is {type(tensor).__name__}; allowed is a dictionary of tensors")
+        if tensor.layout != torch.strided or tensor.is_meta:
+            raise refused(f"{name} is {short(tensor.layout)} in {file}; allowed are dense tensors")
+    return {str(name): tensor.detach() for name, tensor in content.items()}
 
 
-def _slice(part) -> Stored:
-    return Stored(tuple(part.get_shape()), FLOATS.get(part.get_dtype(), part.get_dtype()), lambda: part[...])
+def short(kind: torch.dtype | torch.layout) -> str:
+    """The name of a type without its module."""
+    return str(kind).removeprefix("torch.")
 
 
-def _tensor(tensor: Tensor) -> Stored:
-    plain = tensor.layout == torch.strided and not tensor.is_meta
-    dtype = str(tensor.dtype if plain else tensor.layout).removeprefix("torch.")
-    return Stored(tuple(tensor.shape), dtype, lambda: tensor)
-
-
-def _renamed(stored: dict[str, Stored], file: Path) -> dict[str, Stored]:
-    found: dict[str, Stored] = {}
+def _renamed(stored: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
     for name, part in stored.items():
         if (new := bert_name(name)) in found:
             raise refused(f"{file} has two tensors for {new}, one of them {name}")
@@ -181,20 +164,15 @@ def bert_name(name: str) -> str:
     return ".".join(["bert", *words] if words[0] in ("embeddings", "encoder", "pooler") else words)
 
 
-def _unmasked(stored: dict[str, Stored], file: Path) -> dict[str, Stored]:
-    """The tensors with the masks of torch.nn.utils.prune applied, which keeps `weight_orig` and `weight_mask`."""
-    found = dict(stored)
-    for name in [name for name in stored if name.endswith("_orig")]:
+def _unmask(stored: dict[str, Tensor], file: Path) -> int:
+    """Apply the masks of torch.nn.utils.prune, which keeps `weight_orig` and `weight_mask`; return their number."""
+    originals = [name for name in stored if name.endswith("_orig")]
+    for name in originals:
         plain = name.removesuffix("_orig")
-        values, mask = found.pop(name), found.pop(f"{plain}_mask", None)
-        if mask is None or mask.shape != values.shape or plain in found:
+        values, mask = stored.pop(name), stored.pop(f"{plain}_mask", None)
+        if mask is None or mask.shape != values.shape or plain in stored:
             raise refused(f"{name} in {file} needs {plain}_mask of its shape, and no {plain} beside it")
-
-        def read(values: Stored = values, mask: Stored = mask, name: str = plain) -> Tensor:
-            kept = mask.read().float()
-            if not ((kept == 0) | (kept == 1)).all():
-                raise refused(f"{name}_mask in {file} has values other than 0 and 1")
-            return values.read() * kept
-
-        found[plain] = Stored(values.shape, values.dtype, read, masked=True)
-    return found
+        if not ((mask.float() == 0) | (mask.float() == 1)).all():
+            raise refused(f"{plain}_mask in {file} has values other than 0 and 1")
+        stored[plain] = values * mask.to(values.dtype) if values.dtype in FLOATS else values
+    return len(originals)
