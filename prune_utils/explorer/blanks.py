@@ -1,11 +1,11 @@
 """Fill the blank of a sentence with the dense and the pruned models."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import Tensor
 from transformers import AutoTokenizer, BertForPreTraining, PreTrainedTokenizerBase
 
 from prune_utils.data.embedded import lexicon
@@ -23,29 +23,22 @@ class Models:
     """The gradual models of a seed; small ones stay in memory once they are loaded."""
 
     def __init__(self, opened: Opened, seed: int):
-        self.opened, self.seed = opened, seed
-        self.kept: dict[Path, BertForPreTraining] = {}
-        there = [s for s in opened.trained().grid.sparsities if self._folder(s)]
-        if not there:
+        self.folders: dict[float, Path] = {}
+        for sparsity in opened.trained().grid.sparsities:
+            with suppress(Absent):
+                self.folders[sparsity] = opened.checkpoint(sparsity, seed)
+        if not self.folders:
             raise Absent(f"No pre-trained model of seed {seed} is on disk.")
-        self.sparsities = there
-        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(self._folder(there[0]))
-
-    def _folder(self, sparsity: float) -> Path | None:
-        try:
-            return self.opened.checkpoint(sparsity, self.seed)
-        except Absent:
-            return None
+        self.kept: dict[float, BertForPreTraining] = {}
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(next(iter(self.folders.values())))
 
     def _model(self, sparsity: float) -> BertForPreTraining:
-        folder = self._folder(sparsity)
-        if folder in self.kept:
-            return self.kept[folder]
+        if sparsity in self.kept:
+            return self.kept[sparsity]
         # its zeros were checked when it was saved; checking again would take longer than the forward pass
-        model = BertForPreTraining.from_pretrained(folder, dtype=torch.float32).eval()
-        size = sum(p.nbytes for p in model.parameters())
-        if size * (len(self.kept) + 1) <= HELD:
-            self.kept[folder] = model
+        model = BertForPreTraining.from_pretrained(self.folders[sparsity], dtype=torch.float32).eval()
+        if sum(p.nbytes for p in model.parameters()) * (len(self.kept) + 1) <= HELD:
+            self.kept[sparsity] = model
         return model
 
     @torch.no_grad()
@@ -54,25 +47,20 @@ class Models:
 
         Raises Absent if the sentence does not have exactly one blank, or is too long.
         """
-        encoded = self.encoded(sentence)
-        at = (encoded["input_ids"][0] == self.tokenizer.mask_token_id).nonzero().item()
-        columns = {}
-        for sparsity in self.sparsities:
-            model = self._model(sparsity)
-            hidden = model.bert(**encoded).last_hidden_state[0, at]
-            columns[sparsity] = model.cls.predictions(hidden).float().softmax(-1).numpy()
-        frame = pd.DataFrame(columns)
-        return frame.set_axis(self.tokenizer.convert_ids_to_tokens(range(len(frame))), axis=0)
-
-    def encoded(self, sentence: str) -> dict[str, Tensor]:
-        """Encode a sentence with one blank as a batch of one: input_ids, attention_mask, token_type_ids."""
         if (blanks := len(BLANK.findall(sentence))) != 1:
             raise Absent(f"The sentence has {blanks or 'no'} blank{'s' * (blanks != 1)}; write one, as ___ or [MASK].")
         encoded = self.tokenizer(BLANK.sub(f" {self.tokenizer.mask_token} ", sentence), return_tensors="pt")
         tokens, most = encoded["input_ids"].shape[1], self.tokenizer.model_max_length
         if tokens > most:
             raise Absent(f"The sentence has {tokens} tokens; these models read at most {most}.")
-        return dict(encoded)
+        at = (encoded["input_ids"][0] == self.tokenizer.mask_token_id).nonzero().item()
+        columns = {}
+        for sparsity in self.folders:
+            model = self._model(sparsity)
+            hidden = model.bert(**encoded).last_hidden_state[0, at]
+            columns[sparsity] = model.cls.predictions(hidden).float().softmax(-1).numpy()
+        frame = pd.DataFrame(columns)
+        return frame.set_axis(self.tokenizer.convert_ids_to_tokens(range(len(frame))), axis=0)
 
     def unknown(self, sentence: str) -> list[str]:
         """The words of a sentence that are not in the vocabulary, in order."""
@@ -85,11 +73,9 @@ class Models:
 
 def answers(probabilities: pd.DataFrame, most: int) -> pd.DataFrame:
     """The most likely words with their probabilities as text, one column per sparsity, best first."""
-    columns = {}
-    for sparsity in probabilities:
-        best = probabilities[sparsity].nlargest(most)
-        columns[percent(sparsity)] = [f"{word} {100 * share:.1f} %" for word, share in best.items()]
-    return pd.DataFrame(columns, index=range(1, min(most, len(probabilities)) + 1))
+    best = {percent(sparsity): probabilities[sparsity].nlargest(most).items() for sparsity in probabilities}
+    texts = {name: [f"{word} {100 * share:.1f} %" for word, share in words] for name, words in best.items()}
+    return pd.DataFrame(texts, index=range(1, min(most, len(probabilities)) + 1))
 
 
 def suggestion(opened: Opened, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -99,8 +85,9 @@ def suggestion(opened: Opened, tokenizer: PreTrainedTokenizerBase) -> str:
     word as the blank.
     """
     if opened.trained().corpus.source == "embedded":
-        noun = lexicon.load().members[0]
-        kind = lexicon.load().hypernyms[noun.chain[0]].singular
+        words = lexicon.load()
+        noun = words.members[0]
+        kind = words.hypernyms[noun.chain[0]].singular
         return f"{article(noun.singular)} {noun.singular} is {article(kind)} ___ ."
     from datasets import load_from_disk
 

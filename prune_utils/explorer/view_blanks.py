@@ -1,31 +1,24 @@
 """Explorer section: the dense and every pruned model fill a blank, side by side."""
 
+from functools import cache
+
 import ipywidgets
 import pandas as pd
 import seaborn as sns
 from IPython.display import HTML
-from matplotlib.figure import Figure
 
+from prune_utils.explorer.blanks import Models, answers, suggestion  # imports transformers, which takes seconds
 from prune_utils.explorer.controls import follows, labelled, paragraph, row, table, view
 from prune_utils.explorer.studies import Absent, Opened
-from prune_utils.report import style
-from prune_utils.report.style import MARKERS, PERCENT, panel
+from prune_utils.report.style import MARKERS, PERCENT, Drawn, image, legend_beside, panel, plain
 
 WORDS = 5  # words per model that are shown first
-
-
-def _models(opened: Opened, seed: int):
-    from prune_utils.explorer.blanks import Models  # imports transformers, which takes seconds
-
-    return Models(opened, seed)
 
 
 @view
 def answered(opened: Opened) -> HTML:
     """The words that the models of the first seed put in the blank of a sentence of the study."""
-    from prune_utils.explorer.blanks import answers, suggestion
-
-    models = _models(opened, opened.trained().grid.seeds[0])
+    models = Models(opened, opened.trained().grid.seeds[0])
     sentence = suggestion(opened, models.tokenizer)
     return HTML(table(answers(models.probabilities(sentence), WORDS), f"“{sentence}”"))
 
@@ -33,41 +26,33 @@ def answered(opened: Opened) -> HTML:
 @view
 def asked(opened: Opened) -> ipywidgets.Widget:
     """The same for a sentence of your own."""
-    from prune_utils.explorer.blanks import answers, suggestion
-
-    seeds = opened.trained().grid.seeds
-    models = {}
-    models[seeds[0]] = _models(opened, seeds[0])
+    seeds, models = opened.trained().grid.seeds, cache(lambda seed: Models(opened, seed))
+    tokenizer = models(seeds[0]).tokenizer
     try:
-        first = suggestion(opened, models[seeds[0]].tokenizer)
+        first = suggestion(opened, tokenizer)
     except Absent:
         first = "___"
-    wide, narrow = {"width": "min(40em, 100%)"}, {"width": "8em"}
-    sentence = labelled(ipywidgets.Text, first, description="Sentence", continuous_update=False, layout=wide)
-    seed = labelled(ipywidgets.Dropdown, description="Seed", options=seeds, layout=narrow)
-    most = labelled(ipywidgets.BoundedIntText, WORDS, description="Words", min=1, max=50, layout=narrow)
+    sentence = labelled(ipywidgets.Text, "Sentence", "min(40em, 100%)", value=first, continuous_update=False)
+    seed = labelled(ipywidgets.Dropdown, "Seed", "8em", options=seeds)
+    most = labelled(ipywidgets.BoundedIntText, "Words", "8em", value=WORDS, min=1, max=50)
 
     def shown(text: str, chosen: int, words: int) -> str:
-        if chosen not in models:
-            models[chosen] = _models(opened, chosen)
-        asked = models[chosen]
-        probabilities = asked.probabilities(text)
-        strange = asked.unknown(text)
+        probabilities, strange = models(chosen).probabilities(text), models(chosen).unknown(text)
         said = paragraph(f"Not in the vocabulary, and read as unknown: {', '.join(strange)}.") if strange else ""
-        picture = style.image(fading(probabilities, words), f"Probabilities of words in the blank: {text}")
-        return said + table(answers(probabilities, words), f"“{text}”") + picture
+        return said + table(answers(probabilities, words), f"“{text}”") + image(fading(probabilities, words, text))
 
     return ipywidgets.VBox([row(sentence, seed, most), follows(shown, sentence, seed, most)])
 
 
-def fading(probabilities: pd.DataFrame, most: int) -> Figure:
+def fading(probabilities: pd.DataFrame, most: int, sentence: str = "") -> Drawn:
     """Probability of the 0 % run's most likely words by sparsity, one line per word."""
     figure, axes = panel(7.0, 3.6)
-    first = probabilities[probabilities.columns[0]].nlargest(most).index
-    for place, (word, colour) in enumerate(zip(first, sns.color_palette("colorblind", len(first)), strict=True)):
-        line = 100 * probabilities.loc[word]
-        marker, name = MARKERS[place % len(MARKERS)], word.encode("ascii", "backslashreplace").decode()
-        axes.plot(100 * line.index, line, color=colour, marker=marker, markersize=5, label=f"“{name}”")
+    first = 100 * probabilities.nlargest(most, probabilities.columns[0])
+    for place, (word, colour) in enumerate(zip(first.index, sns.color_palette("colorblind", len(first)), strict=True)):
+        marker = MARKERS[place % len(MARKERS)]
+        axes.plot(
+            100 * first.columns, first.iloc[place], color=colour, marker=marker, markersize=5, label=f"“{plain(word)}”"
+        )
     axes.set(xlabel=PERCENT, ylabel="probability in the blank (%)", ylim=(0, None))
-    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
+    legend_beside(axes, fontsize=9)
+    return Drawn(figure, "explorer_blanks", f"Probabilities of words in the blank: {sentence}", first)
