@@ -10,7 +10,7 @@ from IPython.display import HTML
 from prune_utils.explorer.blanks import Models, answers, suggestion  # imports transformers, which takes seconds
 from prune_utils.explorer.controls import follows, labelled, paragraph, row, table, view
 from prune_utils.explorer.studies import Absent, Opened
-from prune_utils.report.style import MARKERS, PERCENT, Drawn, image, legend_beside, panel, plain
+from prune_utils.report.style import MARKERS, PERCENT, Drawn, image, legend_right, panel, plain
 
 WORDS = 5  # words per model that are shown first
 
@@ -54,5 +54,5 @@ def fading(probabilities: pd.DataFrame, most: int, sentence: str = "") -> Drawn:
             100 * first.columns, first.iloc[place], color=colour, marker=marker, markersize=5, label=f"“{plain(word)}”"
         )
     axes.set(xlabel=PERCENT, ylabel="probability in the blank (%)", ylim=(0, None))
-    legend_beside(axes, fontsize=9)
+    legend_right(axes, fontsize=9)
     return Drawn(figure, "explorer_blanks", f"Probabilities of words in the blank: {sentence}", first)

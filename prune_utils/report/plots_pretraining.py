@@ -7,7 +7,7 @@ from prune_utils.analysis.regimes import Regimes
 from prune_utils.pruning.names import label
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.report.captions import seeds
-from prune_utils.report.style import INK, PERCENT, STYLE, Drawn, legend_beside, lines, mean_lines, panel, shade, shades
+from prune_utils.report.style import INK, PERCENT, STYLE, Drawn, legend_right, lines, mean_lines, panel, shade, shades
 from prune_utils.report.tables import points, series
 from prune_utils.study.words import percent
 
@@ -46,7 +46,7 @@ def _by_step(frame: pd.DataFrame, name: str, what: str, form: str, text: str, he
     for (target, values), colour in zip(frame.items(), shades(frame.shape[1]), strict=True):
         axes.plot(values.dropna(), color=colour, label=target)
     axes.set(xlabel=frame.index.name)
-    legend_beside(axes, title="target")
+    legend_right(axes, title="target")
     return Drawn(figure, name, lines(what, frame, form), frame, text)
 
 

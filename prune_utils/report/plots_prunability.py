@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.report.captions import numbered
-from prune_utils.report.style import INK, MARKERS, PERCENT, Drawn, dots, legend_beside, lines, panel, panels
+from prune_utils.report.style import INK, MARKERS, PERCENT, Drawn, dots, legend_right, lines, panel, panels
 
 MOVED = "mean movement (% of the sort order)"
 MOVEMENT = "Mean movement, percent of the sort order"
@@ -26,7 +26,7 @@ def _task_lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: fl
 
 def _drawn(figure: Figure, name: str, what: str, frame: pd.DataFrame, x: str, y: str, caption: str = "") -> Drawn:
     """Add the legend; the alternative text is made from the means in percent, by `x` and task."""
-    legend_beside(figure.axes[-1])
+    legend_right(figure.axes[-1])
     points = "one run per point" if frame.learning_rate.nunique() == 1 else "means over learning rates"
     said = "each small dot is one seed, lines join their means" if frame.seed.nunique() > 1 else points
     alt = lines(what, 100 * frame.pivot_table(index=x, columns="task", values=y))

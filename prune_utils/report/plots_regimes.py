@@ -12,23 +12,9 @@ from prune_utils.analysis.comparison import Compared
 from prune_utils.analysis.regimes import Regimes
 from prune_utils.analysis.results import from_dense, mean_over_tasks
 from prune_utils.analysis.uncertainty import Draws
+from prune_utils.report import style
 from prune_utils.report.captions import caption
-from prune_utils.report.style import (
-    BOUNDS,
-    GREY,
-    INK,
-    MARKERS,
-    PERCENT,
-    Drawn,
-    in_order,
-    lines,
-    look,
-    mean_lines,
-    panel,
-    panels,
-    shade,
-    shifts,
-)
+from prune_utils.report.style import BOUNDS, GREY, INK, MARKERS, PERCENT, Drawn, in_order, lines, look, panel, panels
 from prune_utils.report.tables import points, series
 from prune_utils.study.words import POINTS, minus
 
@@ -42,7 +28,7 @@ COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 
 def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
     """Draw the interval of each mean, in the colour of its arm and beside the others (see `style.shifts`)."""
-    beside = shifts(draws.point.index.get_level_values(0))
+    beside = style.shifts(draws.point.index.get_level_values(0))
     for (arm, sparsity), (low, high) in draws.ends().dropna().iterrows():
         if arm not in BOUNDS and sparsity > 0:
             mean = draws.point[arm, sparsity]
@@ -70,7 +56,7 @@ def _by_sparsity(cells: pd.DataFrame, value: str, regimes: Regimes | None, draws
     if draws:
         _intervals(axes, draws, scale)
     if regimes:
-        shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
+        style.shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
     axes.set(xlabel=PERCENT, ylabel=f"mean {label}")
     axes.legend()
     alt = lines(f"Mean {words}", series(table), form)
@@ -79,7 +65,7 @@ def _by_sparsity(cells: pd.DataFrame, value: str, regimes: Regimes | None, draws
 
 def _arms(axes: plt.Axes, points: pd.DataFrame, value: str, scale: float) -> None:
     """A value by sparsity, one line per pruned arm, and horizontal lines for dense and scratch."""
-    mean_lines(axes, from_dense(points), "arm", value, scale)
+    style.mean_lines(axes, from_dense(points), "arm", value, scale)
     for name, (colour, line, text) in BOUNDS.items():
         if len(bound := points[points.arm == name]):
             axes.axhline(scale * bound[value].mean(), color=colour, linestyle=line, linewidth=1.2, label=text, zorder=1)
@@ -164,14 +150,14 @@ def costs(frame: pd.DataFrame, studies: dict[str, Compared]) -> Drawn:
     figure, every = _grid(len(studies), 3.6, "points from dense", sharey=True)
     for axes, (name, one) in zip(every, studies.items(), strict=True):
         part = frame[frame.study == name]
-        beside = shifts(part.arm)
+        beside = style.shifts(part.arm)
         for arm in in_order(part.arm):
             (colour, marker, label), line = look(arm), part[part.arm == arm].sort_values("sparsity")
             sides = [(line.high - line.cost).clip(lower=0), (line.cost - line.low).clip(lower=0)]
             at = 100 * line.sparsity + beside[arm]
             axes.errorbar(at, -line.cost, sides, color=colour, marker=marker, label=label)
         axes.axhline(0, color=INK, linestyle="--", linewidth=1.2, label="dense", zorder=1)
-        shade(axes, one.regimes, [0.0, *sorted(part.sparsity.unique())])
+        style.shade(axes, one.regimes, [0.0, *sorted(part.sparsity.unique())])
         axes.set_title(name, pad=22)
     _legend(figure)
     first = frame[frame.arm == "pretrain"].pivot_table(index="sparsity", columns="study", values="cost")

@@ -147,7 +147,7 @@ def _saved(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def legend_beside(axes: plt.Axes, **options) -> None:
+def legend_right(axes: plt.Axes, **options) -> None:
     """A legend on the right of the axes."""
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), **options)
 
