@@ -1,5 +1,6 @@
 """Explorer section: how far a model can be pruned within an allowed loss for each task."""
 
+from collections.abc import Mapping
 from functools import cache
 
 import ipywidgets
@@ -7,14 +8,16 @@ import pandas as pd
 from IPython.display import HTML
 
 from prune_utils.analysis import comparison
-from prune_utils.explorer import how_far
+from prune_utils.analysis.regimes import EQUAL, POINTS, Regimes
 from prune_utils.explorer.controls import follows, labelled, row, table, view, with_slider
 from prune_utils.explorer.studies import Absent, Opened, percent
-from prune_utils.explorer.view_regimes import borders, label, pruned_arms
+from prune_utils.explorer.view_regimes import borders, label, pruned_arms, with_interval
 from prune_utils.pruning.sparse import FORMAT
 from prune_utils.report.escaping import in_html
+from prune_utils.study import paths
 
 MOST = 20.0  # largest value of the sliders, in points
+KINDS = ("dense", "sparse")  # formats of a stored checkpoint
 STORED = "pretrain"  # the arm whose checkpoint sizes are measured
 
 
@@ -35,24 +38,58 @@ def costs(opened: Opened, arm: str) -> pd.DataFrame:
     return frame
 
 
+def farthest(frame: pd.DataFrame, allowed: Mapping[str, float], bound: str = "cost") -> float:
+    """The largest measured sparsity up to which no task loses more than `allowed` (points per task).
+
+    `frame`: see `costs`; `bound`: "cost" (the estimate) or "high" (the upper end of its interval). A task
+    without a value at a sparsity counts as losing too much. 0.0 if the first sparsity is already too high.
+    """
+    lost = frame.pivot(index="sparsity", columns="task", values=bound).reindex(columns=list(allowed))
+    fits = within(lost, pd.Series(allowed, dtype=float)).all(axis=1)
+    return float(max(fits.index[fits.cummin()], default=0))
+
+
+def within(lost, allowed):
+    """Whether `lost` points are at most `allowed`, within the tolerance of floats; Series or frames."""
+    return lost <= allowed + POINTS * EQUAL
+
+
+def _sizes(opened: Opened, arm: str) -> pd.DataFrame | None:
+    """Bytes of the gradual checkpoints by sparsity, means over seeds: columns dense_bytes, sparse_bytes.
+
+    None if they were not measured.
+    """
+    path = paths.inside(opened.study.study) / "sizes.csv"
+    if arm != STORED or not path.exists():
+        return None
+    return pd.read_csv(path).groupby("sparsity")[[f"{kind}_bytes" for kind in KINDS]].mean()
+
+
+def by_sparsity(frame: pd.DataFrame, regimes: Regimes, stored: pd.DataFrame | None) -> pd.DataFrame:
+    """One row per sparsity for display: cost of each task with its interval, regime, megabytes dense and sparse."""
+    wide = frame.assign(text=with_interval(frame)).pivot(index="sparsity", columns="task", values="text")
+    columns = [wide, pd.Series([regimes.of(s) for s in wide.index], wide.index, name="regime")]
+    for kind in KINDS if stored is not None else ():
+        megabytes = stored[f"{kind}_bytes"].reindex(wide.index) / 1e6
+        columns.append(megabytes.map("{:,.2f}".format, na_action="ignore").rename(f"{kind}, MB"))
+    wide = pd.concat(columns, axis=1)  # concatenated, since a task may have the name of one of these columns
+    return wide.astype(object).fillna("").rename(index=percent).rename_axis(index=None, columns=None)
+
+
 @view
 def costs_table(opened: Opened) -> HTML:
     """Accuracy lost by each task at each sparsity."""
     arm = next(iter(pruned_arms(opened)), STORED)
-    return HTML(table(how_far.table(costs(opened, arm), borders(opened.evidence), _sizes(opened, arm))))
-
-
-def _sizes(opened: Opened, arm: str) -> pd.DataFrame | None:
-    return how_far.sizes(opened.study) if arm == STORED else None
+    return HTML(table(by_sparsity(costs(opened, arm), borders(opened.evidence), _sizes(opened, arm))))
 
 
 def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
     """The answer in sentences, with a table of the costs at that sparsity."""
     frame = costs(opened, arm)
-    at = how_far.farthest(frame, allowed)
+    at = farthest(frame, allowed)
     said = [f"{_up_to(at)} no task loses more than you allow, by the estimates of {in_html(label(arm))}."]
     if frame.high.notna().any():
-        sure = how_far.farthest(frame, allowed, "high")
+        sure = farthest(frame, allowed, "high")
         said.append(f"{_up_to(sure)} the upper end of every task's 95 % interval is allowed, too.")
     else:
         said.append("With one seed there is no interval, so the uncertainty is unknown.")
@@ -85,8 +122,8 @@ def _at(frame: pd.DataFrame, sparsity: float, allowed: dict[str, float], what: s
     if rows.empty:
         return ""
     limits = rows.task.map(allowed)
-    fits = how_far.within(rows.cost, limits).map({True: "yes", False: "no"})
-    shown = pd.DataFrame({"task": rows.task, "allowed": limits.map("{:.1f}".format), "cost": how_far.said(rows)})
+    fits = within(rows.cost, limits).map({True: "yes", False: "no"})
+    shown = pd.DataFrame({"task": rows.task, "allowed": limits.map("{:.1f}".format), "cost": with_interval(rows)})
     caption = f"At {percent(sparsity)}{what}: points lost, 95 % interval"
     return table(shown.assign(within=fits), caption, index=False)
 

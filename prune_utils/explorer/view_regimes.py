@@ -12,21 +12,13 @@ from prune_utils.analysis import regimes
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.uncertainty import Draws
 from prune_utils.explorer.controls import LAB, follows, labelled, paragraph, row, table, view
-from prune_utils.explorer.how_far import said
 from prune_utils.explorer.studies import Absent, Opened, notebooks_of, percent, served
 from prune_utils.report import plots_regimes
 from prune_utils.report.escaping import in_html
 from prune_utils.report.style import BOUNDS, Drawn, image, in_order, look, show
 
-COLUMNS = {  # columns of a cell, as shown
-    "seed": "seed",
-    "learning_rate": "learning rate",
-    "selected": "selected",
-    "dev_accuracy": "accuracy",
-    "train_loss": "train loss",
-    "realised_sparsity": "realised sparsity",
-    "seconds": "seconds",
-}
+# columns of a cell that are shown, and their forms
+COLUMNS = ["seed", "learning_rate", "selected", "dev_accuracy", "train_loss", "realised_sparsity", "seconds"]
 FORMS = {"learning rate": "{:g}", "accuracy": "{:.2%}", "train loss": "{:.4f}"}
 FORMS |= {"realised sparsity": "{:.4%}", "seconds": "{:.1f}"}
 
@@ -63,10 +55,18 @@ def chosen(opened: Opened, tasks: list[str], arms: list[str]) -> tuple[Evidence,
     return replace(some, cells=some.cells[some.cells.arm.isin(arms)], accuracy=accuracy), borders(some)
 
 
+def with_interval(frame: pd.DataFrame, value: str = "cost") -> list[str]:
+    """Format the values of a frame with their intervals, columns low and high: "1.2 [0.3 to 2.1]"."""
+    ends = [
+        f" [{low:.1f} to {high:.1f}]" if pd.notna(low) else "" for low, high in zip(frame.low, frame.high, strict=True)
+    ]
+    return [f"{mean:.1f}{spread}" for mean, spread in zip(frame[value], ends, strict=True)]
+
+
 def numbers(some: Evidence) -> pd.DataFrame:
     """Mean accuracy (percent) with its interval: one row per arm, one column per sparsity."""
     means = 100 * some.accuracy.ends().assign(mean=some.accuracy.point)
-    wide = pd.Series(said(means, "mean"), means.index, dtype=object).unstack(fill_value="")
+    wide = pd.Series(with_interval(means, "mean"), means.index, dtype=object).unstack(fill_value="")
     wide = wide.reindex(in_order(wide.index)).rename(index=label, columns=percent)
     return wide.rename_axis(index=None, columns=None)
 
@@ -121,7 +121,8 @@ def behind(opened: Opened, arm: str, sparsity: float, task: str) -> pd.DataFrame
     at = cells[(cells.arm == arm) & (cells.target_sparsity == sparsity) & (cells.task == task)]
     if at.empty:
         raise Absent(f"There is no cell of {label(arm)} at {percent(sparsity)} on {task}.")
-    found = at.sort_values(["seed", "learning_rate"]).filter(list(COLUMNS)).rename(columns=COLUMNS)
+    found = at.sort_values(["seed", "learning_rate"]).filter(COLUMNS)
+    found = found.rename(columns=lambda name: name.removeprefix("dev_").replace("_", " "))
     notebooks = notebooks_of(opened.study, task, sparsity)
     return found.assign(selected=found.selected.map({True: "yes", False: ""}), notebook=found.seed.map(notebooks.get))
 
