@@ -1,8 +1,6 @@
 """Studies that can be opened, and the data of each."""
 
 import os
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,12 +18,10 @@ from prune_utils.study.grid import Run, all_cells
 from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
-from prune_utils.study.words import percent
+from prune_utils.study.words import percent, percents
 from prune_utils.workflow.nodes import nodes
 from prune_utils.workflow.notebook import quiet
 
-ANALYSED = paths.REGIMES
-NAME = re.compile(r"[\w-]+")
 NOTHING = (
     "There is no finished study yet: run <code>make demo</code> (minutes), or any other with "
     "<code>make study PARAMS=params/x.yaml</code>, then reopen this page."
@@ -65,9 +61,11 @@ class Opened:
             raise Absent("This study is a table of results: nothing was trained, and there are no models to look into.")
         return self.study
 
-    def checkpoint(self, sparsity: float, seed: int) -> Path:
-        """The checkpoint of a gradual run. Raises Absent if it does not exist."""
-        folder = Run("gradual", sparsity, seed).checkpoint(self.trained().study)
+    def checkpoint(self, sparsity: float, seed: int | None = None) -> Path:
+        """The checkpoint of a gradual run, by default of the first seed. Raises Absent if it does not exist."""
+        study = self.trained()
+        seed = study.grid.seeds[0] if seed is None else seed
+        folder = Run("gradual", sparsity, seed).checkpoint(study.study)
         if not (folder / paths.WEIGHTS).exists():
             raise Absent(f"The model of the {percent(sparsity)} run, seed {seed}, is not in {paths.shown(folder)}.")
         return folder
@@ -81,19 +79,16 @@ class Opened:
 
 def finished() -> list[str]:
     """Names of the studies that are complete and analysed: trained ones before tables, the latest analysis first."""
-    studies = [(not study.tasks, -made.stat().st_mtime, made.parent.name) for study, made in _analysed()]
-    return [name for *_, name in sorted(studies)]
-
-
-def _analysed() -> Iterable[tuple[Study | Replay, Path]]:
-    for made in paths.results("").glob(f"*/{ANALYSED}"):
+    found = []
+    for made in paths.results("").glob(f"*/{paths.REGIMES}"):
         try:
             study = validated(read_yaml(made.with_name("params.yaml")))
         except (ParamsError, yaml.YAMLError):
             continue  # of another version; if it is opened by name, the error is shown
         ours = study.study == made.parent.name  # otherwise a copy, whose files would be read from the original's folder
         if ours and not results.missing(study):
-            yield study, made
+            found.append((not study.tasks, -made.stat().st_mtime, study.study))
+    return [name for *_, name in sorted(found)]
 
 
 def opened(study: str = "") -> Opened | None:
@@ -107,20 +102,19 @@ def opened(study: str = "") -> Opened | None:
     name = study or next(iter(asked + there), None)
     if name is None:
         return None
-    content = paths.results(name) / "params.yaml"
-    if name not in there and not (NAME.fullmatch(name) and content.is_file()):
+    contents = {content.parent.name: content for content in paths.results("").glob("*/params.yaml")}
+    if name not in contents:
         raise ParamsError(f"study is {name!r}; allowed are studies with results: {', '.join(there) or 'none yet'}")
-    found = validated(read_yaml(content))
+    found = validated(read_yaml(contents[name]))
     if found.study != name:
-        raise ParamsError(f"{paths.shown(content)}: study is {found.study!r}; allowed is its folder's name, {name!r}")
+        shown = paths.shown(contents[name])
+        raise ParamsError(f"{shown}: study is {found.study!r}; allowed is its folder's name, {name!r}")
     return Opened(found)
 
 
 def opening(opened: Opened | None) -> HTML:
     """A sentence on the open study and on how to open another one; without a study, on what to run."""
-    if opened is None:
-        return HTML(f"<p>{NOTHING}</p>")
-    return HTML(f"<p>{_has(opened.study)} {_others(opened.study.study)}</p>")
+    return HTML(f"<p>{NOTHING if opened is None else f'{_has(opened.study)} {_others(opened.study.study)}'}</p>")
 
 
 def _has(study: Study | Replay) -> str:
@@ -128,10 +122,10 @@ def _has(study: Study | Replay) -> str:
     said = f"Study <b>{in_html(study.study)}</b>: "
     if not study.tasks:
         return f"{said}{in_html(study.origin)} There are no models to look into."
-    tasks, grid, holes = ", ".join(task.name for task in study.tasks), study.grid, len(results.missing(study))
+    tasks, seeds, holes = ", ".join(task.name for task in study.tasks), study.grid.seeds, len(results.missing(study))
     said += (
-        f"tasks {in_html(tasks)}; sparsities {', '.join(f'{100 * s:.0f}' for s in grid.sparsities)} %; "
-        f"seed{'s' * (len(grid.seeds) > 1)} {', '.join(map(str, grid.seeds))}; {len(all_cells(study)) - holes} cells."
+        f"tasks {in_html(tasks)}; sparsities {percents(study.grid.sparsities)}; "
+        f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}; {len(all_cells(study)) - holes} cells."
     )
     return said + (f" It is not finished: {holes} cells are missing." if holes else "")
 
@@ -152,9 +146,9 @@ def served() -> bool:
 
 def notebooks_of(study: Study | Replay, task: str, sparsity: float) -> dict[int, Path]:
     """The executed notebook that fine-tuned the cells of each seed, as far as it exists."""
-    wanted = [node for node in nodes(study) if node.parameters.get("task") == task]
     kept = {}
-    for node in (node for node in wanted if sparsity in node.parameters["sparsities"]):
+    for node in (node for node in nodes(study) if node.parameters.get("task") == task):
         path = paths.results(study.study) / node.notebook
-        kept |= {seed: path for seed in node.parameters["seeds"] if path.exists()}
+        if sparsity in node.parameters["sparsities"] and path.exists():
+            kept |= dict.fromkeys(node.parameters["seeds"], path)
     return kept

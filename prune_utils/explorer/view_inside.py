@@ -1,17 +1,18 @@
 """Explorer section: heads, words and features at one sparsity."""
 
+from dataclasses import replace
+
 import ipywidgets
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from prune_utils.explorer.controls import follows, labelled, paragraph, view, with_slider
 from prune_utils.explorer.studies import Absent, Opened, percent
 from prune_utils.inside.weights import word_magnitudes
 from prune_utils.pruning import names, stored
-from prune_utils.report import plots_inside, style
+from prune_utils.report import plots_inside
 from prune_utils.report.escaping import in_html
-from prune_utils.report.style import GREY
+from prune_utils.report.style import GREY, Drawn, image, show
 
 
 def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
@@ -19,90 +20,69 @@ def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
 
     Words and their order are those of the 0 % run.
     """
-    first = opened.trained().grid.seeds[0]
-    dense, pruned = opened.checkpoint(0.0, first), opened.checkpoint(sparsity, first)
+    dense, pruned = opened.checkpoint(0.0), opened.checkpoint(sparsity)
     words = stored.words(dense)
     chosen = word_magnitudes(stored.matrix(dense, names.WORDS), words).index
     rows = [words.index(word) for word in chosen]
     return pd.DataFrame(stored.matrix(pruned, names.WORDS)[rows].abs().numpy(), index=chosen)
 
 
-def _shares(opened: Opened, sparsity: float) -> pd.DataFrame:
-    """Rows of `heads.heads_frame` for the first seed at a sparsity."""
+def _heads(opened: Opened, sparsity: float) -> tuple[Drawn, str]:
     frame = opened.inside("heads")
-    return frame[(frame.seed == frame.seed.min()) & (frame.sparsity == sparsity)]
+    frame = frame[(frame.seed == frame.seed.min()) & (frame.sparsity == sparsity)]
+    shares = 100 * frame.pruned_share
+    said = f"{shares.min():.1f} to {shares.max():.1f} %, mean {shares.mean():.1f} %"
+    return plots_inside.head_map(frame, sparsity), said
 
 
-def _heads(opened: Opened, sparsity: float):
-    shares = _shares(opened, sparsity)
-    least, mean, most = (100 * getattr(shares.pruned_share, of)() for of in ("min", "mean", "max"))
-    return plots_inside.head_map(shares, sparsity).figure, f"{least:.1f} to {most:.1f} %, mean {mean:.1f} %"
-
-
-def _words(opened: Opened, sparsity: float):
+def _words(opened: Opened, sparsity: float) -> tuple[Drawn, str]:
     frame = magnitudes(opened, sparsity)
-    figure = plots_inside.word_map(frame, float(np.percentile(magnitudes(opened, 0.0), 99))).figure
-    return figure, f"{100 * (frame == 0).mean(axis=None):.1f} % of them are zero"
+    drawn = plots_inside.word_map(frame, float(np.percentile(magnitudes(opened, 0.0), 99)))
+    return drawn, f"{100 * (frame == 0).mean(axis=None):.1f} % of them are zero"
 
 
-def _features(opened: Opened, sparsity: float):
+def _features(opened: Opened, sparsity: float) -> tuple[Drawn, str]:
     frame = opened.inside("similarity")
-    gradual = frame[(frame.method == "gradual") & (frame.sparsity == sparsity)]
-    by_layer = gradual[gradual.layer > 0].groupby("layer").cosine.mean()  # without the embeddings
-    drawn = marked(plots_inside.similarity(frame).figure, sparsity)
-    return drawn, f"{by_layer.min():.3f} to {by_layer.max():.3f} by layer, mean {by_layer.mean():.3f}"
+    drawn = plots_inside.similarity(frame)
+    drawn.figure.axes[0].axvline(100 * sparsity, color=GREY, linewidth=6, alpha=0.3, zorder=0)
+    at = frame[(frame.method == "gradual") & (frame.sparsity == sparsity) & (frame.layer > 0)]  # without the embeddings
+    cosines = at.groupby("layer").cosine.mean()
+    return drawn, f"{cosines.min():.3f} to {cosines.max():.3f} by layer, mean {cosines.mean():.3f}"
 
 
-VIEWS = {  # title: function that returns the figure at a sparsity and its numbers in words
-    "Pruned share of every attention head": _heads,
+HEADS = "Pruned share of every attention head"
+VIEWS = {  # title: function that returns the figure at a sparsity, and its numbers in words
+    HEADS: _heads,
     "Magnitudes of word embeddings (pruned weights are zero)": _words,
     "Cosine of the features with those of the 0 % run": _features,
 }
 
 
-def middle(opened: Opened) -> float:
-    sparsities = opened.trained().grid.sparsities
-    return sparsities[len(sparsities) // 2]
+def _drawn(opened: Opened, title: str, sparsity: float) -> Drawn:
+    drawn, said = VIEWS[title](opened, sparsity)
+    return replace(drawn, alt=f"{title} at {percent(sparsity)}: {said}.")
 
 
 @view
 def heads(opened: Opened):
     """Map of the heads at the middle sparsity of the grid."""
-    at = middle(opened)
-    figure, said = _heads(opened, at)
-    words = f"Pruned share of each head at {percent(at)}: {said}."
-    return style.show(style.Drawn(figure, "explorer_heads", words, _shares(opened, at)))
+    sparsities = opened.trained().grid.sparsities
+    show(replace(_drawn(opened, HEADS, sparsities[len(sparsities) // 2]), name="explorer_heads", caption=""))
 
 
 @view
 def slider(opened: Opened) -> ipywidgets.Widget:
     """All three figures at the sparsity of one slider."""
     options = [(percent(s), s) for s in opened.trained().grid.sparsities]
-    sparsity = labelled(
-        ipywidgets.Dropdown,
-        description="Sparsity",
-        options=options,
-        value=options[-1][1],
-        layout={"width": "10em"},
-    )
+    sparsity = labelled(ipywidgets.Dropdown, "Sparsity", "10em", options=options, value=options[-1][1])
+
+    def part(title: str, at: float) -> str:
+        try:
+            return f"<p><b>{in_html(title)}, {percent(at)}</b></p>{image(_drawn(opened, title, at))}"
+        except Absent as absent:
+            return paragraph(f"{title}: {absent}")
 
     def shown(at: float) -> str:
-        return "".join(_part(opened, title, draw, at) for title, draw in VIEWS.items())
+        return "".join(part(title, at) for title in VIEWS)
 
     return ipywidgets.VBox([with_slider(sparsity), follows(shown, sparsity)])
-
-
-def _part(opened: Opened, title: str, draw, sparsity: float) -> str:
-    try:
-        figure, said = draw(opened, sparsity)
-    except Absent as absent:
-        return paragraph(f"{title}: {absent}")
-    return f"<p><b>{in_html(title)}, {percent(sparsity)}</b></p>" + style.image(
-        figure, f"{title} at {percent(sparsity)}: {said}."
-    )
-
-
-def marked(figure: Figure, sparsity: float) -> Figure:
-    """Mark one sparsity in a figure."""
-    figure.axes[0].axvline(100 * sparsity, color=GREY, linewidth=6, alpha=0.3, zorder=0)
-    return figure

@@ -11,14 +11,16 @@ import pandas as pd
 from prune_utils.analysis import regimes
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.uncertainty import Draws
-from prune_utils.explorer.controls import LAB, follows, labelled, row, table, view
+from prune_utils.explorer.controls import LAB, follows, labelled, paragraph, row, table, view
 from prune_utils.explorer.studies import Absent, Opened, notebooks_of, percent, served
-from prune_utils.report import plots_regimes, style
+from prune_utils.report import plots_regimes
 from prune_utils.report.escaping import in_html
-from prune_utils.report.style import BOUNDS, in_order, look
+from prune_utils.report.style import BOUNDS, Drawn, image, in_order, look, show
 
-SAID = {"dev_accuracy": "accuracy", "train_loss": "train loss", "learning_rate": "learning rate"}
-SAID |= {"realised_sparsity": "realised sparsity"}
+# columns of a cell that are shown, and their forms
+COLUMNS = ["seed", "learning_rate", "selected", "dev_accuracy", "train_loss", "realised_sparsity", "seconds"]
+FORMS = {"learning rate": "{:g}", "accuracy": "{:.2%}", "train loss": "{:.4f}"}
+FORMS |= {"realised sparsity": "{:.4%}", "seconds": "{:.1f}"}
 
 
 def arms_of(opened: Opened) -> list[str]:
@@ -26,8 +28,17 @@ def arms_of(opened: Opened) -> list[str]:
     return in_order(opened.evidence.cells.arm)
 
 
+def pruned_arms(opened: Opened) -> list[str]:
+    """The pruned arms of a study, `pretrain` first."""
+    return [arm for arm in arms_of(opened) if arm not in BOUNDS]
+
+
 def label(arm: str) -> str:
     return look(arm)[2]
+
+
+def borders(evidence: Evidence) -> regimes.Regimes:
+    return regimes.find(evidence.accuracy, evidence.loss, evidence.margins)
 
 
 def chosen(opened: Opened, tasks: list[str], arms: list[str]) -> tuple[Evidence, regimes.Regimes]:
@@ -38,78 +49,70 @@ def chosen(opened: Opened, tasks: list[str], arms: list[str]) -> tuple[Evidence,
     if not tasks or not arms:
         raise Absent(f"Select at least one {'task' if not tasks else 'arm'}.")
     some = opened.over(frozenset(tasks))
-    borders = regimes.find(some.accuracy, some.loss, some.margins)
-    return replace(some, cells=some.cells[some.cells.arm.isin(arms)], accuracy=_of(some.accuracy, arms)), borders
+    point, drawn, covers = some.accuracy.point, some.accuracy.drawn, some.accuracy.covers
+    kept = point.index[point.index.isin(arms, level=0)]
+    accuracy = Draws(point[kept], drawn[kept], covers)
+    return replace(some, cells=some.cells[some.cells.arm.isin(arms)], accuracy=accuracy), borders(some)
 
 
-def _of(draws: Draws, arms: list[str]) -> Draws:
-    kept = [condition for condition in draws.point.index if condition[0] in arms]
-    return Draws(draws.point[kept], draws.drawn[kept], draws.covers)
+def with_interval(frame: pd.DataFrame, value: str = "cost") -> list[str]:
+    """Format the values of a frame with their intervals, columns low and high: "1.2 [0.3 to 2.1]"."""
+    ends = [
+        f" [{low:.1f} to {high:.1f}]" if pd.notna(low) else "" for low, high in zip(frame.low, frame.high, strict=True)
+    ]
+    return [f"{mean:.1f}{spread}" for mean, spread in zip(frame[value], ends, strict=True)]
 
 
 def numbers(some: Evidence) -> pd.DataFrame:
     """Mean accuracy (percent) with its interval: one row per arm, one column per sparsity."""
-    draws = some.accuracy
-    ends = 100 * draws.ends()
-    rows: dict[str, dict[str, str]] = {}
-    for arm in in_order(draws.point.index.get_level_values(0)):
-        for sparsity, mean in draws.point[arm].items():
-            low, high = ends.loc[(arm, sparsity)]
-            spread = f" [{low:.1f} to {high:.1f}]" if pd.notna(low) else ""
-            rows.setdefault(label(arm), {})[percent(sparsity)] = f"{100 * mean:.1f}{spread}"
-    columns = [percent(s) for s in sorted({s for _, s in draws.point.index})]
-    return pd.DataFrame.from_dict(rows, "index").reindex(columns=columns).fillna("")
+    means = 100 * some.accuracy.ends().assign(mean=some.accuracy.point)
+    wide = pd.Series(with_interval(means, "mean"), means.index, dtype=object).unstack(fill_value="")
+    wide = wide.reindex(in_order(wide.index)).rename(index=label, columns=percent)
+    return wide.rename_axis(index=None, columns=None)
 
 
-def _drawn(some: Evidence, borders: regimes.Regimes):
-    return plots_regimes.accuracy(some.cells, borders, some.accuracy).figure
-
-
-def _words(tasks: list[str], borders: regimes.Regimes) -> str:
-    low, high = borders.low_until, borders.high_from
-    return (
+def _drawn(opened: Opened, tasks: list[str], arms: list[str]) -> Drawn:
+    some, found = chosen(opened, tasks, arms)
+    low, high = found.low_until, found.high_from
+    words = (
         f"Mean dev accuracy over {', '.join(tasks)} by sparsity, one line per arm. "
         f"Low regime {'until ' + percent(low) if low is not None else 'not found'}; "
         f"high regime {'from ' + percent(high) if high is not None else 'not reached'}."
     )
+    figure = plots_regimes.accuracy(some.cells, found, some.accuracy).figure
+    return Drawn(figure, "explorer_regimes", words, numbers(some))
 
 
 @view
 def figure(opened: Opened):
     """All arms, mean over all tasks."""
-    some, borders = chosen(opened, opened.tasks, arms_of(opened))
-    return style.show(
-        style.Drawn(_drawn(some, borders), "explorer_regimes", _words(opened.tasks, borders), numbers(some))
-    )
+    show(_drawn(opened, opened.tasks, arms_of(opened)))
 
 
 @view
 def toggles(opened: Opened) -> ipywidgets.Widget:
     """The same for the selected arms and tasks."""
-    arms = {arm: _toggle(label(arm), look(arm)[0]) for arm in arms_of(opened)}
-    tasks = {task: _toggle(task) for task in opened.tasks}
+    arms, tasks = arms_of(opened), opened.tasks
+    boxes = [*(_toggle(label(arm), look(arm)[0]) for arm in arms), *map(_toggle, tasks)]
 
     def shown(*on: bool) -> str:
         # a task may have the name of an arm
-        drawn = [arm for arm, is_on in zip(arms, on[: len(arms)], strict=True) if is_on]
-        now = [task for task, is_on in zip(tasks, on[len(arms) :], strict=True) if is_on]
-        some, borders = chosen(opened, now, drawn)
-        words = _words(now, borders)
-        return f"<p>{in_html(words)}</p>" + style.image(_drawn(some, borders), words) + table(numbers(some))
+        every = [name for name, is_on in zip([*arms, *tasks], on, strict=True) if is_on]
+        lines = sum(on[: len(arms)])
+        one = _drawn(opened, every[lines:], every[:lines])
+        return paragraph(one.alt) + image(one) + table(one.data)
 
-    groups = [ipywidgets.HTML(f"<b>{title}</b>") for title in ("Arms", "Tasks")]
-    page = follows(shown, *arms.values(), *tasks.values())
-    return ipywidgets.VBox([groups[0], row(*arms.values()), groups[1], row(*tasks.values()), page])
+    rows = row(*boxes[: len(arms)]), row(*boxes[len(arms) :])
+    titles = [ipywidgets.HTML(f"<b>{title}</b>") for title in ("Arms", "Tasks")]
+    return ipywidgets.VBox([titles[0], rows[0], titles[1], rows[1], follows(shown, *boxes)])
 
 
 def _toggle(name: str, colour: str | None = None) -> ipywidgets.Checkbox:
     """A checkbox with the colour of its arm on the left."""
-    box = ipywidgets.Checkbox(True, description=name, indent=False)
-    box.layout.width = "auto"
-    box.layout.margin = "0 14px 2px 0"
+    layout = {"width": "auto", "margin": "0 14px 2px 0"}
     if colour:
-        box.layout.border_left, box.layout.padding = f"6px solid {colour}", "0 0 0 6px"
-    return box
+        layout |= {"border_left": f"6px solid {colour}", "padding": "0 0 0 6px"}
+    return ipywidgets.Checkbox(True, description=name, indent=False, layout=layout)
 
 
 def behind(opened: Opened, arm: str, sparsity: float, task: str) -> pd.DataFrame:
@@ -118,54 +121,45 @@ def behind(opened: Opened, arm: str, sparsity: float, task: str) -> pd.DataFrame
     at = cells[(cells.arm == arm) & (cells.target_sparsity == sparsity) & (cells.task == task)]
     if at.empty:
         raise Absent(f"There is no cell of {label(arm)} at {percent(sparsity)} on {task}.")
-    columns = ["seed", "learning_rate", "selected", "dev_accuracy", "train_loss", "realised_sparsity", "seconds"]
-    shown = at.sort_values(["seed", "learning_rate"])[[name for name in columns if name in at]].reset_index(drop=True)
-    shown["selected"] = shown.selected.map({True: "yes", False: ""})
-    kept = notebooks_of(opened.study, task, sparsity)
-    shown["notebook"] = [kept.get(seed) for seed in shown.seed]
-    return shown.rename(columns=SAID)
+    found = at.sort_values(["seed", "learning_rate"]).filter(COLUMNS)
+    found = found.rename(columns=lambda name: name.removeprefix("dev_").replace("_", " "))
+    notebooks = notebooks_of(opened.study, task, sparsity)
+    return found.assign(selected=found.selected.map({True: "yes", False: ""}), notebook=found.seed.map(notebooks.get))
 
 
 @view
 def cells(opened: Opened) -> ipywidgets.Widget:
     """The fine-tuned cells of the chosen point."""
-    of = opened.evidence.cells.groupby("arm").target_sparsity.unique()
-    arm = _choice("Arm", [(label(arm), arm) for arm in arms_of(opened)])
-    sparsity = _choice("Sparsity", [(percent(s), s) for s in sorted(of[arm.value])])
-    task = _choice("Task", opened.tasks)
+    measured = opened.evidence.cells.groupby("arm").target_sparsity.unique()
+    first = next(iter(pruned_arms(opened) or arms_of(opened)))
+    arm = labelled(ipywidgets.Dropdown, "Arm", options=[(label(arm), arm) for arm in arms_of(opened)], value=first)
+    sparsity = labelled(ipywidgets.Dropdown, "Sparsity")
+    task = labelled(ipywidgets.Dropdown, "Task", options=opened.tasks)
     notebooks = ipywidgets.Output()
 
-    def offer(change) -> None:
-        kept, there = sparsity.value, sorted(of[arm.value])
+    def offer(change=None) -> None:
+        kept, there = sparsity.value, sorted(measured[arm.value])
         sparsity.options = [(percent(s), s) for s in there]
         sparsity.value = kept if kept in there else there[len(there) // 2]
 
-    def shown(arm: str, sparsity: float, task: str) -> str:
-        if sparsity is None:
+    def shown(arm: str, sparsity: float | None, task: str) -> str:
+        if sparsity is None:  # while the options are replaced
             return ""
         found = behind(opened, arm, sparsity, task)
-        notebooks.outputs = ({"output_type": "display_data", "metadata": {}, "data": links(found.notebook)},)
-        return table(_rounded(found.drop(columns="notebook")), index=False)
+        notebooks.outputs = ({"output_type": "display_data", "metadata": {}, "data": links(found.pop("notebook"))},)
+        for name in FORMS.keys() & set(found):
+            text = found[name].map(FORMS[name].format, na_action="ignore")
+            found[name] = text.astype(object).replace("%$", " %", regex=True)
+        return table(found, index=False)
 
+    offer()
     arm.observe(offer, "value")
-    page = follows(shown, arm, sparsity, task)
-    arm.value = next((a for a in arms_of(opened) if a not in BOUNDS), arm.value)
-    return ipywidgets.VBox([row(arm, sparsity, task), page, notebooks])
-
-
-def _rounded(found: pd.DataFrame) -> pd.DataFrame:
-    kinds = {"accuracy": "{:.2f} %", "train loss": "{:.4f}", "learning rate": "{:g}", "realised sparsity": "{:.4f} %"}
-    kinds["seconds"] = "{:.1f}"
-    for name in kinds.keys() & set(found):
-        times = 100 if kinds[name].endswith("%") else 1
-        text = [kinds[name].format(times * value) if pd.notna(value) else "" for value in found[name]]
-        found = found.assign(**{name: text})
-    return found
+    return ipywidgets.VBox([row(arm, sparsity, task), follows(shown, arm, sparsity, task), notebooks])
 
 
 def links(notebooks: pd.Series) -> dict[str, str]:
     """The executed notebooks as text, and as links if they lie below the parent folder, where JupyterLab can open them."""
-    kept = sorted({path for path in notebooks if path is not None})
+    kept = sorted(set(notebooks.dropna()))
     if not kept:
         return {"text/html": "<p>No executed notebook exists for these cells.</p>", "text/plain": "none"}
     items = "".join(f"<li>{_link(path)}</li>" for path in kept)
@@ -179,7 +173,3 @@ def _link(path: Path) -> str:
         return in_html(path)
     text = in_html(path.relative_to(here.parent).as_posix())
     return text if served() else f'<a href="{quote(os.path.relpath(path, here))}">{text}</a>'
-
-
-def _choice(name: str, options: list) -> ipywidgets.Dropdown:
-    return labelled(ipywidgets.Dropdown, description=name, options=options)

@@ -1,7 +1,6 @@
 """Text beside figures and tables: what is missing, captions, the table of claims."""
 
 import json
-from dataclasses import fields
 
 import pandas as pd
 
@@ -10,7 +9,7 @@ from prune_utils.analysis.results import in_means, missing
 from prune_utils.analysis.uncertainty import Draws
 from prune_utils.report.escaping import markdown
 from prune_utils.study import paths
-from prune_utils.study.grid import Cell, all_runs
+from prune_utils.study.grid import all_runs
 from prune_utils.study.record import told
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.words import many, minus, percent, percents
@@ -22,21 +21,17 @@ def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> 
     """What is finished, and what is missing by task and arm, in Markdown."""
     if study.tables:
         return f"{len(cells)} rows of {markdown(study.tables[0])}, on {many(cells.task.nunique(), 'task')}."
-    holes = pd.DataFrame(missing(study), columns=[f.name for f in fields(Cell)])
-    wanted = len(all_runs(study))
+    holes, wanted = missing(study), len(all_runs(study))
     text = (
         f"{len(cells)} of {len(cells) + len(holes)} fine-tuned cells and {len(runs)} of {wanted} pre-training runs "
         "are finished."
     )
-    if holes.empty and len(runs) == wanted:
-        return text
     lines = [f"- {wanted - len(runs)} pre-training runs"] if len(runs) < wanted else []
-    lines += [
-        f"- {markdown(task)}, {arm.replace('_', ' ')}: {percents(sorted(set(group.sparsity)))}, "
-        f"seeds {', '.join(map(str, sorted(set(group.seed))))}"
-        for (task, arm), group in holes.groupby(["task", "arm"], sort=False)
-    ]
-    return f"**This study is not finished.** {text} Missing:\n\n" + "\n".join(lines)
+    for task, arm in dict.fromkeys((cell.task, cell.arm) for cell in holes):
+        group = pd.DataFrame([cell for cell in holes if (cell.task, cell.arm) == (task, arm)])
+        at = f"{percents(sorted(set(group.sparsity)))}, seeds {', '.join(map(str, sorted(set(group.seed))))}"
+        lines.append(f"- {markdown(task)}, {arm.replace('_', ' ')}: {at}")
+    return f"**This study is not finished.** {text} Missing:\n\n" + "\n".join(lines) if lines else text
 
 
 def odd(study: Study | Replay) -> str:
@@ -111,9 +106,8 @@ def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
     """The table of claims in Markdown: claim, figure and reason; estimate, interval and the paper's value; verdict."""
     lines = ["| claim | measured | verdict |", "|---|---|---|"]
     for row in claims.itertuples():
-        ends = json.loads(row.interval) if isinstance(row.interval, str) else None
         measured = minus(f"{row.measured:+.1f} {row.unit}") if pd.notna(row.measured) else ""
-        beside = [f"{ends[0]:+.1f} to {ends[1]:+.1f}"] if ends else []
+        beside = ["{:+.1f} to {:+.1f}".format(*json.loads(row.interval))] if isinstance(row.interval, str) else []
         beside += [f"paper {row.published:+.1f}"] if pd.notna(row.published) else []
         lines.append(
             f"| **{row.claim}** {row.statement} ({_figure(row.figure, study)})<br><small>{markdown(minus(row.why))}</small> "

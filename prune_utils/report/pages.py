@@ -19,12 +19,8 @@ TAGS |= {f"h{level}" for level in range(1, 7)}
 SPANS = {"style", "colspan", "rowspan"}
 ATTRIBUTES = {"*": {"class", "id"}, "a": {"href"}, "th": SPANS, "td": SPANS}
 # colours that follow the theme of a page; a figure's own file keeps its colours
-THEMED = {
-    INK: "ink",
-    GREY: "grey",
-    PAPER: "paper",
-    **{shade: f"regime-{name}" for name, shade in REGIME_SHADES.items()},
-}
+THEMED = {INK: "ink", GREY: "grey", PAPER: "paper"}
+THEMED |= {shade: f"regime-{name}" for name, shade in REGIME_SHADES.items()}
 # tags of cells that a page omits: parameters repeat the params file, and some text is for readers of the notebook
 OMITTED = {"parameters", "injected-parameters", "notebook-only"}
 PROGRESS = "<progress"  # a progress bar
@@ -60,22 +56,18 @@ def page(notebook: Path, title: str, trail: list[tuple[str, str]] = (), appendix
 def _files(content: nbformat.NotebookNode, folder: str) -> dict[str, str]:
     """The files of a notebook's figures below `folder`; their places are noted in the metadata of the outputs."""
     files = {}
-    outputs = [o for c in content.cells for o in c.get("outputs", []) if "figure" in o.get("metadata", {})]
-    for output in outputs:
+    for output in (o for cell in content.cells for o in cell.get("outputs", []) if "figure" in o.get("metadata", {})):
         figure = output.metadata["figure"]
-        figure["files"] = []
-        for kind, mime in (("SVG", "image/svg+xml"), ("CSV", "text/csv")):
-            name = f"{folder}/{figure['name']}.{kind.lower()}"
-            figure["files"].append([kind, name])
-            files[name] = output.data[mime]
+        names = {kind: f"{folder}/{figure['name']}.{kind.lower()}" for kind in ("SVG", "CSV")}
+        figure["files"] = [*names.items()]
+        files |= {names["SVG"]: output.data["image/svg+xml"], names["CSV"]: output.data["text/csv"]}
     return files
 
 
 def harmless(text: str) -> str:
     """Remove active content from HTML: scripts, event handlers, styles other than alignment, unknown tags."""
-    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)  # pandas writes one before each frame
-    styles = {"text-align"}
-    return nh3.clean(text, TAGS, set(), ATTRIBUTES, link_rel=None, filter_style_properties=styles)
+    # the content of <style> goes as well: pandas writes one before each frame
+    return nh3.clean(text, TAGS, {"style"}, ATTRIBUTES, link_rel=None, filter_style_properties={"text-align"})
 
 
 def formulas(text: str) -> str:

@@ -7,7 +7,7 @@ import seaborn as sns
 
 from prune_utils.pruning.names import KINDS, kind_and_layer, label
 from prune_utils.report.captions import numbered
-from prune_utils.report.style import GREY, INK, PERCENT, STYLE, Drawn, lines, panel, panels, shades
+from prune_utils.report.style import GREY, INK, PERCENT, STYLE, Drawn, legend_right, lines, panel, panels, plain, shades
 from prune_utils.study.words import percent
 
 SEQUENTIAL = sns.light_palette(STYLE["gradual"][0], as_cmap=True)  # zero, the value of a pruned weight, has no colour
@@ -23,8 +23,9 @@ def similarity(frame: pd.DataFrame) -> Drawn:
     gradual = frame[frame.method == "gradual"]
     layers = gradual.pivot_table(index="sparsity", columns="layer", values="cosine")
     for layer, colour in zip(layers, shades(layers.shape[1]), strict=True):
-        axes.plot(100 * layers.index, layers[layer], color=colour, linewidth=1, label=_layer_label(layer))
-    for method in (name for name in STYLE if (frame.method == name).any()):
+        name = f"layer {layer}" if layer else "embeddings"
+        axes.plot(100 * layers.index, layers[layer], color=colour, linewidth=1, label=name)
+    for method in (name for name in STYLE if name in set(frame.method)):
         line = "-" if method == "gradual" else "--"
         points = pd.concat([gradual[gradual.sparsity == 0], frame[frame.method == method]])
         each = points[points.layer > 0].groupby(["seed", "sparsity"]).cosine.mean()
@@ -33,7 +34,7 @@ def similarity(frame: pd.DataFrame) -> Drawn:
         axes.plot(100 * means.index, means, line, color=colour, linewidth=2.2, label=f"{label}, mean")
         axes.scatter(100 * each.index.get_level_values("sparsity"), each, color=colour, s=14, zorder=3, linewidths=0)
     axes.set(xlabel=PERCENT, ylabel="mean cosine with the 0 % run")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    legend_right(axes)
     means = frame[frame.layer > 0].groupby(["sparsity", "method"]).cosine.mean().unstack()
     text = (
         f"*{numbered(frame).capitalize()}, one dot each. Thin: layers of the gradually pruned models. Thick: means over "
@@ -41,10 +42,6 @@ def similarity(frame: pd.DataFrame) -> Drawn:
     )
     alt = lines("Mean cosine with the features of the 0 % run", means, "{:.2f}")
     return Drawn(figure, "similarity", alt, frame, text)
-
-
-def _layer_label(layer: int) -> str:
-    return f"layer {layer}" if layer else "embeddings"
 
 
 def head_spread(frame: pd.DataFrame) -> Drawn:
@@ -58,8 +55,8 @@ def head_spread(frame: pd.DataFrame) -> Drawn:
     for axes, part in ((left, shares), (right, shares.sub(at, axis=0))):
         axes.fill_between(at, part["min"], part["max"], color=colour, alpha=0.25, linewidth=0, label="min to max")
         axes.plot(at, part["mean"], color=colour, marker=marker, label="mean over heads")
-        slope = 1 if axes is left else 0
-        axes.axline((0, 0), slope=slope, color=INK, linestyle="--", linewidth=1.2, label="overall sparsity", zorder=1)
+        overall = {"linestyle": "--", "linewidth": 1.2, "label": "overall sparsity", "zorder": 1}
+        axes.axline((0, 0), slope=int(axes is left), color=INK, **overall)
         axes.set(xlabel=PERCENT)
     left.set(ylabel="pruned share of a head (%)")
     right.set(ylabel="difference from overall sparsity (points)")
@@ -82,8 +79,8 @@ def head_map(frame: pd.DataFrame, sparsity: float) -> Drawn:
     axes.set_yticks(range(rows), shares.index)
     axes.set(xlabel="head", ylabel="layer", title=f"{100 * sparsity:.0f} % sparsity")
     figure.colorbar(image, ax=axes, label="pruned share (%)")
-    ends = f"{shares.min(axis=None):.1f} to {shares.max(axis=None):.1f} %"
-    alt = f"Pruned share of each attention head at {percent(sparsity)}: {ends}"
+    ends = f"{percent(sparsity)}: {shares.min(axis=None):.1f} to {shares.max(axis=None):.1f} %"
+    alt = f"Pruned share of each attention head at {ends}"
     text = f"*{numbered(frame).capitalize()}. White: the overall sparsity.*"
     return Drawn(figure, "head_map", alt, frame[frame.sparsity == sparsity], text)
 
@@ -92,23 +89,20 @@ def weight_histograms(frame: pd.DataFrame) -> Drawn:
     """Densities of the weights, one panel per kind of matrix, one line per layer (paper Fig. 7)."""
     figure, grid = panels(2, 4, width=11, height=5, sharex=True)
     by_kind = dict(zip(KINDS.values(), grid, strict=True))
-    names = {name: kind_and_layer(name) for name in frame.matrix.unique()}
-    layers = sorted({layer for _, layer in names.values() if layer})
+    layers = sorted({layer for _, layer in map(kind_and_layer, frame.matrix.unique()) if layer})
     colours = dict(zip([None, *layers], [STYLE["gradual"][0], *shades(len(layers))], strict=True))
     for name, part in frame.groupby("matrix", sort=False):
-        kind, layer = names[name]
+        kind, layer = kind_and_layer(name)
         density = part["count"] / part["count"].sum() / (part.right - part.left)
         by_kind[kind].plot((part.left + part.right) / 2, density, color=colours[layer], linewidth=1.2)
     for kind, axes in by_kind.items():
         axes.set(title=kind, ylim=(0, None))
     figure.supxlabel("weight", fontsize=12)
     figure.supylabel("density (per unit of weight)", fontsize=12)
-    handles = [plt.Line2D([], [], color=colours[layer]) for layer in layers]
-    titles = [f"layer {layer}" for layer in layers]
-    figure.legend(handles, titles, loc="outside right center")
-    alt = (
-        f"Densities of the weights of {frame.matrix.nunique()} matrices of the 0 % run, each with one peak around zero"
-    )
+    handles = [plt.Line2D([], [], color=colours[layer], label=f"layer {layer}") for layer in layers]
+    figure.legend(handles=handles, loc="outside right center")
+    count = frame.matrix.nunique()
+    alt = f"Densities of the weights of {count} matrices of the 0 % run, each with one peak around zero"
     text = "*One seed, 0 % run. The outermost bins include everything beyond.*"
     return Drawn(figure, "histograms", alt, frame, text)
 
@@ -136,9 +130,7 @@ def word_map(magnitudes: pd.DataFrame, top: float | None = None) -> Drawn:
     # otherwise a few outlying dimensions leave all others in one colour
     top = np.percentile(magnitudes, 99) if top is None else top
     image = axes.imshow(magnitudes, aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, vmin=0, vmax=top or 1)
-    # words are text, not mathtext, and no font covers all languages
-    words = [word.encode("ascii", "backslashreplace").decode() for word in magnitudes.index]
-    axes.set_yticks(range(len(words)), words, fontsize=7, parse_math=False)
+    axes.set_yticks(range(len(magnitudes)), map(plain, magnitudes.index), fontsize=7, parse_math=False)
     axes.set(xlabel="dimension of the embedding", ylabel="word, by mean magnitude")
     figure.colorbar(image, ax=axes, label="magnitude of the weight", extend="max", pad=0.01)
     ends = f"from the smallest mean ({magnitudes.index[0]}) to the largest ({magnitudes.index[-1]})"

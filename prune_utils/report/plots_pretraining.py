@@ -1,30 +1,27 @@
 """Figures of pre-training: schedule, loss, masks."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from prune_utils.analysis.regimes import Regimes
 from prune_utils.pruning.names import label
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.report.captions import seeds
-from prune_utils.report.style import INK, PERCENT, STYLE, Drawn, lines, mean_lines, panel, shade, shades
+from prune_utils.report.style import INK, PERCENT, STYLE, Drawn, legend_right, lines, mean_lines, panel, shade, shades
 from prune_utils.report.tables import points, series
 from prune_utils.study.words import percent
-
-STEP = "optimiser step"
 
 
 def schedule(schedules: list[Schedule], steps: int) -> Drawn:
     """The scheduled sparsity (percent) by step, one line per target, sampled at regular steps."""
     at = range(0, steps + 1, max(1, steps // 400))
-    scheduled = {percent(plan.target_sparsity): [100 * plan.sparsity(t) for t in at] for plan in schedules}
-    frame = pd.DataFrame(scheduled, index=pd.Index(at, name=STEP))
-    figure, axes = _by_step(frame, height=2.8)
-    axes.set(ylabel="sparsity (%)", ylim=(-2, 102))
+    frame = pd.DataFrame(
+        {percent(plan.target_sparsity): [100 * plan.sparsity(t) for t in at] for plan in schedules}, at
+    )
     text = "*Sparsity of the prunable matrices, one line per target.*"
-    return Drawn(figure, "schedule", lines("Scheduled sparsity, percent", frame), frame, text)
+    drawn = _by_step(frame, "schedule", "Scheduled sparsity, percent", "{:.1f}", text, height=2.8)
+    drawn.figure.axes[0].set(ylabel="sparsity (%)", ylim=(-2, 102))
+    return drawn
 
 
 def training_loss(results: list[dict], ramp_steps: int | None = None) -> Drawn:
@@ -33,14 +30,24 @@ def training_loss(results: list[dict], ramp_steps: int | None = None) -> Drawn:
         percent(result["target_sparsity"]): pd.Series({entry["step"]: entry["loss"] for entry in result["history"]})
         for result in results
     }
-    frame = pd.DataFrame(logged).rename_axis(STEP)
-    figure, axes = _by_step(frame, height=3.0)
-    if ramp_steps:
-        axes.axvline(ramp_steps, color=INK, linestyle="--", linewidth=1)
-    axes.set(ylabel="training loss (nats)")
     end = " The dashed line marks the end of the ramp; from there on, each model has its final sparsity."
     text = f"*Loss on training batches, one run per line.{end if ramp_steps else ''}*"
-    return Drawn(figure, "training_loss", lines("Training loss, nats", frame, "{:.2f}"), frame, text)
+    drawn = _by_step(pd.DataFrame(logged), "training_loss", "Training loss, nats", "{:.2f}", text, height=3.0)
+    if ramp_steps:
+        drawn.figure.axes[0].axvline(ramp_steps, color=INK, linestyle="--", linewidth=1)
+    drawn.figure.axes[0].set(ylabel="training loss (nats)")
+    return drawn
+
+
+def _by_step(frame: pd.DataFrame, name: str, what: str, form: str, text: str, height: float) -> Drawn:
+    """One line per column over optimiser steps."""
+    frame = frame.rename_axis("optimiser step")
+    figure, axes = panel(height=height)
+    for (target, values), colour in zip(frame.items(), shades(frame.shape[1]), strict=True):
+        axes.plot(values.dropna(), color=colour, label=target)
+    axes.set(xlabel=frame.index.name)
+    legend_right(axes, title="target")
+    return Drawn(figure, name, lines(what, frame, form), frame, text)
 
 
 def matrix_sparsity(masks: dict[str, Tensor], target: float) -> Drawn:
@@ -75,14 +82,3 @@ def pretraining_loss(runs: pd.DataFrame, borders: Regimes | None = None) -> Draw
     table = points(runs, "pretrain_loss", by="method")
     alt = lines("Held-out pre-training loss, nats", series(table), "{:.2f}")
     return Drawn(figure, "pretrain_loss", alt, table, f"*Held-out text; {seeds(runs)}.*")
-
-
-def _by_step(frame: pd.DataFrame, height: float) -> tuple[Figure, plt.Axes]:
-    """Draw one line per column over optimiser steps."""
-    figure, axes = panel(height=height)
-    for (target, values), colour in zip(frame.items(), shades(frame.shape[1]), strict=True):
-        known = values.dropna()
-        axes.plot(known.index, known, color=colour, label=target)
-    axes.set(xlabel=STEP)
-    axes.legend(title="target", loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure, axes

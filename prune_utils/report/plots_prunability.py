@@ -5,12 +5,13 @@ from itertools import cycle
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.figure import Figure
 
 from prune_utils.report.captions import numbered
-from prune_utils.report.style import INK, MARKERS, PERCENT, Drawn, lines, panel, panels
+from prune_utils.report.style import INK, MARKERS, PERCENT, Drawn, dots, legend_right, lines, panel, panels
 
 MOVED = "mean movement (% of the sort order)"
-DIFFERENT = "mask entries that differ (%)"
+MOVEMENT = "Mean movement, percent of the sort order"
 
 
 def _task_lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: float = 1, **style) -> None:
@@ -18,52 +19,29 @@ def _task_lines(axes: plt.Axes, frame: pd.DataFrame, x: str, y: str, x_scale: fl
     tasks = list(dict.fromkeys(frame.task))
     for task, colour, marker in zip(tasks, sns.color_palette("colorblind", len(tasks)), cycle(MARKERS), strict=False):
         one = frame[frame.task == task]
-        mean = one.groupby(x)[y].mean()
+        mean, seeds = one.groupby(x)[y].mean(), one.groupby([x, "seed"])[y].mean().reset_index()
         axes.plot(x_scale * mean.index, 100 * mean, **{"color": colour, "marker": marker, "label": task, **style})
-        if one.seed.nunique() > 1:
-            seeds = one.groupby([x, "seed"])[y].mean().reset_index()
-            axes.scatter(x_scale * seeds[x], 100 * seeds[y], color=colour, s=10, alpha=0.5, linewidths=0)
+        dots(axes, x_scale * seeds[x], 100 * seeds[y], seeds.seed, colour)
 
 
-def _alt(what: str, frame: pd.DataFrame, x: str, y: str) -> str:
-    """Alternative text from the means in percent, by `x` and task."""
-    return lines(what, 100 * frame.pivot_table(index=x, columns="task", values=y))
-
-
-def _caption(frame: pd.DataFrame) -> str:
-    """The seeds of a frame, and what its points are."""
+def _drawn(figure: Figure, name: str, what: str, frame: pd.DataFrame, x: str, y: str, caption: str = "") -> Drawn:
+    """Add the legend; the alternative text is made from the means in percent, by `x` and task."""
+    legend_right(figure.axes[-1])
     points = "one run per point" if frame.learning_rate.nunique() == 1 else "means over learning rates"
     said = "each small dot is one seed, lines join their means" if frame.seed.nunique() > 1 else points
-    return f"*{numbered(frame).capitalize()}: {said}.*"
-
-
-def _legend(axes: plt.Axes) -> None:
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    alt = lines(what, 100 * frame.pivot_table(index=x, columns="task", values=y))
+    return Drawn(figure, name, alt, frame, f"*{numbered(frame).capitalize()}{caption or f': {said}'}.*")
 
 
 def movement_by_learning_rate(movement: pd.DataFrame) -> Drawn:
     """Mean movement of the dense model of each task by learning rate (paper Table 2)."""
     figure, axes = panel(width=7.4)  # room for the legend
-    sns.barplot(
-        movement.assign(
-            mean=100 * movement["mean"],
-            rate=movement.learning_rate.map("{:g}".format),
-        ),
-        x="rate",
-        y="mean",
-        hue="task",
-        palette="colorblind",
-        saturation=1,
-        width=0.6,
-        errorbar=None,
-        ax=axes,
-    )
+    bars = movement.assign(mean=100 * movement["mean"], rate=movement.learning_rate.map("{:g}".format))
+    look = {"palette": "colorblind", "saturation": 1, "width": 0.6, "errorbar": None}
+    sns.barplot(bars, x="rate", y="mean", hue="task", ax=axes, **look)
     axes.set(xlabel="learning rate", ylabel=MOVED, xlim=(-0.8, movement.learning_rate.nunique() - 0.2))
-    _legend(axes)
-    alt = _alt("Bars: mean movement, percent of the sort order", movement, "learning_rate", "mean")
-    return Drawn(
-        figure, "by_learning_rate", alt, movement, f"*{numbered(movement).capitalize()}; bars are means over seeds.*"
-    )
+    what, caption = "Bars: mean movement, percent of the sort order", "; bars are means over seeds"
+    return _drawn(figure, "by_learning_rate", what, movement, "learning_rate", "mean", caption)
 
 
 def movement_by_epochs(first: pd.DataFrame) -> Drawn:
@@ -71,21 +49,16 @@ def movement_by_epochs(first: pd.DataFrame) -> Drawn:
     figure, axes = panel(width=7.4)
     _task_lines(axes, first, "epochs", "movement_mean")
     axes.set(xlabel="epochs of fine-tuning", ylabel=MOVED, xticks=sorted(first.epochs.unique()))
-    _legend(axes)
-    alt = _alt("Mean movement, percent of the sort order", first, "epochs", "movement_mean")
-    return Drawn(figure, "by_epochs", alt, first, _caption(first))
+    return _drawn(figure, "by_epochs", MOVEMENT, first, "epochs", "movement_mean")
 
 
 def movement_by_rank(ranks: pd.DataFrame) -> Drawn:
     """Mean movement by starting rank, mean over learning rates (paper Fig. 6)."""
     figure, axes = panel(width=7.4)
-    deciles = sorted(ranks.decile.unique())
     _task_lines(axes, ranks, "decile", "mean")
-    axes.set(xlabel="starting rank (decile, 10: the largest weights)", ylabel=MOVED, xticks=deciles)
-    axes.set_ylim(bottom=0)
-    _legend(axes)
-    alt = _alt("Mean movement, percent of the sort order", ranks, "decile", "mean")
-    return Drawn(figure, "by_rank", alt, ranks, _caption(ranks))
+    axes.set(xlabel="starting rank (decile, 10: the largest weights)", xticks=sorted(ranks.decile.unique()))
+    axes.set(ylabel=MOVED, ylim=(0, None))
+    return _drawn(figure, "by_rank", MOVEMENT, ranks, "decile", "mean")
 
 
 def mask_difference(differences: pd.DataFrame) -> Drawn:
@@ -99,11 +72,9 @@ def mask_difference(differences: pd.DataFrame) -> Drawn:
     _task_lines(axes, differences, "sparsity", "difference_fine_tuning_alone", x_scale=100, **alone)
     axes.plot([], [], color=INK, label="from masks of pre-training")
     axes.plot([], [], color=INK, linestyle=":", label="by fine-tuning alone")
-    axes.set(xlabel=PERCENT, ylabel=DIFFERENT)
-    axes.set_ylim(bottom=0)
-    _legend(axes)
-    alt = _alt("Mask entries that differ, percent", differences, "sparsity", "difference")
-    return Drawn(figure, "mask_difference", alt, differences, _caption(differences))
+    axes.set(xlabel=PERCENT, ylabel="mask entries that differ (%)", ylim=(0, None))
+    what = "Mask entries that differ, percent"
+    return _drawn(figure, "mask_difference", what, differences, "sparsity", "difference")
 
 
 def fine_tune_first(first: pd.DataFrame) -> Drawn:
@@ -115,10 +86,8 @@ def fine_tune_first(first: pd.DataFrame) -> Drawn:
     _task_lines(left, first, "epochs", "dev_accuracy")
     _task_lines(right, first, "epochs", "difference_fine_tuning_alone")
     left.set(ylabel="dev accuracy (%)")
-    right.set(ylabel="mask changed by fine-tuning (%)")
-    right.set_ylim(bottom=0)
+    right.set(ylabel="mask changed by fine-tuning (%)", ylim=(0, None))
     for axes in (left, right):
         axes.set(xlabel="epochs of fine-tuning before pruning", xticks=sorted(first.epochs.unique()))
-    _legend(right)
-    alt = _alt("Dev accuracy after pruning, percent", first, "epochs", "dev_accuracy")
-    return Drawn(figure, "fine_tune_first", alt, first, _caption(first))
+    what = "Dev accuracy after pruning, percent"
+    return _drawn(figure, "fine_tune_first", what, first, "epochs", "dev_accuracy")

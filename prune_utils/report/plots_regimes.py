@@ -12,34 +12,23 @@ from prune_utils.analysis.comparison import Compared
 from prune_utils.analysis.regimes import Regimes
 from prune_utils.analysis.results import from_dense, mean_over_tasks
 from prune_utils.analysis.uncertainty import Draws
+from prune_utils.report import style
 from prune_utils.report.captions import caption
-from prune_utils.report.style import (
-    BOUNDS,
-    GREY,
-    INK,
-    MARKERS,
-    PERCENT,
-    STYLE,
-    Drawn,
-    in_order,
-    lines,
-    look,
-    mean_lines,
-    panel,
-    panels,
-    shade,
-    shifts,
-)
+from prune_utils.report.style import BOUNDS, GREY, INK, MARKERS, PERCENT, Drawn, in_order, lines, look, panel, panels
 from prune_utils.report.tables import points, series
 from prune_utils.study.words import POINTS, minus
 
-TASK_LABELS = {"dev_accuracy": ("dev accuracy (%)", POINTS), "train_loss": ("train loss (nats)", 1)}
+# value: name of its figure, label, the same in words, scale and format
+VALUES = {
+    "dev_accuracy": ("accuracy", "dev accuracy (%)", "dev accuracy, percent", POINTS, "{:.1f}"),
+    "train_loss": ("train_loss", "train loss (nats)", "train loss, nats", 1, "{:.2f}"),
+}
 COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 
 
 def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
     """Draw the interval of each mean, in the colour of its arm and beside the others (see `style.shifts`)."""
-    beside = shifts(draws.point.index.get_level_values(0))
+    beside = style.shifts(draws.point.index.get_level_values(0))
     for (arm, sparsity), (low, high) in draws.ends().dropna().iterrows():
         if arm not in BOUNDS and sparsity > 0:
             mean = draws.point[arm, sparsity]
@@ -50,77 +39,72 @@ def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
 
 def accuracy(cells: pd.DataFrame, borders: Regimes | None = None, draws: Draws | None = None) -> Drawn:
     """Mean dev accuracy over tasks by sparsity, one line per arm; with `draws`, intervals (paper Fig. 1, left)."""
-    table = points(cells, "dev_accuracy", POINTS, draws)
-    figure = _by_sparsity(cells, "dev_accuracy", "mean dev accuracy (%)", POINTS, borders, draws)
-    alt = lines("Mean dev accuracy, percent", series(table))
-    return Drawn(figure, "accuracy", alt, table, caption(cells, "dev_accuracy", draws, shaded=borders is not None))
+    return _by_sparsity(cells, "dev_accuracy", borders, draws)
 
 
 def train_loss(cells: pd.DataFrame, borders: Regimes | None = None) -> Drawn:
     """Mean loss on the training set by sparsity, one line per arm (paper Fig. 1, right)."""
-    table = points(cells, "train_loss")
-    figure = _by_sparsity(cells, "train_loss", "mean train loss (nats)", 1, borders)
-    alt = lines("Mean train loss, nats", series(table), "{:.2f}")
-    return Drawn(figure, "train_loss", alt, table, caption(cells, "train_loss", shaded=borders is not None))
+    return _by_sparsity(cells, "train_loss", borders)
 
 
-def _by_sparsity(
-    cells: pd.DataFrame,
-    value: str,
-    label: str,
-    scale: float = 1,
-    regimes: Regimes | None = None,
-    draws: Draws | None = None,
-) -> Figure:
+def _by_sparsity(cells: pd.DataFrame, value: str, regimes: Regimes | None, draws: Draws | None = None) -> Drawn:
     """A value of the selected cells, mean over tasks; dense and scratch as horizontal lines, intervals as bars."""
+    name, label, words, scale, form = VALUES[value]
     figure, axes = panel()
-    means = mean_over_tasks(cells, value)
-    mean_lines(axes, from_dense(means), "arm", value, scale)
-    for name, (colour, line, text) in BOUNDS.items():
-        bound = means[means.arm == name]
-        if len(bound):
-            axes.axhline(scale * bound[value].mean(), color=colour, linestyle=line, linewidth=1.2, label=text, zorder=1)
+    means, table = mean_over_tasks(cells, value), points(cells, value, scale, draws)
+    _arms(axes, means, value, scale)
     if draws:
         _intervals(axes, draws, scale)
     if regimes:
-        shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
-    axes.set(xlabel=PERCENT, ylabel=label)
-    axes.legend(loc="best")
-    return figure
+        style.shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
+    axes.set(xlabel=PERCENT, ylabel=f"mean {label}")
+    axes.legend()
+    alt = lines(f"Mean {words}", series(table), form)
+    return Drawn(figure, name, alt, table, caption(cells, value, draws, shaded=regimes is not None))
+
+
+def _arms(axes: plt.Axes, points: pd.DataFrame, value: str, scale: float) -> None:
+    """A value by sparsity, one line per pruned arm, and horizontal lines for dense and scratch."""
+    style.mean_lines(axes, from_dense(points), "arm", value, scale)
+    for name, (colour, line, text) in BOUNDS.items():
+        if len(bound := points[points.arm == name]):
+            axes.axhline(scale * bound[value].mean(), color=colour, linestyle=line, linewidth=1.2, label=text, zorder=1)
+
+
+def _grid(count: int, height: float, label: str, **sharing) -> tuple[Figure, list[plt.Axes]]:
+    """Panels of figures by sparsity, three per row, `height` inches each."""
+    across, down = min(count, 3), -(-count // 3)
+    figure, every = panels(down, across, max(5.6, 3.4 * across + 0.6), height * down + 0.4, **sharing)
+    figure.supxlabel(PERCENT, fontsize=12)
+    for axes in every[::across]:
+        axes.set_ylabel(label)
+    for axes in every[count:]:
+        axes.set_axis_off()
+    return figure, every[:count]
+
+
+def _legend(figure: Figure) -> None:
+    """One legend above all panels, of the lines of any of them."""
+    named = {}
+    for axes in figure.axes:
+        named |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    columns = 2 if len(figure.axes) == 1 else 3
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=columns)
 
 
 def by_task(cells: pd.DataFrame, value: str = "dev_accuracy") -> Drawn:
     """A value ("dev_accuracy" or "train_loss") by sparsity, one panel per task, three per row."""
-    label, scale = TASK_LABELS[value]
-    tasks = sorted(cells.task.unique())
-    across, down = min(len(tasks), 3), -(-len(tasks) // 3)
+    _, label, _, scale, _ = VALUES[value]
+    tasks, best = sorted(cells.task.unique()), cells[cells.selected]
     in_order(cells.arm)  # all arms get their looks, whatever the first task has
-    figure, every = panels(down, across, max(5.6, 3.4 * across + 0.6), 3.2 * down + 0.4)
-    for axes, task in zip(every, tasks, strict=False):
-        one = cells[(cells.task == task) & cells.selected]
-        mean_lines(axes, from_dense(one), "arm", value, scale)
-        for name, (colour, line, text) in BOUNDS.items():
-            if (one.arm == name).any():
-                axes.axhline(
-                    scale * one[one.arm == name][value].mean(), color=colour, linestyle=line, label=text, zorder=1
-                )
-        axes.set(title=task, ylabel=label if axes in every[::across] else "")
-    figure.supxlabel(PERCENT, fontsize=12)
-    for axes in every[len(tasks) :]:
-        axes.set_axis_off()
-    _legend(figure, every, 2 if across == 1 else 3)
+    figure, every = _grid(len(tasks), 3.2, label)
+    for axes, task in zip(every, tasks, strict=True):
+        _arms(axes, best[best.task == task], value, scale)
+        axes.set_title(task)
+    _legend(figure)
     alt = f"{label} by sparsity, one panel per task: {', '.join(tasks)}"
-    best = cells[cells.selected][[*COORDINATES, value]]
     text = caption(cells.drop(columns="compared", errors="ignore"), value).replace("Means over", "Tasks", 1)
-    return Drawn(figure, "by_task" if value == "dev_accuracy" else value, alt, best, text)
-
-
-def _legend(figure: Figure, every: list[plt.Axes], columns: int) -> None:
-    """One legend above all panels, of the lines of any of them."""
-    named = {}
-    for axes in every:
-        named |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=columns)
+    return Drawn(figure, "by_task" if value == "dev_accuracy" else value, alt, best[[*COORDINATES, value]], text)
 
 
 def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
@@ -132,14 +116,13 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
     colours = sns.color_palette("colorblind", len(fits))
     for colour, marker, fit in zip(colours, cycle(MARKERS), fits.itertuples(), strict=False):
         points = chosen[chosen.task == fit.task]
-        loss, accuracy = points.pretrain_loss, 100 * points.dev_accuracy
-        axes.scatter(loss, accuracy, color=colour, marker=marker, s=22)
+        loss = points.pretrain_loss
+        axes.scatter(loss, 100 * points.dev_accuracy, color=colour, marker=marker, s=22)
         middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
         ends = np.array([loss.min(), loss.max()])
         line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)
-        axes.plot(
-            ends, line, color=colour, linewidth=1.4, label=f"{fit.task}: {minus(f'{fit.slope:+.1f}')} points per nat"
-        )
+        label = f"{fit.task}: {minus(f'{fit.slope:+.1f}')} points per nat"
+        axes.plot(ends, line, color=colour, linewidth=1.4, label=label)
     axes.set(xlabel="held-out pre-training loss (nats)", ylabel="dev accuracy, information deletion (%)")
     axes.legend()
     slopes = ", ".join(f"{fit.task} {fit.slope:+.1f}" for fit in fits.itertuples())
@@ -150,11 +133,10 @@ def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
 def beside(both: pd.DataFrame) -> Drawn:
     """Dev accuracies of a study against those of the paper, for the cells that both have; dotted: equality."""
     figure, axes = panel()
-    for arm, (colour, marker, label) in {**STYLE, "dense": (INK, "D", "dense")}.items():
-        group = both[both.arm == arm]
-        if len(group):
-            axes.scatter(group.theirs, group.ours, color=colour, marker=marker, s=30, label=label)
-    ends = [both[["ours", "theirs"]].to_numpy().min(), both[["ours", "theirs"]].to_numpy().max()]
+    for arm in in_order(both.arm):
+        (colour, marker, label), group = look(arm), both[both.arm == arm]
+        axes.scatter(group.theirs, group.ours, color=colour, marker=marker, s=30, label=label)
+    ends = [both[["ours", "theirs"]].min(axis=None), both[["ours", "theirs"]].max(axis=None)]
     axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="dev accuracy in the paper (%)", ylabel="dev accuracy here (%)")
     axes.legend()
@@ -165,24 +147,19 @@ def beside(both: pd.DataFrame) -> Drawn:
 
 def costs(frame: pd.DataFrame, studies: dict[str, Compared]) -> Drawn:
     """Accuracy lost by sparsity, one panel per study, one line per arm; bars are intervals, bands are regimes."""
-    across, down = min(len(studies), 3), -(-len(studies) // 3)
-    figure, every = panels(down, across, max(5.6, 3.6 * across), 3.6 * down + 0.4, sharey=True)
-    for axes, (name, one) in zip(every, studies.items(), strict=False):
+    figure, every = _grid(len(studies), 3.6, "points from dense", sharey=True)
+    for axes, (name, one) in zip(every, studies.items(), strict=True):
         part = frame[frame.study == name]
-        beside = shifts(part.arm)
+        beside = style.shifts(part.arm)
         for arm in in_order(part.arm):
             (colour, marker, label), line = look(arm), part[part.arm == arm].sort_values("sparsity")
-            sides = [(line.cost - line.low).clip(lower=0), (line.high - line.cost).clip(lower=0)]
+            sides = [(line.high - line.cost).clip(lower=0), (line.cost - line.low).clip(lower=0)]
             at = 100 * line.sparsity + beside[arm]
-            axes.errorbar(at, -line.cost, sides[::-1], color=colour, marker=marker, label=label)
+            axes.errorbar(at, -line.cost, sides, color=colour, marker=marker, label=label)
         axes.axhline(0, color=INK, linestyle="--", linewidth=1.2, label="dense", zorder=1)
-        shade(axes, one.regimes, [0.0, *sorted(part.sparsity.unique())])
+        style.shade(axes, one.regimes, [0.0, *sorted(part.sparsity.unique())])
         axes.set_title(name, pad=22)
-        axes.set(ylabel="points from dense" if axes in every[::across] else "")
-    figure.supxlabel(PERCENT, fontsize=12)
-    for axes in every[len(studies) :]:
-        axes.set_axis_off()
-    _legend(figure, every, 3)
+    _legend(figure)
     first = frame[frame.arm == "pretrain"].pivot_table(index="sparsity", columns="study", values="cost")
     alt = lines("Points of accuracy lost by the model pruned in pre-training", first)
     text = (

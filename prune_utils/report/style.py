@@ -134,9 +134,10 @@ def svg(figure: Figure) -> str:
     return _saved(figure, "svg").decode()
 
 
-def image(figure: Figure, alt: str) -> str:
-    """The figure as an HTML image with alternative text, for a widget. Its strings cannot inject markup or scripts."""
-    return f'<img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{base64.b64encode(_saved(figure, "svg")).decode()}">'
+def image(drawn: Drawn) -> str:
+    """A figure as an HTML image with its alternative text, for a widget. Its strings cannot inject markup or scripts."""
+    picture = base64.b64encode(_saved(drawn.figure, "svg")).decode()
+    return f'<img alt="{html.escape(drawn.alt)}" src="data:image/svg+xml;base64,{picture}">'
 
 
 def _saved(figure: Figure, kind: str) -> bytes:
@@ -144,6 +145,22 @@ def _saved(figure: Figure, kind: str) -> bytes:
     with plt.rc_context(OUTPUT):
         figure.savefig(buffer, format=kind, **({"metadata": {"Date": None}} if kind == "svg" else {}))
     return buffer.getvalue()
+
+
+def legend_right(axes: plt.Axes, **options) -> None:
+    """A legend on the right of the axes."""
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), **options)
+
+
+def plain(word: str) -> str:
+    """A word in ASCII with escapes, since no font covers all languages."""
+    return word.encode("ascii", "backslashreplace").decode()
+
+
+def dots(axes: plt.Axes, at: pd.Series, values: pd.Series, seeds: pd.Series, colour) -> None:
+    """One dot per seed, if there are several."""
+    if seeds.nunique() > 1:
+        axes.scatter(at, values, color=colour, s=10, alpha=0.5, linewidths=0)
 
 
 def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
@@ -157,17 +174,11 @@ def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale:
         mean, pruned = group.groupby("target_sparsity")[value].mean(), group[group.target_sparsity > 0]
         at, marked = 100 * mean.index + beside[name] * (mean.index > 0), list(np.flatnonzero(mean.index > 0))
         axes.plot(at, scale * mean, color=colour, marker=marker, label=label, markersize=6, markevery=marked)
-        _dots(axes, 100 * pruned.target_sparsity + beside[name], scale * pruned[value], pruned.seed, colour)
+        dots(axes, 100 * pruned.target_sparsity + beside[name], scale * pruned[value], pruned.seed, colour)
     shared = points[points.target_sparsity == 0].drop_duplicates("seed")
     if len(shared):
         axes.plot(0, scale * shared[value].mean(), "D", color=INK, markersize=5)
-        _dots(axes, 0 * shared.target_sparsity, scale * shared[value], shared.seed, INK)
-
-
-def _dots(axes: plt.Axes, at: pd.Series, values: pd.Series, seeds: pd.Series, colour: str) -> None:
-    """One dot per seed, if there are several."""
-    if seeds.nunique() > 1:
-        axes.scatter(at, values, color=colour, s=10, alpha=0.5, linewidths=0)
+        dots(axes, 0 * shared.target_sparsity, scale * shared[value], shared.seed, INK)
 
 
 def shifts(names: Iterable[str]) -> dict[str, float]:
@@ -178,22 +189,11 @@ def shifts(names: Iterable[str]) -> dict[str, float]:
 
 def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:
     """Shade the regimes; borders are drawn half-way between two measured sparsities."""
-    if not sparsities:
-        return
-    borders = [100 * s for s in sparsities]
-    edges = [borders[0], *((a + b) / 2 for a, b in zip(borders, borders[1:], strict=False)), borders[-1]]
-    bands = {}
-    for s, left, right in zip(sparsities, edges, edges[1:], strict=False):
-        first, last = bands.get(regimes.of(s), (left, right))
-        bands[regimes.of(s)] = (min(first, left), max(last, right))
-    for name, (left, right) in ((name, bands[name]) for name in REGIME_SHADES if name in bands):
+    at = 100 * np.array(sparsities)
+    edges = [*at[:1], *(at[1:] + at[:-1]) / 2, *at[-1:]]
+    bands = pd.DataFrame({"name": map(regimes.of, sparsities), "left": edges[:-1], "right": edges[1:]})
+    bands = bands.groupby("name").agg({"left": "min", "right": "max"})
+    for name, left, right in bands.reindex(REGIME_SHADES).dropna().itertuples():
         axes.axvspan(left, right, color=REGIME_SHADES[name], zorder=0, linewidth=0)
-        axes.annotate(
-            name,
-            ((left + right) / 2, 1.01),
-            xycoords=("data", "axes fraction"),
-            ha="center",
-            va="bottom",
-            fontsize=10,
-            color=INK,
-        )
+        above = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+        axes.text((left + right) / 2, 1.01, name, fontsize=10, color=INK, **above)

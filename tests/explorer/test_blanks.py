@@ -8,12 +8,12 @@ import torch
 from transformers import AutoTokenizer, BertForPreTraining
 from views import HARM, control, rows_of, texts
 
-from prune_utils.explorer import blanks, controls, studies, view_blanks
+from prune_utils.explorer import controls, studies, view_blanks
 
 
 @pytest.fixture
 def models(here):
-    return blanks.Models(here, 0)
+    return view_blanks.Models(here, 0)
 
 
 def test_a_blank_is_filled_as_transformers_fills_it(models, here):
@@ -27,7 +27,7 @@ def test_a_blank_is_filled_as_transformers_fills_it(models, here):
             logits = model(**encoded).prediction_logits[0, 5]  # [CLS] a poodle is a [MASK]
         assert ours[sparsity].to_numpy() == pytest.approx(torch.softmax(logits, -1).numpy(), abs=1e-6)
         best = tokenizer.convert_ids_to_tokens(logits.topk(3).indices.tolist())
-        assert [text.split()[0] for text in blanks.answers(ours, 3)[studies.percent(sparsity)]] == best
+        assert [text.split()[0] for text in view_blanks.answers(ours, 3)[studies.percent(sparsity)]] == best
     pd.testing.assert_frame_equal(ours, models.probabilities("A Poodle is a ___."))
 
 
@@ -56,11 +56,11 @@ def test_unknown_words_are_named_and_answers_are_text(here):
     control(view, "Words").value = 3
     assert "Not in the vocabulary" not in texts(view) and len(rows_of(texts(view))) == 3
     strange = pd.DataFrame({0.0: [0.6, 0.4]}, index=[HARM, "_"])
-    assert "<script" not in controls.table(blanks.answers(strange, 5)) and view_blanks.fading(strange, 5)
+    assert "<script" not in controls.table(view_blanks.answers(strange, 5)) and view_blanks.fading(strange, 5)
 
 
 def test_the_first_sentence_has_one_blank_and_only_known_words(models, here):
-    sentence = blanks.suggestion(here, models.tokenizer)
+    sentence = view_blanks.suggestion(here, models.tokenizer)
     assert sentence == "a poodle is a ___ ." and models.unknown(sentence) == []
 
 
@@ -69,29 +69,29 @@ def test_a_held_out_sentence_is_made_whole_and_its_longest_word_blanked(models):
     ids = tokenizer("the musicians never repair a car .", "the dog barks .")["input_ids"]
     labels = [-100] * len(ids)
     labels[2], ids[2] = ids[2], tokenizer.mask_token_id
-    assert blanks._blanked({"input_ids": ids, "labels": labels}, tokenizer) == "the ___ never repair a car ."
+    assert view_blanks._blanked({"input_ids": ids, "labels": labels}, tokenizer) == "the ___ never repair a car ."
     short = tokenizer("a dog .", "the dog barks .")["input_ids"]
-    assert blanks._blanked({"input_ids": short, "labels": [-100] * len(short)}, tokenizer) is None
+    assert view_blanks._blanked({"input_ids": short, "labels": [-100] * len(short)}, tokenizer) is None
     other = SimpleNamespace(  # wordpieces are put together again, and are no blank
         sep_token_id=9,
         unk_token="[UNK]",
         convert_ids_to_tokens=lambda _: ["un", "##believably", "calm", "we", "sat", "."],
     )
-    assert blanks._blanked({"input_ids": [8, 1, 9], "labels": [-100] * 3}, other) == "unbelievably ___ we sat ."
+    assert view_blanks._blanked({"input_ids": [8, 1, 9], "labels": [-100] * 3}, other) == "unbelievably ___ we sat ."
 
 
 def test_the_held_out_text_of_a_study_gives_a_sentence(here, models, monkeypatch):
     real = SimpleNamespace(corpus=SimpleNamespace(source="local"))
     monkeypatch.setattr(studies.Opened, "trained", lambda self: real)
-    sentence = blanks.suggestion(here, models.tokenizer)
-    assert sentence == blanks.suggestion(here, models.tokenizer) and models.unknown(sentence) == []
+    sentence = view_blanks.suggestion(here, models.tokenizer)
+    assert sentence == view_blanks.suggestion(here, models.tokenizer) and models.unknown(sentence) == []
     assert sentence.count("___") == 1 and "[MASK]" not in sentence
 
 
 def test_small_models_are_kept_and_large_ones_are_not(models, monkeypatch):
     models.probabilities("a ___ .")
     assert len(models.kept) == 3
-    monkeypatch.setattr(blanks, "HELD", 1000)
+    monkeypatch.setattr(view_blanks, "HELD", 1000)
     models.kept.clear()
     models.probabilities("a ___ .")
     assert not models.kept

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from transformers import AutoTokenizer, BertConfig, BertForPreTraining
 from views import control, rows_of, texts
 
-from prune_utils.explorer import cuts, studies, view_inside, view_weights
+from prune_utils.explorer import studies, view_inside, view_weights
 from prune_utils.inside.heads import head_shares, matrix_shares
 from prune_utils.pruning import names, stored
 from prune_utils.pruning.criteria import over_all, per_matrix
@@ -35,7 +35,7 @@ def matrices(draw):
 def test_cuts_are_those_of_the_criteria(data, whole):
     ours, sparsity = matrices(data.draw), whole / 100
     own, overall = per_matrix(ours, sparsity, 1), over_all(ours, sparsity, 1)
-    made = cuts.Cuts(ours)
+    made = view_weights.Cuts(ours)
     for name, matrix in ours.items():
         assert torch.equal(made.own(name, sparsity).mask, own[name])
         assert torch.equal(made.overall(name, sparsity).mask, overall[name])
@@ -54,7 +54,7 @@ def test_cuts_are_those_of_the_criteria(data, whole):
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20), st.integers(0, 9))
 def test_blocks_of_a_mask_hold_its_pruned_weights(rows, columns, most, seed):
     mask = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed)) < 0.5
-    shares = cuts.blocks(mask, most)
+    shares = view_weights.blocks(mask, most)
     assert shares.shape == (min(rows, most), min(columns, most)) and ((shares >= 0) & (shares <= 1)).all()
     edges = [np.linspace(0, n, min(n, most) + 1).astype(int) for n in (rows, columns)]
     areas = np.outer(*map(np.diff, edges))
@@ -119,7 +119,7 @@ def test_the_slider_of_weights_shows_the_counts_of_the_file(here, finished):
 
 
 def test_the_drawn_histogram_is_shaded_up_to_the_cut():
-    made = cuts.Cuts({"m": torch.arange(100.0).view(10, 10)})
+    made = view_weights.Cuts({"m": torch.arange(100.0).view(10, 10)})
     figure = view_weights.cut(made, "m", {"own": made.own("m", 0.25)})
     kept, pruned = figure.axes[0].patches
     assert pruned.get_data().edges[-1] == 24 and kept.get_data().values.sum() == 100
@@ -129,7 +129,7 @@ def test_the_drawn_histogram_is_shaded_up_to_the_cut():
 @pytest.mark.parametrize("name", ["small", "large", "zeros"])
 def test_a_cut_below_or_above_all_of_a_matrix_is_drawn(name, sparsity):
     magnitude = torch.arange(100.0).view(10, 10)
-    made = cuts.Cuts({"small": magnitude, "large": 1000 + magnitude, "zeros": 0 * magnitude})
+    made = view_weights.Cuts({"small": magnitude, "large": 1000 + magnitude, "zeros": 0 * magnitude})
     figure = view_weights.cut(made, name, view_weights.ways(made, name, sparsity))
     for axes, one in zip(figure.axes, view_weights.ways(made, name, sparsity).values(), strict=False):
         kept, pruned = axes.patches

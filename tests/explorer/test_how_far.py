@@ -11,8 +11,9 @@ from views import by_hand, control, rows_of, table_study, texts
 
 from prune_utils.analysis.regimes import Boundary, Regimes
 from prune_utils.analysis.uncertainty import accuracy_draws
-from prune_utils.explorer import how_far, studies, view_how_far
+from prune_utils.explorer import studies, view_how_far
 
+COSTS = ["task", "sparsity", "cost", "low", "high"]
 HAND = pd.DataFrame(
     [
         ("a", 0.3, 0.5, -0.5, 1.5),
@@ -22,7 +23,7 @@ HAND = pd.DataFrame(
         ("a", 0.9, 1.0, 0.0, 2.0),  # back within, but beyond one that is not
         ("b", 0.9, 1.0, 0.0, 2.0),
     ],
-    columns=how_far.COSTS,
+    columns=COSTS,
 )
 
 
@@ -32,14 +33,14 @@ HAND = pd.DataFrame(
 )
 def test_how_far_worked_by_hand(allowed, by_estimate, surely):
     allowed = dict(zip("ab", allowed, strict=True))
-    assert how_far.farthest(HAND, allowed) == by_estimate
-    assert how_far.farthest(HAND, allowed, "high") == surely
+    assert view_how_far.farthest(HAND, allowed) == by_estimate
+    assert view_how_far.farthest(HAND, allowed, "high") == surely
 
 
 def test_a_task_without_a_cell_or_an_interval_is_not_known_to_be_within():
     holes = HAND[(HAND.task != "b") | (HAND.sparsity != 0.6)]
-    assert how_far.farthest(holes, {"a": 20, "b": 20}) == 0.3
-    assert how_far.farthest(HAND.assign(high=np.nan), {"a": 20, "b": 20}, "high") == 0.0
+    assert view_how_far.farthest(holes, {"a": 20, "b": 20}) == 0.3
+    assert view_how_far.farthest(HAND.assign(high=np.nan), {"a": 20, "b": 20}, "high") == 0.0
 
 
 @given(
@@ -51,23 +52,14 @@ def test_how_far_is_the_end_of_the_run_of_fitting_sparsities(lost, a, b):
     rows = [(t, (i + 1) / 10, cost, 0, 0) for i, pair in enumerate(lost) for t, cost in zip("ab", pair, strict=True)]
     fits = [x <= a + 1e-7 and y <= b + 1e-7 for x, y in lost]
     last = fits.index(False) if False in fits else len(fits)
-    assert how_far.farthest(pd.DataFrame(rows, columns=how_far.COSTS), {"a": a, "b": b}) == pytest.approx(last / 10)
+    assert view_how_far.farthest(pd.DataFrame(rows, columns=COSTS), {"a": a, "b": b}) == pytest.approx(last / 10)
 
 
 def test_costs_are_those_of_each_task_from_the_dense_model(empty):
     table_study(empty, by_hand({"calm": (-1, 0, 0.5), "frail": (1, 4, 9)}))
     opened = studies.opened()
     frame = view_how_far.costs(opened, "pretrain").set_index(["task", "sparsity"])
-    assert frame.cost.to_dict() == pytest.approx(
-        {
-            ("calm", 0.3): -1,
-            ("calm", 0.6): 0,
-            ("calm", 0.9): 0.5,
-            ("frail", 0.3): 1,
-            ("frail", 0.6): 4,
-            ("frail", 0.9): 9,
-        }
-    )
+    assert frame.cost.unstack().to_numpy() == pytest.approx(np.array([[-1, 0, 0.5], [1, 4, 9]]))
     # all seeds shift alike, so that nothing is left over for the interval
     assert frame.low.to_numpy() == pytest.approx(frame.cost.to_numpy()) == frame.high.to_numpy()
     answer = view_how_far.answer(opened, "pretrain", {"calm": 0, "frail": 4})
@@ -102,14 +94,12 @@ def test_one_seed_tells_no_interval_and_bytes_are_told_where_they_were_measured(
     )
     sizes.to_csv(empty / "results/smoke/inside/sizes.csv", index=False)
     opened = studies.opened()
-    assert "With one seed there is no interval" in view_how_far.answer(
-        opened, "pretrain", dict.fromkeys(["acceptability", "sentiment"], 20.0)
-    )
-    assert "4.00 MB as safetensors, and stored sparse 1.00 MB (25%)" in view_how_far.answer(
-        opened, "pretrain", dict.fromkeys(["acceptability", "sentiment"], 100.0)
-    )
+    few, all_of_it = (dict.fromkeys(["acceptability", "sentiment"], points) for points in (20.0, 100.0))
+    assert "With one seed there is no interval" in view_how_far.answer(opened, "pretrain", few)
+    said = view_how_far.answer(opened, "pretrain", all_of_it)
+    assert "4.00 MB as safetensors, and stored sparse 1.00 MB (25%)" in said
     assert rows_of(view_how_far.costs_table(opened).data)["sparse, MB"].to_dict() == {"60 %": "2.00", "90 %": "1.00"}
-    other = view_how_far.answer(opened, "random", dict.fromkeys(["acceptability", "sentiment"], 100.0))
+    other = view_how_far.answer(opened, "random", all_of_it)
     assert "not measured" in other and "regime of the model pruned in pre-training" in other
 
 
@@ -117,7 +107,7 @@ def test_one_seed_tells_no_interval_and_bytes_are_told_where_they_were_measured(
 def test_a_task_may_be_called_like_a_column_and_a_size_may_be_unknown(task):
     stored = pd.DataFrame({"dense_bytes": 4e6, "sparse_bytes": [1e6]}, index=[0.9])
     regimes = Regimes(Boundary(0.3), Boundary(None))
-    shown = how_far.table(HAND.replace({"task": {"a": task}}), regimes, stored)
+    shown = view_how_far.by_sparsity(HAND.replace({"task": {"a": task}}), regimes, stored)
     assert sorted(shown.columns) == sorted([task, "b", "regime", "dense, MB", "sparse, MB"])
     assert sorted(shown.loc["30 %"]) == ["", "", "0.5 [-0.5 to 1.5]", "1.0 [0.5 to 1.5]", "low"]
     assert sorted(shown.loc["90 %"])[:2] == ["1.0 [0.0 to 2.0]"] * 2 and {"1.00", "4.00"} < set(shown.loc["90 %"])
