@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 import numpy as np
 from scipy import stats
 
 LEVEL = 0.95  # of the intervals shown, two-sided
 RISK = 0.05  # level of the one-sided tests behind verdicts; two of them form an equivalence test
-COUNT = 4000  # number of draws
 
 
 class Verdict(StrEnum):
@@ -20,41 +20,45 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and draws of its distribution, shape (COUNT,); no draws if the spread cannot be estimated."""
+    """A value, its standard error and the degrees of freedom of the error; no error if the spread is unknown."""
 
     value: float
-    draws: np.ndarray
+    error: float | None = None
+    freedom: float = inf
 
     @classmethod
     def over_seeds(cls, values: Sequence[float]) -> "Estimate":
-        """The mean over seeds with a Student t distribution; without draws for a single seed."""
+        """The mean over seeds; without an error for a single seed."""
         values = np.asarray(values, dtype=float)
         if len(values) < 2:
-            return cls(float(values.mean()), np.empty(0))
-        return cls.student(float(values.mean()), values.std(ddof=1) / np.sqrt(len(values)), len(values) - 1)
+            return cls(float(values.mean()))
+        return cls(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values) - 1)
 
-    @classmethod
-    def student(cls, value: float, error: float, freedom: float) -> "Estimate":
-        """A value with a Student t distribution; the draws are its quantiles."""
-        return cls(value, value + error * stats.t.ppf((np.arange(COUNT) + 0.5) / COUNT, freedom))
+    def scaled(self, factor: float) -> "Estimate":
+        return Estimate(factor * self.value, None if self.error is None else abs(factor) * self.error, self.freedom)
 
     def interval(self, level: float = LEVEL) -> tuple[float, float] | None:
-        """The central interval of the draws; None without draws."""
-        if not len(self.draws):
+        """The central Student t interval; None without an error."""
+        if self.error is None:
             return None
-        low, high = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
+        half = float(stats.t.ppf((1 + level) / 2, self.freedom)) * self.error
+        return self.value - half, self.value + half
 
-    def at_most(self, limit: float) -> Verdict:
+    def at_most(self, limit: float, risk: float = RISK) -> Verdict:
         """Test whether the quantity is at most `limit`; undecided if `limit` lies between the two one-sided bounds."""
-        if not len(self.draws):
+        if self.error is None:
             return Verdict.UNDECIDED
-        low, high = np.quantile(self.draws, [RISK, 1 - RISK])
+        low, high = self.interval(1 - 2 * risk)
         return Verdict.SUPPORTED if high <= limit else Verdict.NOT_SUPPORTED if low > limit else Verdict.UNDECIDED
 
-    def at_least(self, limit: float) -> Verdict:
+    def at_least(self, limit: float, risk: float = RISK) -> Verdict:
         """Test whether the quantity is at least `limit`."""
-        return Estimate(-self.value, -self.draws).at_most(-limit)
+        return self.scaled(-1).at_most(-limit, risk)
+
+    def within(self, limit: float, risk: float = RISK) -> Verdict:
+        """Test whether the quantity lies between -limit and limit: an equivalence test, two one-sided tests."""
+        sides = self.at_most(limit, risk), self.at_least(-limit, risk)
+        return all_of(*sides)
 
 
 def all_of(*verdicts: Verdict) -> Verdict:

@@ -1,5 +1,6 @@
 """Results of a study as tidy frames: one row per fine-tuned cell, one row per pre-training run."""
 
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas as pd
 
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
-from prune_utils.study.grid import Cell, Run, all_cells, all_runs
+from prune_utils.study.grid import Cell, Delayed, Run, all_cells, all_runs
 from prune_utils.study.record import write_csv
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
@@ -125,6 +126,18 @@ def from_dense(means: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([pruned, *(dense.assign(arm=arm) for arm in arms)], ignore_index=True)
 
 
+def as_cells(first: pd.DataFrame) -> pd.DataFrame:
+    """The models that were fine-tuned first as cells of the arm `downstream`, with the epochs before pruning in place of
+    the sparsity, which is the same for all."""
+    return first.assign(arm="downstream", target_sparsity=first.epochs.astype(float), selected=True)
+
+
+def first_correct(study: Study, first: pd.DataFrame) -> dict[str, pd.DataFrame] | None:
+    """As `dev_correct`, for the models that were fine-tuned first, see `as_cells`."""
+    sparsity = study.prunability.sparsity
+    return _correct(study, as_cells(first), lambda task, _, n, seed, rate: Delayed(task, sparsity, rate, seed, int(n)))
+
+
 def dev_correct(study: Study | Replay, cells: pd.DataFrame) -> dict[str, pd.DataFrame] | None:
     """Whether each dev example was predicted correctly: by task, one row per cell and one column per example.
 
@@ -132,15 +145,17 @@ def dev_correct(study: Study | Replay, cells: pd.DataFrame) -> dict[str, pd.Data
     Rows are indexed by arm, target_sparsity, seed and learning_rate; columns are in the order of the dev file. Cells
     without an accuracy have no row. None if the study keeps no predictions.
     """
-    if not study.tasks:
-        return None
-    key, found = ["arm", "target_sparsity", "seed", "learning_rate"], {}
+    return _correct(study, cells, lambda task, arm, s, seed, rate: Cell(task, arm, s, rate, seed)) if study.tasks else None
+
+
+def _correct(study: Study, cells: pd.DataFrame, training: Callable[..., Cell | Delayed]) -> dict[str, pd.DataFrame]:
+    key, found = [*UNIT, "learning_rate"], {}
     for task, group in cells.dropna(subset="dev_accuracy").groupby("task"):
         answers, rows = _answers(study, task), {}
         if answers.dtype.kind == "f":
             continue
         for arm, sparsity, seed, rate in group[key].itertuples(index=False, name=None):
-            folder = Cell(task, arm, sparsity, rate, int(seed)).folder(study.study)
+            folder = training(task, arm, sparsity, int(seed), rate).folder(study.study)
             predicted = np.load(folder / paths.PREDICTIONS, allow_pickle=False)
             rows[arm, sparsity, seed, rate] = predicted == answers
         found[task] = pd.DataFrame(np.stack(list(rows.values())), index=pd.MultiIndex.from_tuples(rows, names=key))

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from prune_utils.analysis.foreign.sheet import Sheet
+from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.results import KEY, in_means, mean_over_tasks
-from prune_utils.analysis.uncertainty import seed_spread
 from prune_utils.data.rows.lines import shown
 from prune_utils.study.schema import ARMS
 from prune_utils.study.section import Fact
@@ -73,9 +73,12 @@ def _spread(cells: pd.DataFrame, source: str | None) -> tuple[str, bool]:
         return f"standard deviations over the stated runs, {source}{none}", without > 0
     why = "the number of runs is not stated" if "std" in cells else "seeds are repeated"
     ignored = f"; {source} is not used, since {why}" if source else ""
-    if (spread := seed_spread(cells)) is None:
+    means = accuracy_means(cells)
+    errors = pd.Series([error for part in means.parts for error in part.covariance.diagonal() ** 0.5 if error > 0])
+    if not means.covers:
         return f"not known: no interval, no verdict{ignored}", True
-    return f"{POINTS * spread[0]:.2g} points over seeds or rows at 0 %{ignored}", bool(ignored) or spread[0] < LEAST
+    source = "neighbouring sparsities of each arm" if means.own_zero else "seeds"
+    return f"{source}; errors of the means around {POINTS * errors.median():.2g} points{ignored}", bool(ignored) or not errors.median() >= LEAST
 
 
 def _range(counts: pd.Series) -> tuple[str, bool]:

@@ -1,0 +1,168 @@
+"""How often intervals hold the truth and verdicts err, on simulated studies whose truth is known.
+
+    python benchmarks/coverage.py                 the table of docs/statistics.md, in minutes
+    python benchmarks/coverage.py --studies 50 --only "2 seeds"
+
+Every row of the table is a world: a noise and a number of seeds, tasks and dev examples. In each world many studies are
+drawn and analysed as real ones are. Columns, in percent: how often the 95 % interval of a quantity holds its true value,
+and the larger of the two shares in which a one-sided test at 5 % would call it above or below what it is.
+"""
+
+import argparse
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from prune_utils.analysis.estimates import RISK, Estimate
+from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.linearity import lines
+from prune_utils.analysis.noise.means import DENSE
+from prune_utils.analysis.noise.measured import accuracy_means
+from prune_utils.analysis.regimes import find
+from prune_utils.study.schema import Analysis
+
+SPARSITIES = (0.3, 0.5, 0.7, 0.9)
+FALL = {0.3: 0.2, 0.5: 1.0, 0.7: 3.0, 0.9: 8.0}  # points that `pretrain` lies below dense
+GAIN = {0.3: 0.0, 0.5: 0.2, 0.7: 1.0, 0.9: 3.0}  # and information deletion above `pretrain`
+LOSSES = {0.0: 2.0, 0.3: 2.1, 0.5: 2.4, 0.7: 2.9, 0.9: 4.0}
+MARGINS = Analysis(accuracy_margin=0.5, loss_margin=0.05)
+LEAST, MOST, FALSE = 92, 98, 7  # percent: what is asked of coverage, and of false verdicts
+
+
+@dataclass(frozen=True)
+class World:
+    """The noise of a study. Standard deviations are points of one seed's accuracy on one task."""
+
+    seeds: int = 3
+    tasks: int = 3
+    noise: float = 0.5
+    growth: float = 3.0  # of the noise, from 0 to 90 %
+    step: bool = False  # the growth comes at once above 50 %
+    shared: float = 0.5  # of a seed and task, common to all arms
+    run: float = 0.0  # of a pre-training run, common to tasks and to the two arms that start from it
+    arm: float = 0.0  # of an arm and seed, common to tasks and sparsities
+    random: float = 1.0  # noise of `random` against that of the other arms
+    missing: float = 0.0  # share of cells without a result
+    failing: bool = False  # one seed has no result on one task
+    examples: tuple[int, ...] = ()  # dev examples by task; (): an endless dev set
+
+
+WORLDS = {f"{n} seeds": World(n) for n in (2, 3, 5, 8)}
+WORLDS |= {f"{n} tasks": World(tasks=n) for n in (2, 5)}
+WORLDS |= {"equal noise": World(growth=1), "noise in a step, 2 seeds": World(2, step=True)}
+WORLDS |= {"noise in a step, 5 seeds": World(5, step=True)}
+WORLDS |= {f"arm × seed, {n} seeds": World(n, growth=1, arm=0.3) for n in (2, 3, 5, 8)}
+WORLDS |= {"shared pre-training": World(run=0.4), "calm random": World(random=0.3), "wild random": World(random=3.0)}
+WORLDS |= {"3 % missing": World(missing=0.03), "3 % missing, 5 tasks": World(5, 5, missing=0.03)}
+WORLDS |= {"a seed fails a task, 2 seeds": World(2, failing=True), "a seed fails a task": World(failing=True)}
+WORLDS |= {f"{n} dev examples": World(examples=(n,) * 3) for n in (300, 1000, 5000)}
+WORLDS |= {"unequal dev sets, 2 seeds": World(2, examples=(300, 1000, 5000)), "unequal dev sets": World(examples=(300, 1000, 5000))}
+WORLDS |= {"everything": World(5, 5, arm=0.2, run=0.2, missing=0.03, failing=True, examples=(300, 500, 1000, 2000, 5000))}
+
+
+def truth() -> dict[tuple[str, float], float]:
+    """True accuracy by condition, points."""
+    means = {DENSE: 85.0}
+    for s in SPARSITIES:
+        means |= {("pretrain", s): 85 - FALL[s], ("information_deletion", s): 85 - FALL[s] + GAIN[s]}
+        means |= {("downstream", s): 85 - FALL[s] - 0.3, ("random", s): 80 - 2 * FALL[s]}
+    return means
+
+
+def draw(world: World, random: np.random.Generator) -> tuple[pd.DataFrame, dict[str, pd.DataFrame] | None]:
+    """A study's cells, and its answers by task if dev sets are finite."""
+    conditions = list(truth())
+    sparsity = np.array([s for _, s in conditions])
+    arms = [arm for arm, _ in conditions]
+    grown = np.where(sparsity > 0.5, world.growth, 1.0) if world.step else 1 + (world.growth - 1) * sparsity / 0.9
+    spread = world.noise * grown * np.where(np.array(arms) == "random", world.random, 1.0)
+    shape = (world.tasks, world.seeds, len(conditions))
+    values = np.array([*truth().values()]) + spread * random.standard_normal(shape)
+    values += world.shared * random.standard_normal((world.tasks, world.seeds, 1))
+    names = list(dict.fromkeys(arms))
+    by_arm = world.arm * random.standard_normal((world.seeds, len(names)))
+    values += by_arm[:, [names.index(arm) for arm in arms]]
+    origin = [s if arm in ("pretrain", "information_deletion") else -place for place, (arm, s) in enumerate(conditions)]
+    runs = world.run * random.standard_normal((world.seeds, len(set(origin))))
+    values += runs[:, [sorted(set(origin)).index(one) for one in origin]]
+    there = random.random(shape) >= world.missing
+    if world.failing:
+        there[0, -1] = False
+    correct = _answers(world, values, there, conditions, random) if world.examples else None
+    index = pd.MultiIndex.from_product([[f"task {t}" for t in range(world.tasks)], range(world.seeds), range(len(conditions))])
+    frame = index.to_frame(index=False, name=["task", "seed", "place"])
+    if correct:
+        values = np.array([correct[f"task {t}"][1] for t in range(world.tasks)]) * 100
+    frame["dev_accuracy"] = values.ravel() / 100
+    frame["arm"], frame["target_sparsity"] = [arms[p] for p in frame.place], sparsity[frame.place]
+    frame = frame[there.ravel()].assign(selected=True, learning_rate=1e-3)
+    return frame, correct and {task: table for task, (table, _) in correct.items()}
+
+
+def _answers(world, values, there, conditions, random) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
+    """Right answers: an example's own difficulty and chance decide, so that the share right is the accuracy given."""
+    found = {}
+    for task, examples in enumerate(world.examples):
+        hard = random.standard_normal(examples)
+        chance = random.standard_normal((*values.shape[1:], examples))
+        right = np.sqrt(0.8) * hard + np.sqrt(0.2) * chance < stats.norm.ppf(np.clip(values[task] / 100, 0.01, 0.99))[..., None]
+        rows = [(*conditions[c], r, 1e-3) for r in range(world.seeds) for c in range(len(conditions)) if there[task, r, c]]
+        index = pd.MultiIndex.from_tuples(rows, names=["arm", "target_sparsity", "seed", "learning_rate"])
+        found[f"task {task}"] = pd.DataFrame(right[there[task]], index=index), right.mean(axis=-1)
+    return found
+
+
+def quantities(cells: pd.DataFrame, correct) -> dict[str, list[tuple[Estimate, float]]]:
+    """Estimates by kind, each with its true value in points."""
+    means, true = accuracy_means(cells, correct), truth()
+
+    def pair(one, other):
+        return means.difference(one, other).scaled(100), true[one] - true[other]
+
+    def average(one, other, sparsities):
+        real = np.mean([true[one, s] - true[other, s] for s in sparsities])
+        return means.mean_difference(one, other, list(sparsities)).scaled(100), real
+
+    return {
+        "fall, 30 and 50 %": [pair(("pretrain", s), DENSE) for s in (0.3, 0.5) if means.has(("pretrain", s), DENSE)],
+        "fall, 90 %": [pair(("pretrain", 0.9), DENSE)],
+        "C3": [pair(("information_deletion", 0.9), ("pretrain", 0.9))],
+        "C5": [average("downstream", "pretrain", SPARSITIES[1:])],
+        "C9": [pair(("pretrain", 0.5), ("random", 0.5))],
+    }
+
+
+def row(world: World, studies: int, seed: int = 0) -> dict[str, float]:
+    """One row of the table."""
+    random, kept = np.random.default_rng(seed), {}
+    for _ in range(studies):
+        cells, correct = draw(world, random)
+        for name, pairs in quantities(cells, correct).items():
+            for estimate, real in pairs:
+                low, high = estimate.interval()
+                lower, upper = estimate.interval(1 - 2 * RISK)
+                kept.setdefault(name, []).append((low <= real <= high, real < lower, real > upper))
+        found = find(accuracy_means(cells, correct), None, MARGINS)
+        held = found.low.interval[0] <= 0.3 <= found.low.interval[1]
+        first, last = (2.0 if end is None else end for end in found.high.interval)
+        kept.setdefault("borders", []).append((held, held, first <= 0.7 <= last))
+    table = {}
+    for name, hits in kept.items():
+        shares = 100 * np.mean(hits, axis=0)
+        table[name] = f"{shares[0]:.0f} / {shares[2]:.0f}" if name == "borders" else f"{shares[0]:.0f} ({max(shares[1:]):.0f})"
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=400, help="simulated studies per row (400)")
+    parser.add_argument("--only", default="", help="rows whose name contains this")
+    args = parser.parse_args()
+    rows = {name: row(world, args.studies) for name, world in WORLDS.items() if args.only in name}
+    print(pd.DataFrame(rows).T.to_string())
+
+
+if __name__ == "__main__":
+    main()

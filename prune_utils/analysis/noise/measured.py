@@ -1,0 +1,90 @@
+"""Means of dev accuracy and of pre-training loss with their noise, from whatever a study or a table has."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from prune_utils.analysis.noise import examples, seeds, tables
+from prune_utils.analysis.noise.means import DENSE, Means, Part
+from prune_utils.analysis.results import UNIT, in_means
+from prune_utils.study.schema import ARMS
+
+COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms whose variance is pooled
+APART = set(ARMS) - set(COMPARED)  # those that have their own; the arms of a table's own are compared
+
+
+def accuracy_means(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None = None) -> Means:
+    """Mean dev accuracy over tasks by arm and sparsity, equal weights.
+
+    Noise over seeds: see `seeds`; in a table of means with standard deviations, see `tables.stated`; in a table of
+    single runs in which each arm has its own 0 % row, see `tables.within_arms`. Noise over dev examples: see `examples`;
+    `correct` is that of `results.dev_correct`, and None leaves it out.
+    """
+    chosen = in_means(cells).dropna(subset="dev_accuracy")
+    if {"std", "n"} <= set(cells):
+        point = _complete(chosen)
+        stated = chosen[pd.MultiIndex.from_frame(chosen[UNIT[:2]]).isin(point.index)]
+        found = Means(point, tuple(tables.stated(stated, point.index)))
+    elif "of" in chosen and chosen.of.notna().any():
+        found = _single_runs(chosen)
+    else:
+        conditions, units = seeds.units(chosen, "dev_accuracy")
+        found = _repeated(conditions, units)
+    covers = ["seeds"] if any(np.isfinite(part.covariance.diagonal()).any() for part in found.parts) else []
+    parts = list(found.parts) if covers else []
+    if correct:
+        every = cells[cells.selected].task.nunique()  # of the means; those of regression have no share of examples
+        covers.append("dev examples" if len(correct) == every else "dev examples of classification tasks")
+        parts.append(examples.part(correct, found.point.index, every))
+    return Means(found.point, tuple(parts), tuple(covers), found.own_zero)
+
+
+def loss_means(runs: pd.DataFrame) -> Means:
+    """Held-out pre-training loss by method and sparsity; the variance of each method is its own.
+
+    Of single runs, the noise is that of `tables.within_arms`.
+    """
+    runs = runs[runs.method != "dense"].dropna(subset="pretrain_loss")
+    cells = runs.rename(columns={"method": "arm"}).assign(task="")
+    conditions, units = seeds.units(cells, "pretrain_loss")
+    found = _repeated(conditions, units, ("gradual",))
+    if not found.parts and len(runs):
+        found = Means(found.point, tuple(_known(tables.within_arms(found.point, {m: m for m in set(runs.method)}))))
+    return Means(found.point, found.parts, ("seeds",) if found.parts else ())
+
+
+def _repeated(conditions: pd.MultiIndex, units: seeds.Units, pooled: Any = None) -> Means:
+    arms = conditions.get_level_values(0)
+    together = ~arms.isin(list(APART)) if pooled is None else arms.isin(pooled)
+    point = pd.Series(units.values.mean(axis=0) if len(conditions) else [], conditions, dtype=float)
+    return Means(point, tuple(seeds.parts(conditions, units, together)) if len(conditions) else ())
+
+
+def _complete(chosen: pd.DataFrame) -> pd.Series:
+    """Means over tasks and seeds of the conditions that have all tasks."""
+    by_task = chosen.groupby(["task", *UNIT[:2]]).dev_accuracy.mean().unstack("task").dropna()
+    return by_task.mean(axis=1)
+
+
+def _single_runs(chosen: pd.DataFrame) -> Means:
+    """Means of a table of single runs, whose dense rows name the arm that each is the 0 % row of, in column `of`."""
+    dense = chosen.arm == "dense"
+    point = _complete(pd.concat([chosen[~dense], chosen[dense].assign(arm=chosen.of[dense])]))
+    arms = [arm for arm, s in point.index if s == 0]
+    families = {arm: arm if arm in APART else "" for arm in dict.fromkeys(point.index.get_level_values(0))}
+    parts = _known(tables.within_arms(point, families))
+    zeros = np.array([s == 0 and arm in arms for arm, s in point.index])
+    point[DENSE] = point[zeros].mean()
+    return Means(point, tuple(_with_dense(part, zeros) for part in parts), own_zero=frozenset(arms))
+
+
+def _known(parts: list[Part]) -> list[Part]:
+    return parts if any(np.isfinite(part.covariance.diagonal()).all() for part in parts) else []
+
+
+def _with_dense(part: Part, zeros: np.ndarray) -> Part:
+    """A part with the dense model as a last condition: the mean of the 0 % rows, with which it is not compared."""
+    covariance = np.pad(part.covariance, (0, 1))
+    covariance[-1, -1] = part.covariance.diagonal()[zeros].sum() / zeros.sum() ** 2
+    return Part(covariance, part.freedom)

@@ -1,0 +1,170 @@
+"""Noise over seeds: means by additive least squares, variances by sparsity, and effects of arm and seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.sparse.csgraph import connected_components
+
+from prune_utils.analysis.noise.means import Part
+
+PRIOR = 4.0  # degrees of freedom of the trend when the variance at one sparsity is estimated
+STEPS = 50  # of Fisher's scoring, which needs fewer than ten
+
+
+@dataclass(frozen=True)
+class Units:
+    """Mean over tasks of each seed and condition, cells that are missing filled in.
+
+    `values`: shape (seeds, conditions). `number`, shape (conditions,): seeds behind each mean, averaged over tasks;
+    `inverse`: the mean over tasks of 1 / seeds. `paired`: whether seeds have effects of their own, which all conditions share.
+    """
+
+    values: np.ndarray
+    number: np.ndarray
+    inverse: np.ndarray
+    paired: bool
+
+
+def units(cells: pd.DataFrame, value: str) -> tuple[pd.MultiIndex, Units]:
+    """The conditions that have a seed on every task, and their units.
+
+    `cells`: one row per task, arm, target_sparsity and seed. On each task, accuracy is the sum of an effect of the
+    condition and one of the seed, fitted by least squares to the cells that exist. If seeds are not shared between
+    conditions, they have no effect of their own.
+    """
+    wide = cells.pivot_table(index=["task", "seed"], columns=["arm", "target_sparsity"], values=value)
+    tables = [table.droplevel("task") for _, table in wide.groupby(level="task")]
+    kept = np.logical_and.reduce([table.notna().any() for table in tables])
+    seeds = sorted(set(wide.index.get_level_values("seed")))
+    tables = [table.loc[:, kept].reindex(seeds) for table in tables]
+    paired = bool(kept.any()) and all(_connected(table.notna().to_numpy()) for table in tables)
+    values = np.mean([_filled(table.to_numpy(), paired) for table in tables], axis=0)
+    counts = np.array([table.notna().sum().to_numpy() for table in tables])
+    number, inverse = counts.mean(axis=0), (1 / counts).mean(axis=0) if kept.any() else counts.mean(axis=0)
+    return wide.columns[kept], Units(values, number, inverse, paired)
+
+
+def _connected(known: np.ndarray) -> bool:
+    """Whether conditions can be compared within seeds: shape (seeds, conditions)."""
+    seeds, conditions = known.shape
+    shared = known.sum(axis=1) > 1
+    if shared.sum() < min(2, seeds):
+        return False
+    graph = np.zeros((seeds + conditions,) * 2)
+    graph[:seeds, seeds:] = known
+    return connected_components(graph, directed=False, return_labels=False) == 1
+
+
+def _filled(values: np.ndarray, paired: bool) -> np.ndarray:
+    """The table with missing cells replaced by the least-squares fit of condition and seed, or of the condition alone."""
+    seed, condition = np.nonzero(~np.isnan(values))
+    count, wide = values.shape
+    if len(seed) == values.size:
+        return values
+    design = np.zeros((len(seed), wide + count))
+    design[np.arange(len(seed)), condition] = 1
+    design[np.arange(len(seed)), wide + seed] = paired
+    fit = np.linalg.lstsq(design, values[seed, condition], rcond=None)[0]
+    return np.where(np.isnan(values), fit[:wide] + fit[wide:, None] * paired, values)
+
+
+def parts(conditions: pd.MultiIndex, found: Units, pooled: np.ndarray) -> list[Part]:
+    """The components of the noise of the means over seeds; none if nothing was repeated.
+
+    `pooled`: which conditions share one variance by sparsity, shape (conditions,); the others have their own by arm.
+    """
+    arms, sparsities = (conditions.get_level_values(level).to_numpy() for level in (0, 1))
+    families = np.where(pooled, "", arms)
+    centred = found.values - found.values.mean(axis=0)
+    weights = pooled.astype(float) if pooled.any() else np.ones(len(pooled))
+    for _ in range(STEPS if found.paired else 1):
+        total = weights.sum()
+        shift = centred @ weights / total * found.paired
+        rest = centred - shift[:, None]
+        share = weights / total * found.paired  # of a condition in the effect of a seed
+        freedom = np.maximum(found.number - 1, 0) * (1 - share)
+        if not freedom.any() or not (rest**2).sum():
+            return [Part(np.zeros((len(arms),) * 2), np.inf)] if freedom.any() else []
+        variance, known = _variances(families, sparsities, (rest**2).sum(axis=0), freedom)
+        renewed = np.where(pooled, 1 / np.maximum(variance, variance[pooled].max() * 1e-6), 0) if pooled.any() else weights
+        if np.allclose(renewed, weights, rtol=1e-3):
+            break
+        weights = renewed
+    spare = np.maximum(found.inverse - 1 / len(centred), 0) * found.paired / weights.sum()  # of seeds' effects
+    common, by_arm = _arm_by_seed(rest, arms, pooled, weights, variance, found)
+    of_means = (variance - common * pooled) * found.inverse + spare
+    by_group = [Part(np.diag(of_means * (families == name) * (sparsities == s)), known[name, s]) for name, s in known]
+    return by_group + by_arm
+
+
+def _variances(families, sparsities, squares, freedom) -> tuple[np.ndarray, dict[tuple[str, float], float]]:
+    """Variance of one seed by condition, and its degrees of freedom by family of arms and sparsity.
+
+    Within a family the logarithm of the variance follows a line in sparsity, fitted by restricted maximum likelihood,
+    and the variance at each sparsity is the mean of the line, with PRIOR degrees of freedom, and its own residuals.
+    """
+    variance, known = np.zeros(len(squares)), {}
+    for name in dict.fromkeys(families):
+        family = families == name
+        levels = np.unique(sparsities[family])
+        at = [family & (sparsities == s) for s in levels]
+        sums, free = np.array([squares[a].sum() for a in at]), np.array([freedom[a].sum() for a in at])
+        if not free.any():
+            variance[family] = np.nan
+            known |= {(name, s): 1.0 for s in levels}
+            continue
+        line, worth = _line(levels, sums, free)
+        prior = np.minimum(PRIOR, worth)
+        for place, (a, s) in enumerate(zip(at, levels, strict=True)):
+            known[name, s] = prior[place] + free[place]
+            variance[a] = (prior[place] * line[place] + sums[place]) / known[name, s]
+    return variance, known
+
+
+def _line(levels: np.ndarray, sums: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log-linear variances by level, and the degrees of freedom that they are worth: a gamma regression."""
+    measured = free > 0
+    columns = [np.ones(len(levels))] + ([levels] if measured.sum() > 2 and np.ptp(levels) else [])
+    design = np.column_stack(columns)
+    mean = np.log(sums.sum() / free.sum()) if sums.sum() else -np.inf
+    if np.isinf(mean):
+        return np.zeros(len(levels)), free.sum() * np.ones(len(levels))
+    fit = np.r_[mean, np.zeros(len(columns) - 1)]
+    information = (design.T * free) @ design
+    for _ in range(STEPS):
+        step = np.linalg.solve(information, design.T @ (sums * np.exp(-design @ fit) - free))
+        fit += np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-8:
+            break
+    leverage = np.einsum("ij,jk,ik->i", design, np.linalg.inv(information), design)
+    return np.exp(design @ fit), 1 / leverage
+
+
+def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[float, list[Part]]:
+    """The variance of what a seed does to an arm at all its sparsities, and the covariance of the means that it makes.
+
+    It is estimated from the products of residuals at different sparsities. That may be negative, and with few seeds is
+    uncertain, so it is replaced by its mean given that it is not negative, under a flat prior.
+    """
+    names = [name for name in dict.fromkeys(arms[pooled]) if (arms[pooled] == name).sum() > 1]
+    seeds, total = len(rest), weights.sum()
+    if len(names) < 2 or not found.paired:
+        return 0.0, []
+    shares = {name: weights[arms == name].sum() / total for name in dict.fromkeys(arms[pooled])}
+    every = sum(share**2 for share in shares.values())
+    products, scale, single = 0.0, 0.0, []
+    for name in names:
+        own = np.flatnonzero((arms == name) & pooled)
+        pairs = len(own) * (len(own) - 1)
+        products += (rest[:, own].sum(axis=1) ** 2 - (rest[:, own] ** 2).sum(axis=1)).sum()
+        products += pairs * (seeds - 1) / total  # what the effect of the seed, estimated from them, takes away
+        scale += pairs * (seeds - 1) * (1 - 2 * shares[name] + every)
+        single.append(variance[own].mean() / len(own))
+    freedom = (len(names) - 1) * (seeds - 1)
+    estimate = products / scale
+    error = (max(estimate, 0) + np.mean(single)) * np.sqrt(2 / freedom)
+    common = min(stats.truncnorm.mean(-estimate / error, np.inf, estimate, error), variance[pooled].min())
+    covariance = (arms[:, None] == arms) & pooled & pooled[:, None]
+    return common, [Part(covariance * common / seeds, freedom)]
