@@ -8,7 +8,7 @@ import pandas as pd
 from prune_utils.analysis.estimates import Estimate
 from prune_utils.analysis.evidence import Evidence, above_majority
 from prune_utils.analysis.noise.means import Means
-from prune_utils.study.words import POINTS, percents
+from prune_utils.study.words import POINTS, percent
 
 LEAST = 4  # least number of points: a line takes two, a bend one more, and one is left to disagree
 
@@ -51,7 +51,7 @@ def table(found: dict[str, Line]) -> pd.DataFrame:
         {"task": task, "points": line.points}
         | {"slope": line.slope.value} | _ends(line.slope, "slope")
         | {"bend": line.bend.value} | _ends(line.bend, "bend")
-        | {"left_out": percents(line.left_out) if line.left_out else ""}
+        | {"left_out": ", ".join(map(percent, line.left_out))}
         for task, line in found.items()
     ]
     return pd.DataFrame(rows)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from prune_utils.analysis.noise.seeds import units
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import Cell, Delayed, Run, all_cells, all_runs
@@ -83,19 +84,29 @@ def missing(study: Study | Replay) -> list[Cell]:
 
 
 def mean_over_tasks(cells: pd.DataFrame, value: str = "dev_accuracy") -> pd.DataFrame:
-    """Mean of the selected cells over tasks: columns arm, target_sparsity, seed, `value`, tasks.
+    """Mean of the selected cells over tasks: columns arm, target_sparsity, seed, `value`, whole.
 
-    Seeds that lack a task are left out, since means over different tasks are not comparable.
+    A seed that lacks a cell has the one of the least-squares fit, see `noise.seeds`, and is not `whole`: means over other
+    tasks, or of other seeds, are not comparable. Arms and sparsities that lack a task have no row.
     """
-    chosen = in_means(cells)
-    grouped = chosen.groupby(UNIT)[value]
-    means = grouped.agg(["mean", "size"]).reset_index().rename(columns={"mean": value, "size": "tasks"})
-    return means[means.tasks == chosen.task.nunique()].reset_index(drop=True)
+    chosen = with_own_zero(in_means(cells)).dropna(subset=value)
+    counts = chosen.groupby(UNIT).size()
+    means = units(chosen, value).values.rename_axis("seed").T.stack().rename(value).reset_index()
+    whole = counts.reindex(pd.MultiIndex.from_frame(means[UNIT])).to_numpy() == chosen.task.nunique()
+    return means.assign(whole=whole)
 
 
 def in_means(cells: pd.DataFrame) -> pd.DataFrame:
     """The selected cells of the tasks over which means are taken, see `comparable`."""
     return cells[cells.selected & cells.compared] if "compared" in cells else cells[cells.selected]
+
+
+def with_own_zero(cells: pd.DataFrame) -> pd.DataFrame:
+    """Add the 0 % row of each arm to a table of single runs, whose dense rows name the arm in column `of`."""
+    if "of" not in cells or cells.of.isna().all():
+        return cells
+    own, pruned = cells[cells.of.notna()], cells[cells.arm != "dense"]
+    return pd.concat([cells, own.assign(arm=own.of, seed=pruned.seed.min())], ignore_index=True)
 
 
 def comparable(cells: pd.DataFrame) -> pd.DataFrame:
@@ -122,7 +133,8 @@ def _kept(tasks: frozenset[str], units: pd.Series) -> tuple[int, int]:
 def from_dense(means: pd.DataFrame) -> pd.DataFrame:
     """Add the dense model as the 0 % point of every pruned arm."""
     dense, pruned = means[means.arm == "dense"], means[~means.arm.isin(["dense", "scratch"])]
-    arms = pruned[pruned.target_sparsity > 0].arm.unique()
+    have = set(pruned[pruned.target_sparsity == 0].arm)
+    arms = [arm for arm in pruned.arm.unique() if arm not in have]
     return pd.concat([pruned, *(dense.assign(arm=arm) for arm in arms)], ignore_index=True)
 
 

@@ -2,16 +2,18 @@
 
 import pandas as pd
 
-from prune_utils.analysis.regimes import Regimes
+from prune_utils.analysis.estimates import Estimate, Verdict
+from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.regimes import SIDE, changes, within
 from prune_utils.analysis.results import dev_correct, in_means, mean_over_tasks, selected_on_half
-from prune_utils.analysis.uncertainty import Draws
+from prune_utils.analysis.noise.means import Means
 from prune_utils.report.style import in_order, look
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import HOUR, TRAINED
 from prune_utils.study.record import told
 from prune_utils.study.schema import Replay, Study
-from prune_utils.study.words import percent
+from prune_utils.study.words import POINTS, percent
 
 
 def table_one(cells: pd.DataFrame) -> pd.DataFrame:
@@ -67,12 +69,23 @@ def stages(
     return table.round(2)
 
 
-def borders(regimes: Regimes) -> pd.DataFrame:
-    """Share of draws in which each sparsity is the border: one row per border, one column per sparsity."""
-    named = {"low until": regimes.low.probability or {}, "high from": regimes.high.probability or {}}
-    table = pd.DataFrame(named).T
-    table.columns = ["none" if pd.isna(s) else percent(s) for s in table.columns]
-    return table.round(3).fillna("")
+def borders(evidence: Evidence) -> pd.DataFrame:
+    """The tests behind the borders: one row per change and sparsity, with its interval and what is shown of it."""
+    words = {Verdict.SUPPORTED: "within", Verdict.NOT_SUPPORTED: "beyond", Verdict.UNDECIDED: "not decided"}
+    falls, gains = changes(evidence.accuracy, evidence.loss, evidence.margins)
+    rows = [
+        ("low", f"accuracy falls, {percent(s)}", *_change(change[0]), words[within(change[:1])]) for s, change in falls.items()
+    ]
+    rows += [("low", f"loss rises, {percent(s)}", *_change(c[1], 1), words[within(c[1:])]) for s, c in falls.items() if c[1:]]
+    rows += [("high", f"mask removed, {percent(s)}", *_change(c[0]), words[within(c)]) for s, c in gains.items()]
+    columns = ["border", "change", "by", "low", "high", "limit", "shown"]
+    return pd.DataFrame(rows, columns=columns).set_index(["border", "change"]).round(3).fillna("")
+
+
+def _change(change: tuple[Estimate, float], scale: float = POINTS) -> tuple[float, float, float, float]:
+    estimate, limit = change
+    low, high = estimate.interval(1 - 2 * SIDE) or (float("nan"),) * 2
+    return scale * estimate.value, scale * low, scale * high, scale * limit
 
 
 def selection(study: Study | Replay, cells: pd.DataFrame) -> pd.DataFrame:
@@ -112,15 +125,16 @@ def estimate_against_truth(study: Study | Replay, cells: pd.DataFrame, runs: pd.
 
 
 def points(
-    cells: pd.DataFrame, value: str, scale: float = 1, draws: Draws | None = None, by: str = "arm"
+    cells: pd.DataFrame, value: str, scale: float = 1, spread: Means | None = None, by: str = "arm"
 ) -> pd.DataFrame:
     """The data of a figure by sparsity: one row per arm and sparsity (percent), columns `mean` and one per seed, and
-    with `draws` the ends of the interval, `low` and `high`."""
-    means = mean_over_tasks(cells, value) if by == "arm" else cells
-    seeds = scale * means.pivot_table(index=[by, "target_sparsity"], columns="seed", values=value)
-    table = seeds.add_prefix("seed ").assign(mean=seeds.mean(axis=1))
-    if draws:
-        table = table.join(scale * draws.ends())
+    with `spread` the ends of the interval, `low` and `high`."""
+    means = mean_over_tasks(cells, value) if by == "arm" else cells.assign(whole=True)
+    key = [by, "target_sparsity"]
+    table = scale * means[means.whole].pivot_table(index=key, columns="seed", values=value).add_prefix("seed ")
+    table = table.assign(mean=scale * means.groupby(key)[value].mean())
+    if spread:
+        table = table.join(scale * spread.ends())
     table.index = table.index.set_levels((100 * table.index.levels[1]).round(6), level=1)
     return table.rename_axis([by, "sparsity (%)"])
 

@@ -7,7 +7,7 @@ import pytest
 from prune_utils.analysis import findings
 from prune_utils.analysis.estimates import Verdict
 from prune_utils.analysis.evidence import Evidence
-from prune_utils.analysis.uncertainty import accuracy_draws, loss_draws
+from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.study.schema import Analysis
 
 MARGINS = Analysis(accuracy_margin=1.0, loss_margin=0.1)
@@ -38,7 +38,7 @@ def evidence(changes, seeds=(0, 1, 2), losses=None):
             for seed in seeds
         ]
     )
-    return Evidence(cells, runs, accuracy_draws(cells), loss_draws(runs) if len(runs) else None, MARGINS)
+    return Evidence(cells, runs, accuracy_means(cells), loss_means(runs) if len(runs) else None, MARGINS)
 
 
 def arm(name, **points):

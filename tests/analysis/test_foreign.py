@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prune_utils.analysis import claims, comparison, evidence, regimes, replay, results
-from prune_utils.analysis.uncertainty import accuracy_draws
+from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.report import captions, plots_regimes, sentences, tables
 from prune_utils.study import paths
 from prune_utils.study.params import extended, validated
@@ -388,7 +388,7 @@ def test_means_are_over_the_tasks_that_give_most_of_them(read, told):
     assert "tasks of the means" not in hole
     assert hole["left out of the means, for lack of a task"].value == "pretrain at 90 %"
     # and the evidence of some tasks chooses again among them
-    some = evidence.Evidence(cells, pd.DataFrame(), accuracy_draws(cells), None, study("x.csv").analysis).over(
+    some = evidence.Evidence(cells, pd.DataFrame(), accuracy_means(cells), None, study("x.csv").analysis).over(
         ["A", "B"]
     )
     assert set(results.in_means(some.cells).task) == {"B"} or set(results.in_means(some.cells).task) == {"A", "B"}
@@ -401,7 +401,7 @@ STATED = "arm,sparsity,task,acc,std_percent,runs\n" + "".join(
 
 
 def test_stated_deviations_give_the_intervals(read, told):
-    draws = accuracy_draws(read(STATED))
+    draws = accuracy_means(read(STATED))
     assert draws.covers == ("seeds",)
     random = np.random.default_rng(5)
     for condition, parts in {("dense", 0.0): [(0.3, 5), (0.6, 3)], ("pretrain", 0.5): [(0.4, 5), (0.8, 4)]}.items():
@@ -423,12 +423,12 @@ def test_stated_deviations_give_the_intervals(read, told):
 def test_a_deviation_without_a_number_of_runs_or_beside_seeds_gives_none(read, told):
     alone = re.sub(r",[0-9]*\n", "\n", STATED).replace(",runs", "")
     assert (
-        accuracy_draws(read(alone)).covers == () and "the number of runs is not stated" in told(alone)["spread"].value
+        accuracy_means(read(alone)).covers == () and "the number of runs is not stated" in told(alone)["spread"].value
     )
     beside = SOUND.replace("accuracy\n", "accuracy,std\n").replace("\n", ",0.01\n").replace("std,0.01", "std")
     assert "std" not in read(beside) and "seeds are repeated" in told(beside)["spread"].value
     plain = read(ONCE)
-    draws = accuracy_draws(plain)
+    draws = accuracy_means(plain)
     assert draws.covers == () and draws.difference(("dense", 0.0), ("pretrain", 0.5)).interval() is None
 
 
@@ -439,7 +439,7 @@ def test_seeds_that_differ_between_arms_give_a_spread_within_arms(read):
         for (arm, s), (first, both) in values.items()
         for place, value in enumerate(both)
     )
-    draws = accuracy_draws(read(text))
+    draws = accuracy_means(read(text))
     pooled = math.sqrt((0.01**2 * 2 + 0.02**2 * 2) / 2)  # squares within arms over two degrees of freedom
     assert draws.covers == ("seeds",)
     # the draws are pooled·t with 2 degrees of freedom over √2

@@ -7,7 +7,7 @@ from prune_utils.analysis.claims import claims_table
 from prune_utils.analysis.evidence import Evidence, unlearnt
 from prune_utils.analysis.regimes import Regimes, curves, find
 from prune_utils.analysis.results import mean_over_tasks
-from prune_utils.analysis.uncertainty import accuracy_draws, loss_draws
+from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.report import plots_pretraining, plots_regimes, tables
 from prune_utils.report.sentences import sentences
 from prune_utils.study.schema import Analysis
@@ -60,7 +60,7 @@ def study(tasks=("a", "b"), seeds=(0, 1)):
 
 
 def regimes(cells, runs) -> Regimes:
-    return find(accuracy_draws(cells), loss_draws(runs), MARGINS)
+    return find(accuracy_means(cells), loss_means(runs), MARGINS)
 
 
 def test_the_definitions_on_a_case_worked_by_hand():
@@ -115,7 +115,7 @@ def test_what_an_unfinished_study_lacks_is_not_said():
 
 def test_points_are_means_and_seeds_in_percent():
     cells, _ = study()
-    draws = accuracy_draws(cells)
+    draws = accuracy_means(cells)
     table = tables.points(cells, "dev_accuracy", 100, draws)
     row = table.loc[("pretrain", 30.0)]
     assert list(row[["seed 0", "seed 1", "mean"]]) == pytest.approx([90.8, 91.0, 90.9])  # 89.8, and tasks 2 apart
@@ -133,7 +133,7 @@ def test_a_task_that_was_not_learnt_decides_nothing():
     assert said[0].startswith("**Not learnt: b.**")
     for low, verdicts in ((0.5, {"supported", "not supported"}), (0.91, {"undecided"})):
         learnt = cells.assign(dev_majority=low, pretrain_loss=float("nan"))
-        found = Evidence(learnt, runs, accuracy_draws(learnt), loss_draws(runs), MARGINS)
+        found = Evidence(learnt, runs, accuracy_means(learnt), loss_means(runs), MARGINS)
         table = claims_table(found).set_index("claim")
         assert (set(table.verdict[["C1", "C3"]]) <= verdicts) and table.measured[["C1", "C3"]].notna().all()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from views import by_hand, control, rows_of, table_study, texts
 
 from prune_utils.analysis.regimes import Boundary, Regimes
-from prune_utils.analysis.uncertainty import accuracy_draws
+from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.explorer import studies, view_how_far
 
 COSTS = ["task", "sparsity", "cost", "low", "high"]
@@ -82,7 +82,7 @@ def test_intervals_of_costs_are_quantiles_of_the_tasks_own_draws(empty):
     opened = studies.opened()
     row = view_how_far.costs(opened, "pretrain").set_index(["task", "sparsity"]).loc[("b", 0.6)]
     cells = opened.evidence.cells
-    drawn = accuracy_draws(cells[cells.task == "b"]).drawn
+    drawn = accuracy_means(cells[cells.task == "b"]).drawn
     ends = np.quantile(100 * (drawn["dense", 0.0] - drawn["pretrain", 0.6]), [0.025, 0.975])
     assert [row.low, row.high] == pytest.approx(ends) and row.low < row.cost < row.high
 

@@ -61,7 +61,7 @@ def _cells(cells: pd.DataFrame) -> Iterator[tuple]:
         yield "rows of the dense model", "none, so no loss of accuracy is known", True
     if "compared" in cells:
         yield "tasks of the means", ", ".join(sorted(set(in_means(cells).task))), True
-    kept = mean_over_tasks(cells).set_index(["arm", "target_sparsity"]).index
+    kept = pd.MultiIndex.from_frame(mean_over_tasks(cells)[["arm", "target_sparsity"]])
     if lacking := [f"{arm} at {percent(sparsity)}" for arm, sparsity in seeds.index if (arm, sparsity) not in kept]:
         yield "left out of the means, for lack of a task", shown(lacking, 5), True
 

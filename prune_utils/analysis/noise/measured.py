@@ -1,13 +1,11 @@
 """Means of dev accuracy and of pre-training loss with their noise, from whatever a study or a table has."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from prune_utils.analysis.noise import examples, seeds, tables
 from prune_utils.analysis.noise.means import DENSE, Means, Part
-from prune_utils.analysis.results import UNIT, in_means
+from prune_utils.analysis.results import UNIT, in_means, with_own_zero
 from prune_utils.study.schema import ARMS
 
 COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms whose variance is pooled
@@ -29,8 +27,7 @@ def accuracy_means(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None 
     elif "of" in chosen and chosen.of.notna().any():
         found = _single_runs(chosen)
     else:
-        conditions, units = seeds.units(chosen, "dev_accuracy")
-        found = _repeated(conditions, units)
+        found = _repeated(seeds.units(chosen, "dev_accuracy"))
     covers = ["seeds"] if any(np.isfinite(part.covariance.diagonal()).any() for part in found.parts) else []
     parts = list(found.parts) if covers else []
     if correct:
@@ -47,18 +44,17 @@ def loss_means(runs: pd.DataFrame) -> Means:
     """
     runs = runs[runs.method != "dense"].dropna(subset="pretrain_loss")
     cells = runs.rename(columns={"method": "arm"}).assign(task="")
-    conditions, units = seeds.units(cells, "pretrain_loss")
-    found = _repeated(conditions, units, ("gradual",))
+    found = _repeated(seeds.units(cells, "pretrain_loss"), ("gradual",))
     if not found.parts and len(runs):
         found = Means(found.point, tuple(_known(tables.within_arms(found.point, {m: m for m in set(runs.method)}))))
     return Means(found.point, found.parts, ("seeds",) if found.parts else ())
 
 
-def _repeated(conditions: pd.MultiIndex, units: seeds.Units, pooled: Any = None) -> Means:
-    arms = conditions.get_level_values(0)
-    together = ~arms.isin(list(APART)) if pooled is None else arms.isin(pooled)
-    point = pd.Series(units.values.mean(axis=0) if len(conditions) else [], conditions, dtype=float)
-    return Means(point, tuple(seeds.parts(conditions, units, together)) if len(conditions) else ())
+def _repeated(units: seeds.Units, pooled: tuple[str, ...] = ()) -> Means:
+    """`pooled`: arms that share one variance by sparsity; (): all but those of APART."""
+    arms = units.values.columns.get_level_values(0)
+    together = arms.isin(pooled) if pooled else ~arms.isin(list(APART))
+    return Means(units.values.mean(), tuple(seeds.parts(units, together)) if len(arms) else ())
 
 
 def _complete(chosen: pd.DataFrame) -> pd.Series:
@@ -68,9 +64,8 @@ def _complete(chosen: pd.DataFrame) -> pd.Series:
 
 
 def _single_runs(chosen: pd.DataFrame) -> Means:
-    """Means of a table of single runs, whose dense rows name the arm that each is the 0 % row of, in column `of`."""
-    dense = chosen.arm == "dense"
-    point = _complete(pd.concat([chosen[~dense], chosen[dense].assign(arm=chosen.of[dense])]))
+    """Means of a table of single runs in which each arm has a 0 % row, see `results.with_own_zero`."""
+    point = _complete(with_own_zero(chosen)).drop(DENSE)
     arms = [arm for arm, s in point.index if s == 0]
     families = {arm: arm if arm in APART else "" for arm in dict.fromkeys(point.index.get_level_values(0))}
     parts = _known(tables.within_arms(point, families))

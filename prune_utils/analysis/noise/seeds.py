@@ -15,20 +15,20 @@ STEPS = 50  # of Fisher's scoring, which needs fewer than ten
 
 @dataclass(frozen=True)
 class Units:
-    """Mean over tasks of each seed and condition, cells that are missing filled in.
+    """Mean over tasks of each seed (row) and condition (column), cells that are missing filled in.
 
-    `values`: shape (seeds, conditions). `number`, shape (conditions,): seeds behind each mean, averaged over tasks;
+    `number`, shape (conditions,): seeds behind each mean, averaged over tasks;
     `inverse`: the mean over tasks of 1 / seeds. `paired`: whether seeds have effects of their own, which all conditions share.
     """
 
-    values: np.ndarray
+    values: pd.DataFrame
     number: np.ndarray
     inverse: np.ndarray
     paired: bool
 
 
-def units(cells: pd.DataFrame, value: str) -> tuple[pd.MultiIndex, Units]:
-    """The conditions that have a seed on every task, and their units.
+def units(cells: pd.DataFrame, value: str) -> Units:
+    """The units of the conditions that have a seed on every task.
 
     `cells`: one row per task, arm, target_sparsity and seed. On each task, accuracy is the sum of an effect of the
     condition and one of the seed, fitted by least squares to the cells that exist. If seeds are not shared between
@@ -43,7 +43,7 @@ def units(cells: pd.DataFrame, value: str) -> tuple[pd.MultiIndex, Units]:
     values = np.mean([_filled(table.to_numpy(), paired) for table in tables], axis=0)
     counts = np.array([table.notna().sum().to_numpy() for table in tables])
     number, inverse = counts.mean(axis=0), (1 / counts).mean(axis=0) if kept.any() else counts.mean(axis=0)
-    return wide.columns[kept], Units(values, number, inverse, paired)
+    return Units(pd.DataFrame(values, seeds, wide.columns[kept]), number, inverse, paired)
 
 
 def _connected(known: np.ndarray) -> bool:
@@ -70,14 +70,14 @@ def _filled(values: np.ndarray, paired: bool) -> np.ndarray:
     return np.where(np.isnan(values), fit[:wide] + fit[wide:, None] * paired, values)
 
 
-def parts(conditions: pd.MultiIndex, found: Units, pooled: np.ndarray) -> list[Part]:
+def parts(found: Units, pooled: np.ndarray) -> list[Part]:
     """The components of the noise of the means over seeds; none if nothing was repeated.
 
     `pooled`: which conditions share one variance by sparsity, shape (conditions,); the others have their own by arm.
     """
-    arms, sparsities = (conditions.get_level_values(level).to_numpy() for level in (0, 1))
+    arms, sparsities = (found.values.columns.get_level_values(level).to_numpy() for level in (0, 1))
     families = np.where(pooled, "", arms)
-    centred = found.values - found.values.mean(axis=0)
+    centred = found.values.to_numpy() - found.values.to_numpy().mean(axis=0)
     weights = pooled.astype(float) if pooled.any() else np.ones(len(pooled))
     for _ in range(STEPS if found.paired else 1):
         total = weights.sum()

@@ -1,7 +1,7 @@
 """How often intervals hold the truth and verdicts err, on simulated studies whose truth is known.
 
-    python benchmarks/coverage.py                 the table of docs/statistics.md, in minutes
-    python benchmarks/coverage.py --studies 50 --only "2 seeds"
+    python benchmarks/verdicts.py                 the table of docs/statistics.md, in minutes
+    python benchmarks/verdicts.py --studies 50 --only "2 seeds"
 
 Every row of the table is a world: a noise and a number of seeds, tasks and dev examples. In each world many studies are
 drawn and analysed as real ones are. Columns, in percent: how often the 95 % interval of a quantity holds its true value,
@@ -9,15 +9,13 @@ and the larger of the two shares in which a one-sided test at 5 % would call it 
 """
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from prune_utils.analysis.estimates import RISK, Estimate
-from prune_utils.analysis.evidence import Evidence
-from prune_utils.analysis.linearity import lines
+from prune_utils.analysis.estimates import Estimate, Verdict
 from prune_utils.analysis.noise.means import DENSE
 from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.regimes import find
@@ -134,24 +132,34 @@ def quantities(cells: pd.DataFrame, correct) -> dict[str, list[tuple[Estimate, f
     }
 
 
-def row(world: World, studies: int, seed: int = 0) -> dict[str, float]:
-    """One row of the table."""
+def shares(world: World, studies: int, seed: int = 0) -> dict[str, tuple[float, float, float]]:
+    """By quantity: how often the interval holds the truth, and how often the truth is called too low and too high.
+
+    "low" and "high" are the borders of the regimes; nothing is called of them.
+    """
     random, kept = np.random.default_rng(seed), {}
     for _ in range(studies):
         cells, correct = draw(world, random)
         for name, pairs in quantities(cells, correct).items():
             for estimate, real in pairs:
                 low, high = estimate.interval()
-                lower, upper = estimate.interval(1 - 2 * RISK)
-                kept.setdefault(name, []).append((low <= real <= high, real < lower, real > upper))
+                below, above = estimate.at_least(real), estimate.at_most(real)
+                shown = Verdict.SUPPORTED
+                kept.setdefault(name, []).append((low <= real <= high, above is shown, below is shown))
         found = find(accuracy_means(cells, correct), None, MARGINS)
-        held = found.low.interval[0] <= 0.3 <= found.low.interval[1]
         first, last = (2.0 if end is None else end for end in found.high.interval)
-        kept.setdefault("borders", []).append((held, held, first <= 0.7 <= last))
+        kept.setdefault("low", []).append((found.low.interval[0] <= 0.3 <= found.low.interval[1], False, False))
+        kept.setdefault("high", []).append((first <= 0.7 <= last, False, False))
+    return {name: tuple(np.mean(hits, axis=0)) for name, hits in kept.items()}
+
+
+def row(world: World, studies: int) -> dict[str, str]:
+    """One row of the table; a star marks what is outside of what is asked."""
     table = {}
-    for name, hits in kept.items():
-        shares = 100 * np.mean(hits, axis=0)
-        table[name] = f"{shares[0]:.0f} / {shares[2]:.0f}" if name == "borders" else f"{shares[0]:.0f} ({max(shares[1:]):.0f})"
+    for name, hits in shares(world, studies).items():
+        held, wrong = 100 * hits[0], 100 * max(hits[1:])
+        outside = held < LEAST or wrong > FALSE or (held > MOST and wrong)
+        table[name] = f"{held:.0f}" + (f" ({wrong:.0f})" if name not in ("low", "high") else "") + "*" * outside
     return table
 
 
