@@ -52,13 +52,15 @@ def _rows(table: Sheet, every: pd.DataFrame, left: int, about: dict[str, str]) -
 def _cells(cells: pd.DataFrame) -> Iterator[tuple]:
     if (rates := cells.groupby(KEY).size()).max() > 1:
         yield "learning rates of a cell, of which the best is selected", *_range(rates)
-    seeds = cells[cells.selected].groupby(["arm", "target_sparsity"]).seed.nunique()
-    if len(pruned := seeds.drop("dense", errors="ignore")):
+    seeds, stated = cells[cells.selected].groupby(["arm", "target_sparsity"]).seed.nunique(), "n" in cells
+    if stated and len(runs := cells.n.dropna().astype(int)):
+        yield "runs of a row, as stated", *_range(runs)
+    elif len(pruned := seeds.drop("dense", errors="ignore")):
         yield "seeds of a pruned arm at a sparsity", *_range(pruned)
-    if "dense" in seeds:
-        yield "seeds of the dense model", str(seeds["dense", 0.0])
-    else:
+    if "dense" not in seeds:
         yield "rows of the dense model", "none, so no loss of accuracy is known", True
+    elif not stated:
+        yield "seeds of the dense model", str(seeds["dense", 0.0])
     if "compared" in cells:
         yield "tasks of the means", ", ".join(sorted(set(in_means(cells).task))), True
     kept = mean_over_tasks(cells).set_index(["arm", "target_sparsity"]).index
@@ -75,7 +77,8 @@ def _spread(cells: pd.DataFrame, source: str | None) -> tuple[str, bool]:
     ignored = f"; {source} is not used, since {why}" if source else ""
     if (spread := seed_spread(cells)) is None:
         return f"not known: no interval, no verdict{ignored}", True
-    return f"{POINTS * spread[0]:.2g} points over seeds or rows at 0 %{ignored}", bool(ignored) or spread[0] < LEAST
+    size = f"{POINTS * spread[0]:.2g}" if spread[0] >= LEAST else f"below {POINTS * LEAST:g}"
+    return f"{size} points over seeds or rows at 0 %{ignored}", bool(ignored) or spread[0] < LEAST
 
 
 def _range(counts: pd.Series) -> tuple[str, bool]:
