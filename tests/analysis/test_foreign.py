@@ -288,6 +288,7 @@ def test_a_number_with_its_spread(read, written, value, spread):
         (SOUND + SOUND.split("\n", 2)[1], "lines 2 and 14 are both dense at 0 % on A, seed 0"),
         (SOUND + "mean,,,,0.8\n", "line 14: task is ''"),
         (SOUND + "pretrain,0.5,Avg.,0,0.8\n", "line 14: task is 'Avg.'; allowed are single results"),
+        (SOUND + "pretrain,0.5,GLUE,0,0.8\n", "line 14: task is 'GLUE'; allowed are single results"),
         (SOUND.replace("0.9,A,0", "1.0,A,0"), "line 6: sparsity is '1.0'.*below 1"),
         (SOUND.replace("0.9,A,0", "90,A,0"), "line 4: sparsity is '0.5'; .*line 6 has '90'"),
         (SOUND.replace("0.9,A,0", "90%,A,0"), "line 4: sparsity is '0.5'; .*line 6 has one"),
@@ -316,6 +317,13 @@ def test_a_number_with_its_spread(read, written, value, spread):
 def test_what_cannot_be_read_for_sure_is_refused_with_its_line(read, content, message):
     with pytest.raises(ParamsError, match=message):
         read(content)
+
+
+def test_a_sparsity_with_a_rounding_error_is_the_same_sparsity(read, told):
+    once = SOUND.replace("0.9,A,0", "0.30000000000000004,A,0").replace("0.9,", "0.3,")
+    pd.testing.assert_frame_equal(read(once), read(SOUND.replace("0.9,", "0.3,")))
+    float32 = SOUND.replace("0.9,A,0", "0.8999999761581421,A,0")
+    pd.testing.assert_frame_equal(read(float32), read(SOUND))
 
 
 def test_arms_are_ours_or_mapped_or_their_own(read, told, tmp_path):

@@ -52,13 +52,15 @@ def _rows(table: Sheet, every: pd.DataFrame, left: int, about: dict[str, str]) -
 def _cells(cells: pd.DataFrame) -> Iterator[tuple]:
     if (rates := cells.groupby(KEY).size()).max() > 1:
         yield "learning rates of a cell, of which the best is selected", *_range(rates)
-    seeds = cells[cells.selected].groupby(["arm", "target_sparsity"]).seed.nunique()
-    if len(pruned := seeds.drop("dense", errors="ignore")):
+    seeds, stated = cells[cells.selected].groupby(["arm", "target_sparsity"]).seed.nunique(), "n" in cells
+    if stated and len(runs := cells.n.dropna().astype(int)):
+        yield "runs of a row, as stated", *_range(runs)
+    elif len(pruned := seeds.drop("dense", errors="ignore")):
         yield "seeds of a pruned arm at a sparsity", *_range(pruned)
-    if "dense" in seeds:
-        yield "seeds of the dense model", str(seeds["dense", 0.0])
-    else:
+    if "dense" not in seeds:
         yield "rows of the dense model", "none, so no loss of accuracy is known", True
+    elif not stated:
+        yield "seeds of the dense model", str(seeds["dense", 0.0])
     if "compared" in cells:
         yield "tasks of the means", ", ".join(sorted(set(in_means(cells).task))), True
     kept = pd.MultiIndex.from_frame(mean_over_tasks(cells)[["arm", "target_sparsity"]])
@@ -77,8 +79,9 @@ def _spread(cells: pd.DataFrame, source: str | None) -> tuple[str, bool]:
     errors = pd.Series([error for part in means.parts for error in part.covariance.diagonal() ** 0.5 if error > 0])
     if not means.covers:
         return f"not known: no interval, no verdict{ignored}", True
-    source = "neighbouring sparsities of each arm" if means.own_zero else "seeds"
-    return f"{source}; errors of the means around {POINTS * errors.median():.2g} points{ignored}", bool(ignored) or not errors.median() >= LEAST
+    size, source = errors.median(), "neighbouring sparsities of each arm" if means.own_zero else "seeds"
+    said = f"{POINTS * size:.2g}" if size >= LEAST else f"below {POINTS * LEAST:g}"
+    return f"errors of the means, from {source}: around {said} points{ignored}", bool(ignored) or not size >= LEAST
 
 
 def _range(counts: pd.Series) -> tuple[str, bool]:

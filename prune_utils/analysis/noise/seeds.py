@@ -40,10 +40,9 @@ def units(cells: pd.DataFrame, value: str) -> Units:
     seeds = sorted(set(wide.index.get_level_values("seed")))
     tables = [table.loc[:, kept].reindex(seeds) for table in tables]
     paired = bool(kept.any()) and all(_connected(table.notna().to_numpy()) for table in tables)
-    values = np.mean([_filled(table.to_numpy(), paired) for table in tables], axis=0)
+    values = sum(_filled(table.to_numpy(), paired) for table in tables) / len(tables)
     counts = np.array([table.notna().sum().to_numpy() for table in tables])
-    number, inverse = counts.mean(axis=0), (1 / counts).mean(axis=0) if kept.any() else counts.mean(axis=0)
-    return Units(pd.DataFrame(values, seeds, wide.columns[kept]), number, inverse, paired)
+    return Units(pd.DataFrame(values, seeds, wide.columns[kept]), counts.mean(axis=0), (1 / counts).mean(axis=0), paired)
 
 
 def _connected(known: np.ndarray) -> bool:
