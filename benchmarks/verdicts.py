@@ -56,8 +56,13 @@ WORLDS |= {"shared pre-training": World(run=0.4), "calm random": World(random=0.
 WORLDS |= {"3 % missing": World(missing=0.03), "3 % missing, 5 tasks": World(5, 5, missing=0.03)}
 WORLDS |= {"a seed fails a task, 2 seeds": World(2, failing=True), "a seed fails a task": World(failing=True)}
 WORLDS |= {f"{n} dev examples": World(examples=(n,) * 3) for n in (300, 1000, 5000)}
-WORLDS |= {"unequal dev sets, 2 seeds": World(2, examples=(300, 1000, 5000)), "unequal dev sets": World(examples=(300, 1000, 5000))}
-WORLDS |= {"everything": World(5, 5, arm=0.2, run=0.2, missing=0.03, failing=True, examples=(300, 500, 1000, 2000, 5000))}
+WORLDS |= {
+    "unequal dev sets, 2 seeds": World(2, examples=(300, 1000, 5000)),
+    "unequal dev sets": World(examples=(300, 1000, 5000)),
+}
+WORLDS |= {
+    "everything": World(5, 5, arm=0.2, run=0.2, missing=0.03, failing=True, examples=(300, 500, 1000, 2000, 5000))
+}
 
 
 def truth() -> dict[tuple[str, float], float]:
@@ -89,7 +94,9 @@ def draw(world: World, random: np.random.Generator) -> tuple[pd.DataFrame, dict[
     if world.failing:
         there[0, -1] = False
     correct = _answers(world, values, there, conditions, random) if world.examples else None
-    index = pd.MultiIndex.from_product([[f"task {t}" for t in range(world.tasks)], range(world.seeds), range(len(conditions))])
+    index = pd.MultiIndex.from_product(
+        [[f"task {t}" for t in range(world.tasks)], range(world.seeds), range(len(conditions))]
+    )
     frame = index.to_frame(index=False, name=["task", "seed", "place"])
     if correct:
         values = np.array([correct[f"task {t}"][1] for t in range(world.tasks)]) * 100
@@ -105,8 +112,13 @@ def _answers(world, values, there, conditions, random) -> dict[str, tuple[pd.Dat
     for task, examples in enumerate(world.examples):
         hard = random.standard_normal(examples)
         chance = random.standard_normal((*values.shape[1:], examples))
-        right = np.sqrt(0.8) * hard + np.sqrt(0.2) * chance < stats.norm.ppf(np.clip(values[task] / 100, 0.01, 0.99))[..., None]
-        rows = [(*conditions[c], r, 1e-3) for r in range(world.seeds) for c in range(len(conditions)) if there[task, r, c]]
+        right = (
+            np.sqrt(0.8) * hard + np.sqrt(0.2) * chance
+            < stats.norm.ppf(np.clip(values[task] / 100, 0.01, 0.99))[..., None]
+        )
+        rows = [
+            (*conditions[c], r, 1e-3) for r in range(world.seeds) for c in range(len(conditions)) if there[task, r, c]
+        ]
         index = pd.MultiIndex.from_tuples(rows, names=["arm", "target_sparsity", "seed", "learning_rate"])
         found[f"task {task}"] = pd.DataFrame(right[there[task]], index=index), right.mean(axis=-1)
     return found
@@ -159,7 +171,7 @@ def row(world: World, studies: int) -> dict[str, str]:
     for name, hits in shares(world, studies).items():
         held, wrong = 100 * hits[0], 100 * max(hits[1:])
         outside = held < LEAST or wrong > FALSE or (held > MOST and wrong)
-        table[name] = f"{held:.0f}" + (f" ({wrong:.0f})" if name not in ("low", "high") else "") + "*" * outside
+        table[name] = f"{held:.0f}" + (f" ({wrong:.0f})" if name not in ("low", "high") else "") + "*" * bool(outside)
     return table
 
 

@@ -8,10 +8,11 @@ import pandas as pd
 from scipy import stats
 
 from prune_utils.analysis.estimates import RISK
-from prune_utils.analysis.replay import frames
-from prune_utils.analysis.results import UNIT, comparable, dev_correct, first_correct
 from prune_utils.analysis.noise.means import Condition, Means
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
+from prune_utils.analysis.predictions import dev_correct, first_correct
+from prune_utils.analysis.replay import frames
+from prune_utils.analysis.results import UNIT, comparable
 from prune_utils.study import paths
 from prune_utils.study.record import read_csv
 from prune_utils.study.schema import Analysis, Replay, Study
@@ -25,7 +26,7 @@ class Evidence:
     """Frames `cells` and `runs` (see analysis.results), means `accuracy` and `loss` with their noise, and further frames.
 
     `analyses`: frames of the notebooks on the encoder and on fine-tuning first, by name; only those that exist.
-    `correct`, `first_correct`: see `results.dev_correct` and `results.first_correct`; None if no predictions were kept.
+    `correct`, `first_correct`: see `predictions.dev_correct` and `predictions.first_correct`; None if no predictions were kept.
     """
 
     cells: pd.DataFrame

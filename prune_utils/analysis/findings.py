@@ -11,7 +11,7 @@ from prune_utils.analysis.estimates import RISK, Estimate, Verdict, all_of
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.noise.means import DENSE
 from prune_utils.analysis.noise.measured import accuracy_means
-from prune_utils.analysis.results import as_cells
+from prune_utils.analysis.predictions import as_cells
 from prune_utils.study.words import POINTS, many, percent, percents
 
 LOW, MEDIUM, HIGH = (0.3, 0.4), (0.4, 0.6), (0.7, 0.99)  # sparsity ranges of the claims
@@ -36,10 +36,6 @@ def unmeasured(what: str) -> Finding:
     return Finding(Verdict.UNDECIDED, f"not measured: {what}")
 
 
-def _points(estimate: Estimate) -> Estimate:
-    return estimate.scaled(POINTS)
-
-
 def _mean_of(sparsities: list[float]) -> str:
     return f"{' at' if len(sparsities) == 1 else ', mean of'} {percents(sparsities)}"
 
@@ -56,7 +52,10 @@ def low_costs_nothing(evidence: Evidence) -> Finding:
         return unmeasured("the pretrain arm at 30 to 40 %, and the dense model")
     ends, parts, said = sorted({at[0], at[-1]}), [], []
     for sparsity in ends:
-        change, rise = _points(evidence.accuracy.difference(("pretrain", sparsity), DENSE)), _loss_rise(evidence, sparsity)
+        change, rise = (
+            evidence.accuracy.difference(("pretrain", sparsity), DENSE).scaled(POINTS),
+            _loss_rise(evidence, sparsity),
+        )
         parts.append(change.at_least(-evidence.margins.accuracy_margin))
         parts += [rise.at_most(evidence.margins.loss_margin)] if rise else []
         said.append(f"{change.value:+.1f} points at {percent(sparsity)}")
@@ -69,8 +68,8 @@ def medium_is_deletion(evidence: Evidence) -> Finding:
     at = evidence.within(MEDIUM, "pretrain", "information_deletion")
     if not at or not evidence.accuracy.has(DENSE):
         return unmeasured("pretrain and information_deletion at 40 to 60 %, and the dense model")
-    gain = _points(evidence.accuracy.mean_difference("information_deletion", "pretrain", at))
-    fall = _points(evidence.accuracy.difference(("pretrain", at[-1]), DENSE))
+    gain = evidence.accuracy.mean_difference("information_deletion", "pretrain", at).scaled(POINTS)
+    fall = evidence.accuracy.difference(("pretrain", at[-1]), DENSE).scaled(POINTS)
     margin = evidence.margins.accuracy_margin
     parts = [gain.at_most(margin), gain.at_least(-margin), fall.at_most(0.0)]
     said = f"information deletion minus pretrain{_mean_of(at)}; pretrain minus dense {fall.value:+.1f} points"
@@ -85,7 +84,7 @@ def high_is_also_complexity(evidence: Evidence) -> Finding:
     at = evidence.within(HIGH, "pretrain", "information_deletion")
     if not at:
         return unmeasured("pretrain and information_deletion at 70 % or above")
-    gain = _points(evidence.accuracy.difference(("information_deletion", at[-1]), ("pretrain", at[-1])))
+    gain = evidence.accuracy.difference(("information_deletion", at[-1]), ("pretrain", at[-1])).scaled(POINTS)
     return Finding(gain.at_least(0.0), f"information deletion minus pretrain at {percents(at[-1:])}", gain)
 
 
@@ -127,7 +126,7 @@ def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
     at = evidence.within((FROM, 1.0), "pretrain", "downstream")
     if not at:
         return unmeasured("pretrain and downstream at 40 % or above")
-    lead = _points(evidence.accuracy.mean_difference("downstream", "pretrain", at))
+    lead = evidence.accuracy.mean_difference("downstream", "pretrain", at).scaled(POINTS)
     leads = {s: 100 * evidence.accuracy.difference(("downstream", s), ("pretrain", s)).value for s in at}
     best = max(leads, key=leads.get)
     said = f"downstream minus pretrain{_mean_of(at)}; at best {leads[best]:+.1f} at {percents([best])}"
@@ -169,7 +168,7 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     tuned = as_cells(frame)
     means, length = accuracy_means(tuned, evidence.first_correct), tuned.groupby("target_sparsity")
     first, *_, last = (epochs for epochs in means.point.index.levels[1] if epochs > 0)
-    gain = _points(means.difference(("downstream", last), ("downstream", first)))
+    gain = means.difference(("downstream", last), ("downstream", first))
     moved = length.movement_mean.mean()
     said = f"accuracy when pruned after {last:g} epochs minus after {first:g}; "
     said += f"after {many(int(first), 'epoch')}, the order has moved {100 * moved[first] / moved[last]:.0f} % as far as after {last:g}"
@@ -181,7 +180,7 @@ def magnitude_beats_random(evidence: Evidence) -> Finding:
     at = evidence.within((FROM, 1.0), "pretrain", "random")
     if not at:
         return unmeasured("pretrain and random at 40 % or above")
-    lead = _points(evidence.accuracy.difference(("pretrain", at[0]), ("random", at[0])))
+    lead = evidence.accuracy.difference(("pretrain", at[0]), ("random", at[0])).scaled(POINTS)
     return Finding(
         lead.at_least(evidence.margins.accuracy_margin), f"pretrain minus random at {percents(at[:1])}", lead
     )

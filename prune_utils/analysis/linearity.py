@@ -49,8 +49,10 @@ def table(found: dict[str, Line]) -> pd.DataFrame:
     """One row per task: task, points (their number), slope and bend with the ends of their intervals, left_out (text)."""
     rows = [
         {"task": task, "points": line.points}
-        | {"slope": line.slope.value} | _ends(line.slope, "slope")
-        | {"bend": line.bend.value} | _ends(line.bend, "bend")
+        | {"slope": line.slope.value}
+        | _ends(line.slope, "slope")
+        | {"bend": line.bend.value}
+        | _ends(line.bend, "bend")
         | {"left_out": ", ".join(map(percent, line.left_out))}
         for task, line in found.items()
     ]

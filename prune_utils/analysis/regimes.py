@@ -34,7 +34,11 @@ class Boundary:
     above: float | None = None
 
     def as_dict(self) -> dict:
-        fields = {"estimate": self.estimate, "interval": self.interval and list(self.interval), "between": list(self.gap)}
+        fields = {
+            "estimate": self.estimate,
+            "interval": self.interval and list(self.interval),
+            "between": list(self.gap),
+        }
         return fields | {"shown_within_up_to": self.below, "shown_beyond_from": self.above}
 
 
@@ -110,7 +114,11 @@ def changes(accuracy: Means, loss: Means | None, margins: Analysis) -> tuple[dic
     Accuracies are fractions. A loss without an error, or a missing one, excludes nothing.
     """
     limit = margins.accuracy_margin / POINTS
-    falls = {s: [(accuracy.difference(DENSE, ("pretrain", s)), limit)] for s in _measured(accuracy, "pretrain") if accuracy.has(DENSE)}
+    falls = {
+        s: [(accuracy.difference(DENSE, ("pretrain", s)), limit)]
+        for s in _measured(accuracy, "pretrain")
+        if accuracy.has(DENSE)
+    }
     for s, change in falls.items():
         ends = ("gradual", s), ("gradual", 0.0)
         if loss and loss.has(*ends):
@@ -155,19 +163,21 @@ def within(change: Change) -> Verdict:
 
 
 def _within(every: list[Change], known: bool, from_top: bool) -> int:
-    """The number of sparsities from the first that are within their limits by the estimates."""
-    if from_top and not known:
-        return len(every) - _leading([any(one.value > limit + EQUAL for one, limit in change) for change in reversed(every)])
+    """The number of sparsities from the first that are within their limits by the estimates.
+
+    Counted up to the first that is beyond, or, `from_top`, down to the last that is not.
+    """
     values = np.array([[one.value for one, _ in change] + [-np.inf] * (2 - len(change)) for change in every])
     limits = np.array([[limit for _, limit in change] + [np.inf] * (2 - len(change)) for change in every])
-    if known:
-        for column in values.T:
-            there = np.isfinite(column)
-            column[there] = isotonic_regression(column[there]).x if there.any() else []
+    shown = [within(change) if known else Verdict.UNDECIDED for change in every]
+    for column in values.T if known else ():
+        there = np.isfinite(column)
+        column[there] = isotonic_regression(column[there]).x if there.any() else []
     fine = (values <= limits + EQUAL).all(axis=1)
-    if known:
-        fine &= [within(change) is not Verdict.NOT_SUPPORTED for change in every]
-    return _leading(list(fine))
+    if from_top:
+        beyond = [not one and verdict is not Verdict.SUPPORTED for one, verdict in zip(fine, shown, strict=True)]
+        return len(every) - _leading(beyond[::-1])
+    return _leading([one and verdict is not Verdict.NOT_SUPPORTED for one, verdict in zip(fine, shown, strict=True)])
 
 
 def _leading(flags: list[bool]) -> int:

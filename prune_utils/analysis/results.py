@@ -1,16 +1,14 @@
 """Results of a study as tidy frames: one row per fine-tuned cell, one row per pre-training run."""
 
-from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from prune_utils.analysis.noise.seeds import units
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
-from prune_utils.study.grid import Cell, Delayed, Run, all_cells, all_runs
+from prune_utils.study.grid import Cell, Run, all_cells, all_runs
 from prune_utils.study.record import write_csv
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
@@ -136,68 +134,3 @@ def from_dense(means: pd.DataFrame) -> pd.DataFrame:
     have = set(pruned[pruned.target_sparsity == 0].arm)
     arms = [arm for arm in pruned.arm.unique() if arm not in have]
     return pd.concat([pruned, *(dense.assign(arm=arm) for arm in arms)], ignore_index=True)
-
-
-def as_cells(first: pd.DataFrame) -> pd.DataFrame:
-    """The models that were fine-tuned first as cells of the arm `downstream`, with the epochs before pruning in place of
-    the sparsity, which is the same for all."""
-    return first.assign(arm="downstream", target_sparsity=first.epochs.astype(float), selected=True)
-
-
-def first_correct(study: Study, first: pd.DataFrame) -> dict[str, pd.DataFrame] | None:
-    """As `dev_correct`, for the models that were fine-tuned first, see `as_cells`."""
-    sparsity = study.prunability.sparsity
-    return _correct(study, as_cells(first), lambda task, _, n, seed, rate: Delayed(task, sparsity, rate, seed, int(n)))
-
-
-def dev_correct(study: Study | Replay, cells: pd.DataFrame) -> dict[str, pd.DataFrame] | None:
-    """Whether each dev example was predicted correctly: by task, one row per cell and one column per example.
-
-    Only tasks of classification: a score of a regression is not right or wrong.
-    Rows are indexed by arm, target_sparsity, seed and learning_rate; columns are in the order of the dev file. Cells
-    without an accuracy have no row. None if the study keeps no predictions.
-    """
-    return _correct(study, cells, lambda task, arm, s, seed, rate: Cell(task, arm, s, rate, seed)) if study.tasks else None
-
-
-def _correct(study: Study, cells: pd.DataFrame, training: Callable[..., Cell | Delayed]) -> dict[str, pd.DataFrame]:
-    key, found = [*UNIT, "learning_rate"], {}
-    for task, group in cells.dropna(subset="dev_accuracy").groupby("task"):
-        answers, rows = _answers(study, task), {}
-        if answers.dtype.kind == "f":
-            continue
-        for arm, sparsity, seed, rate in group[key].itertuples(index=False, name=None):
-            folder = training(task, arm, sparsity, int(seed), rate).folder(study.study)
-            predicted = np.load(folder / paths.PREDICTIONS, allow_pickle=False)
-            rows[arm, sparsity, seed, rate] = predicted == answers
-        found[task] = pd.DataFrame(np.stack(list(rows.values())), index=pd.MultiIndex.from_tuples(rows, names=key))
-    return found
-
-
-def _answers(study: Study, task: str) -> np.ndarray:
-    """The labels of a task's dev examples, shape (examples,); floats if it is a regression."""
-    if (folder := paths.task_data(study.study, task) / "dev").exists():
-        from datasets import load_from_disk  # not `prepared`, which imports transformers and takes seconds
-
-        return np.asarray(load_from_disk(str(folder)).with_format("numpy")["labels"][:])
-    from prune_utils.data import prepared
-    from prune_utils.data.vocabulary import tokenizer_of
-
-    return np.asarray(prepared.task_data(study, task, tokenizer_of(study))[1][:]["labels"])
-
-
-def selected_on_half(cells: pd.DataFrame, correct: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Accuracy as selected on the dev set, and as measured on examples that were not used for the selection.
-
-    Columns task, arm, target_sparsity, seed, dev_accuracy, held_out_accuracy. The dev set is split into even and odd
-    examples; the best learning rate on one half is scored on the other, both ways, and the two scores are averaged.
-    The difference of the columns is the optimism of selecting on the dev set.
-    """
-    rows = []
-    for task, table in correct.items():
-        halves = table.iloc[:, 0::2].mean(axis=1), table.iloc[:, 1::2].mean(axis=1)
-        for key, group in table.groupby(level=["arm", "target_sparsity", "seed"]):
-            one, other = (half.loc[group.index].sort_index(level="learning_rate") for half in halves)
-            held_out = (other[one.idxmax()] + one[other.idxmax()]) / 2
-            rows.append((task, *key, group.mean(axis=1).max(), held_out))
-    return pd.DataFrame(rows, columns=["task", "arm", "target_sparsity", "seed", "dev_accuracy", "held_out_accuracy"])

@@ -5,8 +5,8 @@ import json
 import pandas as pd
 
 from prune_utils.analysis.estimates import LEVEL, Verdict
-from prune_utils.analysis.results import in_means, missing
 from prune_utils.analysis.noise.means import Means
+from prune_utils.analysis.results import in_means, missing
 from prune_utils.report.escaping import markdown
 from prune_utils.study import paths
 from prune_utils.study.grid import all_runs

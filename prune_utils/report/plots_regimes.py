@@ -9,14 +9,14 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.analysis.comparison import Compared
+from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.regimes import Regimes
 from prune_utils.analysis.results import from_dense, mean_over_tasks
-from prune_utils.analysis.noise.means import Means
 from prune_utils.report import style
 from prune_utils.report.captions import caption
 from prune_utils.report.style import BOUNDS, GREY, INK, MARKERS, PERCENT, Drawn, in_order, lines, look, panel, panels
 from prune_utils.report.tables import points, series
-from prune_utils.study.words import POINTS, minus
+from prune_utils.study.words import POINTS, minus, percent
 
 # value: name of its figure, label, the same in words, scale and format
 VALUES = {

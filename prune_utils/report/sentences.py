@@ -11,7 +11,6 @@ from prune_utils.report.escaping import markdown
 from prune_utils.study.schema import Analysis
 from prune_utils.study.words import many, minus, percent, percents
 
-
 LOW = "to cost nothing", "to cost something"
 HIGH = "to gain nothing", "to gain"
 
@@ -84,7 +83,13 @@ def _shown(border: Boundary, words: tuple[str, str]) -> str:
         return ""
     said = [f"{words[0]} up to {percent(border.below)}"] if border.below is not None else []
     said += [f"{words[1]} from {percent(border.above)}"] if border.above is not None else []
-    rest = "" if border.interval[0] == border.interval[1] else ", the rest is not decided" if said else "nothing is decided"
+    rest = (
+        ""
+        if border.interval[0] == border.interval[1]
+        else ", the rest is not decided"
+        if said
+        else "nothing is decided"
+    )
     return f"; {'shown ' if said else ''}{' and '.join(said)}{rest}"
 
 

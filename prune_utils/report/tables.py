@@ -4,9 +4,10 @@ import pandas as pd
 
 from prune_utils.analysis.estimates import Estimate, Verdict
 from prune_utils.analysis.evidence import Evidence
-from prune_utils.analysis.regimes import SIDE, changes, within
-from prune_utils.analysis.results import dev_correct, in_means, mean_over_tasks, selected_on_half
 from prune_utils.analysis.noise.means import Means
+from prune_utils.analysis.predictions import dev_correct, selected_on_half
+from prune_utils.analysis.regimes import SIDE, changes, within
+from prune_utils.analysis.results import in_means, mean_over_tasks
 from prune_utils.report.style import in_order, look
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
@@ -74,9 +75,12 @@ def borders(evidence: Evidence) -> pd.DataFrame:
     words = {Verdict.SUPPORTED: "within", Verdict.NOT_SUPPORTED: "beyond", Verdict.UNDECIDED: "not decided"}
     falls, gains = changes(evidence.accuracy, evidence.loss, evidence.margins)
     rows = [
-        ("low", f"accuracy falls, {percent(s)}", *_change(change[0]), words[within(change[:1])]) for s, change in falls.items()
+        ("low", f"accuracy falls, {percent(s)}", *_change(change[0]), words[within(change[:1])])
+        for s, change in falls.items()
     ]
-    rows += [("low", f"loss rises, {percent(s)}", *_change(c[1], 1), words[within(c[1:])]) for s, c in falls.items() if c[1:]]
+    rows += [
+        ("low", f"loss rises, {percent(s)}", *_change(c[1], 1), words[within(c[1:])]) for s, c in falls.items() if c[1:]
+    ]
     rows += [("high", f"mask removed, {percent(s)}", *_change(c[0]), words[within(c)]) for s, c in gains.items()]
     columns = ["border", "change", "by", "low", "high", "limit", "shown"]
     return pd.DataFrame(rows, columns=columns).set_index(["border", "change"]).round(3).fillna("")
@@ -89,7 +93,7 @@ def _change(change: tuple[Estimate, float], scale: float = POINTS) -> tuple[floa
 
 
 def selection(study: Study | Replay, cells: pd.DataFrame) -> pd.DataFrame:
-    """Optimism of selecting on the dev set, by arm: see `results.selected_on_half`; percent and points."""
+    """Optimism of selecting on the dev set, by arm: see `predictions.selected_on_half`; percent and points."""
     if (correct := dev_correct(study, cells)) is None:
         return pd.DataFrame({"": {"not known": "a table of results keeps no predictions"}})
     halves = selected_on_half(cells, correct)

@@ -46,9 +46,9 @@ def arm(name, **points):
 
 
 CASES = [
-    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-0.3), "supported", -0.2),
-    (findings.low_costs_nothing, arm("pretrain", s30=-3.0, s40=-4.0), "not supported", -3.0),
-    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-4.0), "not supported", -0.2),
+    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-0.3), "supported", -0.3),
+    (findings.low_costs_nothing, arm("pretrain", s30=-3.0, s40=-4.0), "not supported", -4.0),
+    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-4.0), "not supported", -4.0),
     (findings.low_costs_nothing, arm("pretrain", s30=-1.0), "undecided", -1.0),  # exactly at the margin
     (
         findings.medium_is_deletion,

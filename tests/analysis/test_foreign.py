@@ -5,11 +5,11 @@ import re
 from decimal import Decimal
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from prune_utils.analysis import claims, comparison, evidence, regimes, replay, results
 from prune_utils.analysis.noise.measured import accuracy_means
@@ -390,9 +390,7 @@ def test_means_are_over_the_tasks_that_give_most_of_them(read, told):
     assert len(means) == 5 and means["dense", 0.0] == pytest.approx(0.515)  # B 0.51 and C 0.52
     assert told(text)["tasks of the means"].value == "B, C" and told(text)["tasks of the means"].odd
     # one hole does not cost a task
-    hole = told(
-        SOUND.replace("pretrain,0.9,B,0,", "pretrain,0.9,B,7,").replace("pretrain,0.9,B,1,", "pretrain,0.9,B,8,")
-    )
+    hole = told("".join(row for row in SOUND.splitlines(keepends=True) if not row.startswith("pretrain,0.9,B")))
     assert "tasks of the means" not in hole
     assert hole["left out of the means, for lack of a task"].value == "pretrain at 90 %"
     # and the evidence of some tasks chooses again among them
@@ -411,14 +409,11 @@ STATED = "arm,sparsity,task,acc,std_percent,runs\n" + "".join(
 def test_stated_deviations_give_the_intervals(read, told):
     draws = accuracy_means(read(STATED))
     assert draws.covers == ("seeds",)
-    random = np.random.default_rng(5)
     for condition, parts in {("dense", 0.0): [(0.3, 5), (0.6, 3)], ("pretrain", 0.5): [(0.4, 5), (0.8, 4)]}.items():
-        noise = sum(random.standard_t(n - 1, 400_000) * std / 100 / math.sqrt(n) for std, n in parts) / 2
-        low, high = np.quantile(noise, [0.025, 0.975])
-        ends = draws.ends().loc[condition]
-        assert (ends.low, ends.high) == pytest.approx(
-            (draws.point[condition] + low, draws.point[condition] + high), abs=6e-4
-        )
+        each = [(std / 100) ** 2 / n / 4 for std, n in parts]  # a mean of two tasks
+        freedom = sum(each) ** 2 / sum(v**2 / (n - 1) for v, (_, n) in zip(each, parts, strict=True))
+        ends = stats.t.interval(0.95, freedom, draws.point[condition], math.sqrt(sum(each)))
+        assert tuple(draws.ends().loc[condition]) == pytest.approx(ends)
     assert draws.ends().loc[("pretrain", 0.9)].isna().all()  # one of its tasks states none
     assert draws.difference(("pretrain", 0.5), ("dense", 0.0)).interval()
     assert draws.difference(("pretrain", 0.9), ("dense", 0.0)).interval() is None
@@ -450,10 +445,8 @@ def test_seeds_that_differ_between_arms_give_a_spread_within_arms(read):
     draws = accuracy_means(read(text))
     pooled = math.sqrt((0.01**2 * 2 + 0.02**2 * 2) / 2)  # squares within arms over two degrees of freedom
     assert draws.covers == ("seeds",)
-    # the draws are pooled·t with 2 degrees of freedom over √2
-    assert np.quantile(draws.drawn["dense", 0.0] - 0.81, 0.75) == pytest.approx(
-        0.8165 * pooled / math.sqrt(2), rel=0.08
-    )
+    low, high = draws.ends().loc["dense", 0.0]
+    assert low < 0.81 < high and pooled / 3 < (high - low) / 2 / 4.3 * math.sqrt(2) < 2 * pooled
 
 
 # --- whole studies

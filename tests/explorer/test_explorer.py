@@ -146,7 +146,7 @@ def test_the_notebook_has_a_title_for_the_app():
     assert json.loads(paths.EXPLORER_NOTEBOOK.read_text())["metadata"]["title"]
 
 
-def test_toggled_tasks_have_means_draws_and_regimes_of_their_own(empty):
+def test_toggled_tasks_have_means_intervals_and_regimes_of_their_own(empty):
     table_study(empty, by_hand({"calm": (0, 0, 0.5), "frail": (0, 4, 9)}))
     opened = studies.opened()
     cells = opened.evidence.cells
@@ -158,7 +158,7 @@ def test_toggled_tasks_have_means_draws_and_regimes_of_their_own(empty):
         )
         assert set(some.cells.arm) == {"pretrain"} and ("dense", 0.0) not in some.accuracy.point.index
         assert borders == regimes.find(accuracy_means(ours), None, opened.study.analysis)
-        pd.testing.assert_frame_equal(some.accuracy.drawn, accuracy_means(ours).drawn[some.accuracy.point.index])
+        pd.testing.assert_frame_equal(some.accuracy.ends(), accuracy_means(ours).ends().loc[some.accuracy.point.index])
     assert view_regimes.chosen(opened, ["calm"], ["pretrain"])[1].low_until == 0.9
     assert view_regimes.chosen(opened, ["frail"], ["pretrain"])[1].low_until == 0.3
 

@@ -9,7 +9,7 @@ from prune_utils.analysis.noise.means import Part
 def part(correct: dict[str, pd.DataFrame], conditions: pd.MultiIndex, tasks: int) -> Part:
     """The covariance of means over `tasks` tasks, of which those of `correct` have predictions.
 
-    `correct`: see `results.dev_correct`. What an example answers differently in another seed is part of the spread over
+    `correct`: see `predictions.dev_correct`. What an example answers differently in another seed is part of the spread over
     seeds already, so it is subtracted: what is left is the variance between the examples' chances of being right.
     """
     every = [_of_task(table, conditions) for table in correct.values()]
@@ -30,4 +30,4 @@ def _of_task(table: pd.DataFrame, conditions: pd.MultiIndex) -> np.ndarray:
     seeds = table.groupby(level=keys).size().reindex(conditions).to_numpy(float)
     pairs = np.sqrt(np.outer(seeds * (seeds - 1), seeds * (seeds - 1)))
     within = np.divide(within, pairs, out=np.zeros_like(within), where=pairs > 0)
-    return (np.cov(means) - within) / (examples - 1)
+    return (np.atleast_2d(np.cov(means)) - within) / examples

@@ -17,7 +17,7 @@ def accuracy_means(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None 
 
     Noise over seeds: see `seeds`; in a table of means with standard deviations, see `tables.stated`; in a table of
     single runs in which each arm has its own 0 % row, see `tables.within_arms`. Noise over dev examples: see `examples`;
-    `correct` is that of `results.dev_correct`, and None leaves it out.
+    `correct` is that of `predictions.dev_correct`, and None leaves it out.
     """
     chosen = in_means(cells).dropna(subset="dev_accuracy")
     if {"std", "n"} <= set(cells):

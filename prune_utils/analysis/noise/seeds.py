@@ -35,6 +35,8 @@ def units(cells: pd.DataFrame, value: str) -> Units:
     conditions, they have no effect of their own.
     """
     wide = cells.pivot_table(index=["task", "seed"], columns=["arm", "target_sparsity"], values=value)
+    if wide.empty:
+        return Units(pd.DataFrame(columns=wide.columns, dtype=float), np.empty(0), np.empty(0), False)
     tables = [table.droplevel("task") for _, table in wide.groupby(level="task")]
     kept = np.logical_and.reduce([table.notna().any() for table in tables])
     seeds = sorted(set(wide.index.get_level_values("seed")))
@@ -42,14 +44,16 @@ def units(cells: pd.DataFrame, value: str) -> Units:
     paired = bool(kept.any()) and all(_connected(table.notna().to_numpy()) for table in tables)
     values = sum(_filled(table.to_numpy(), paired) for table in tables) / len(tables)
     counts = np.array([table.notna().sum().to_numpy() for table in tables])
-    return Units(pd.DataFrame(values, seeds, wide.columns[kept]), counts.mean(axis=0), (1 / counts).mean(axis=0), paired)
+    return Units(
+        pd.DataFrame(values, seeds, wide.columns[kept]), counts.mean(axis=0), (1 / counts).mean(axis=0), paired
+    )
 
 
 def _connected(known: np.ndarray) -> bool:
     """Whether conditions can be compared within seeds: shape (seeds, conditions)."""
+    known = known[known.any(axis=1)]
     seeds, conditions = known.shape
-    shared = known.sum(axis=1) > 1
-    if shared.sum() < min(2, seeds):
+    if (known.sum(axis=1) > 1).sum() < min(2, seeds):
         return False
     graph = np.zeros((seeds + conditions,) * 2)
     graph[:seeds, seeds:] = known
@@ -66,7 +70,9 @@ def _filled(values: np.ndarray, paired: bool) -> np.ndarray:
     design[np.arange(len(seed)), condition] = 1
     design[np.arange(len(seed)), wide + seed] = paired
     fit = np.linalg.lstsq(design, values[seed, condition], rcond=None)[0]
-    return np.where(np.isnan(values), fit[:wide] + fit[wide:, None] * paired, values)
+    effects, there = fit[wide:] * paired, np.isin(np.arange(count), seed)
+    effects = np.where(there, effects, effects[there].mean())  # a seed without any cell is an average one
+    return np.where(np.isnan(values), fit[:wide] + effects[:, None], values)
 
 
 def parts(found: Units, pooled: np.ndarray) -> list[Part]:
@@ -87,13 +93,15 @@ def parts(found: Units, pooled: np.ndarray) -> list[Part]:
         if not freedom.any() or not (rest**2).sum():
             return [Part(np.zeros((len(arms),) * 2), np.inf)] if freedom.any() else []
         variance, known = _variances(families, sparsities, (rest**2).sum(axis=0), freedom)
-        renewed = np.where(pooled, 1 / np.maximum(variance, variance[pooled].max() * 1e-6), 0) if pooled.any() else weights
+        renewed = (
+            np.where(pooled, 1 / np.maximum(variance, variance[pooled].max() * 1e-6), 0) if pooled.any() else weights
+        )
         if np.allclose(renewed, weights, rtol=1e-3):
             break
         weights = renewed
     spare = np.maximum(found.inverse - 1 / len(centred), 0) * found.paired / weights.sum()  # of seeds' effects
     common, by_arm = _arm_by_seed(rest, arms, pooled, weights, variance, found)
-    of_means = (variance - common * pooled) * found.inverse + spare
+    of_means = (variance - common) * found.inverse + spare
     by_group = [Part(np.diag(of_means * (families == name) * (sparsities == s)), known[name, s]) for name, s in known]
     return by_group + by_arm
 
@@ -141,8 +149,8 @@ def _line(levels: np.ndarray, sums: np.ndarray, free: np.ndarray) -> tuple[np.nd
     return np.exp(design @ fit), 1 / leverage
 
 
-def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[float, list[Part]]:
-    """The variance of what a seed does to an arm at all its sparsities, and the covariance of the means that it makes.
+def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[np.ndarray, list[Part]]:
+    """What a seed does to an arm at all its sparsities: its share in each variance, and the covariance of the means.
 
     It is estimated from the products of residuals at different sparsities. That may be negative, and with few seeds is
     uncertain, so it is replaced by its mean given that it is not negative, under a flat prior.
@@ -150,20 +158,23 @@ def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[f
     names = [name for name in dict.fromkeys(arms[pooled]) if (arms[pooled] == name).sum() > 1]
     seeds, total = len(rest), weights.sum()
     if len(names) < 2 or not found.paired:
-        return 0.0, []
+        return np.zeros(len(arms)), []
     shares = {name: weights[arms == name].sum() / total for name in dict.fromkeys(arms[pooled])}
-    every = sum(share**2 for share in shares.values())
+    # the share of such an effect that is left once the seed's own effect, their weighted mean, is removed
+    left = {name: 1 - 2 * share + sum(other**2 for other in shares.values()) for name, share in shares.items()}
+    lasting = np.array([left.get(arm, 0.0) for arm in arms]) * pooled / (1 - weights / total)
     products, scale, single = 0.0, 0.0, []
     for name in names:
         own = np.flatnonzero((arms == name) & pooled)
         pairs = len(own) * (len(own) - 1)
         products += (rest[:, own].sum(axis=1) ** 2 - (rest[:, own] ** 2).sum(axis=1)).sum()
         products += pairs * (seeds - 1) / total  # what the effect of the seed, estimated from them, takes away
-        scale += pairs * (seeds - 1) * (1 - 2 * shares[name] + every)
+        scale += pairs * (seeds - 1) * left[name]
         single.append(variance[own].mean() / len(own))
     freedom = (len(names) - 1) * (seeds - 1)
     estimate = products / scale
     error = (max(estimate, 0) + np.mean(single)) * np.sqrt(2 / freedom)
-    common = min(stats.truncnorm.mean(-estimate / error, np.inf, estimate, error), variance[pooled].min())
+    most = (variance[pooled] / lasting[pooled]).min()
+    common = min(stats.truncnorm.mean(-estimate / error, np.inf, estimate, error), most)
     covariance = (arms[:, None] == arms) & pooled & pooled[:, None]
-    return common, [Part(covariance * common / seeds, freedom)]
+    return common * lasting, [Part(covariance * common / seeds, freedom)]

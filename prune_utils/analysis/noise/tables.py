@@ -18,11 +18,11 @@ def stated(rows: pd.DataFrame, conditions: pd.MultiIndex) -> list[Part]:
     place, found = conditions.get_indexer(pd.MultiIndex.from_frame(rows[["arm", "target_sparsity"]])), []
     for at in range(len(conditions)):
         own, n = squares[place == at].to_numpy(), rows.n[place == at].to_numpy()
-        variance, each = own.sum() / len(own) ** 2, np.where(own > 0, own, 0) / len(own) ** 2
+        variance = own.sum() / len(own) ** 2
         covariance = np.zeros((len(conditions),) * 2)
         covariance[at, at] = variance
-        spread = (each**2 / np.maximum(n - 1, 1)).sum()
-        found.append(Part(covariance, variance**2 / spread if spread else np.inf))
+        spread = ((own / len(own) ** 2) ** 2 / np.maximum(n - 1, 1)).sum()
+        found.append(Part(covariance, variance**2 / spread if spread > 0 else np.inf))
     return found
 
 
