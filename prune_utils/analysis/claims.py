@@ -63,7 +63,9 @@ def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.Da
         if nothing_learnt and claim.of_accuracy and found.estimate:
             found = replace(found, verdict=Verdict.UNDECIDED, why=f"no task was learnt; {found.why}")
         if found.estimate and found.estimate.interval() is None:
-            found = replace(found, why=f"{found.why}; one seed gives no interval")
+            known = evidence.accuracy.repeated
+            reason = "the spread of its cells is not known" if known else "one seed gives no interval"
+            found = replace(found, why=f"{found.why}; {reason}")
         theirs = claim.find(published).estimate if published else None
         rows.append(
             {

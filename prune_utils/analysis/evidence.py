@@ -109,8 +109,10 @@ def above_majority(cells: pd.DataFrame, task: str, conditions: list[Condition]) 
 def _scores(cells: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds of what is compared with chance, of cells for which that is known, by task, arm and sparsity."""
     columns = ["dev_accuracy", "dev_majority", "dev_pearson", "dev_examples"]
-    means = cells.reindex(columns=["task", *UNIT[:2], *columns]).groupby(["task", *UNIT[:2]])[columns].mean()
-    return means[means.dev_majority.notna() | means.dev_pearson.notna()]
+    means = (
+        cells.reindex(columns=["task", *UNIT[:2], *columns]).groupby(["task", *UNIT[:2]], dropna=False)[columns].mean()
+    )
+    return means if "dev_pearson" in cells else means[means.dev_majority.notna()]
 
 
 def _beats_chance(scores: pd.DataFrame) -> pd.Series:

@@ -168,7 +168,7 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     tuned = as_cells(frame)
     means, length = accuracy_means(tuned, evidence.first_correct), tuned.groupby("target_sparsity")
     first, *_, last = (epochs for epochs in means.point.index.levels[1] if epochs > 0)
-    gain = means.difference(("downstream", last), ("downstream", first))
+    gain = means.difference(("downstream", last), ("downstream", first)).scaled(POINTS)
     moved = length.movement_mean.mean()
     said = f"accuracy when pruned after {last:g} epochs minus after {first:g}; "
     said += f"after {many(int(first), 'epoch')}, the order has moved {100 * moved[first] / moved[last]:.0f} % as far as after {last:g}"

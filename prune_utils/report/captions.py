@@ -46,8 +46,8 @@ def caption(cells: pd.DataFrame, value: str, means: Means | None = None, shaded:
     cells = in_means(cells) if "compared" in cells else cells
     tasks = {task: markdown(task) for task in sorted(cells.task.unique())}
     if value == "dev_accuracy" and "dev_examples" in cells:
-        sizes = cells.groupby("task").dev_examples.first()
-        tasks = {task: f"{name} ({sizes[task]:,} dev examples)" for task, name in tasks.items()}
+        sizes = cells.groupby("task").dev_examples.first().dropna()
+        tasks |= {task: f"{tasks[task]} ({int(size):,} dev examples)" for task, size in sizes.items()}
     over = f"{'Means over' if len(tasks) > 1 else 'Task'} {', '.join(tasks.values())}"
     bars = f" Bars are {percent(LEVEL)} intervals over {' and '.join(means.covers)}." if means and means.covers else ""
     edges = " Shaded: the regimes; their edges are drawn half-way between two measured sparsities." if shaded else ""

@@ -4,6 +4,7 @@ import pandas as pd
 
 from prune_utils.analysis.estimates import LEVEL
 from prune_utils.analysis.evidence import unlearnt
+from prune_utils.analysis.noise.means import REPEATED
 from prune_utils.analysis.regimes import POINTS, Boundary, Regimes
 from prune_utils.analysis.results import in_means
 from prune_utils.report.captions import stated_runs
@@ -32,7 +33,7 @@ def _regimes(table: pd.DataFrame, regimes: Regimes) -> list[str]:
     """One sentence per regime, and one on random masks, as far as their arms were measured."""
     pruned, freed, random = (("dev_accuracy", arm) for arm in ("pretrain", "information_deletion", "random"))
     if pruned not in table:
-        return ["Without the pretrain arm the regimes are unknown."]
+        return ["The regimes are unknown: the pretrain arm has no sparsity that all tasks were measured at."]
     if regimes.low_until is None:
         return ["Without the dense model beside it, the end of the low regime is unknown."]
     found = [_low(table, regimes)]
@@ -43,7 +44,8 @@ def _regimes(table: pd.DataFrame, regimes: Regimes) -> list[str]:
     gap = _changes(table[pruned] - table[random]).iloc[1:].dropna() if random in table else pd.Series()
     if len(gap):
         ends = [f"{_points(gap[at])}, at {percent(at)}" for at in (gap.idxmin(), gap.idxmax())]
-        found.append(f"Magnitude minus random masks: between {ends[0]}, and {ends[1]}.")
+        said = f"between {ends[0]}, and {ends[1]}" if len(gap) > 1 else ends[0]
+        found.append(f"Magnitude minus random masks: {said}.")
     return found
 
 
@@ -67,7 +69,7 @@ def _transfer(cells: pd.DataFrame) -> list[str]:
 def _covered(regimes: Regimes) -> str:
     if not regimes.covers:
         return "Nothing was repeated, so no border has an interval."
-    missing = "" if "seeds" in regimes.covers else ", but not over seeds: with only one, no claim is decided"
+    missing = "" if set(REPEATED) & set(regimes.covers) else ", but not over seeds: with only one, no claim is decided"
     return f"Intervals are {percent(LEVEL)}, over {' and '.join(regimes.covers)}{missing}."
 
 

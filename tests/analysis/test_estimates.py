@@ -309,7 +309,7 @@ def test_a_table_with_holes_fewer_arms_and_no_losses_gives_what_it_can(tmp_path)
 
 def test_losses_of_one_run_have_the_spread_of_their_neighbours():
     runs = replay.losses(comparison.the_paper().cells)
-    assert loss_means(runs).covers == ("seeds",)
+    assert loss_means(runs).covers == ("neighbouring sparsities",)
     few = runs[runs.target_sparsity.isin([0.0, 0.5, 0.9])]  # no three neighbours up to 50 %
     assert loss_means(few).covers == () and loss_means(few).difference(("gradual", 0.9), ("gradual", 0.0)).error is None
     again = pd.concat([runs, runs.assign(seed=1, pretrain_loss=runs.pretrain_loss + 0.01 * runs.target_sparsity)])

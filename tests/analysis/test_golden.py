@@ -38,4 +38,4 @@ def test_the_regimes_of_the_paper_s_tables():
     found = regimes.find(paper.accuracy, paper.loss, paper.margins)
     assert (found.low.estimate, found.low.interval) == (0.4, (0.3, 0.4))
     assert (found.high.estimate, found.high.interval) == (0.7, (0.1, 0.8))
-    assert found.covers == ("seeds",)
+    assert found.covers == ("neighbouring sparsities",)

@@ -10,6 +10,7 @@ from prune_utils.analysis.estimates import LEVEL, Estimate
 
 Condition = tuple[str, float]  # arm or method, and sparsity
 DENSE = ("dense", 0.0)
+REPEATED = ("seeds", "neighbouring sparsities")  # what shows how much a training varies
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Part:
 class Means:
     """Means by condition, and the components of their noise, which are independent of each other.
 
-    `covers`: the sources of the noise, "seeds" and "dev examples", or those "of classification tasks" only. A shift
+    `covers`: the sources of the noise: one of REPEATED, and "dev examples" or those "of classification tasks" only. A shift
     that all conditions of a seed share is not part of it: it cancels in contrasts, whose weights sum to 0.
     `own_zero`: arms that are compared with their own 0 % row, as in a table of single runs, and not with the dense model.
     """
@@ -39,6 +40,11 @@ class Means:
     parts: tuple[Part, ...] = ()
     covers: tuple[str, ...] = ()
     own_zero: frozenset[str] = frozenset()
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it is known how much a training varies; dev examples alone are no ground for a verdict."""
+        return not set(REPEATED).isdisjoint(self.covers)
 
     def has(self, *conditions: Condition) -> bool:
         return all(condition in self.point.index for condition in conditions)
@@ -55,7 +61,7 @@ class Means:
         return pd.DataFrame(ends, index=self.point.index, columns=["low", "high"], dtype=float)
 
     def contrast(self, weights: Mapping[Condition, float]) -> Estimate:
-        """A weighted sum of means, whose weights sum to 0; without an error unless seeds are covered."""
+        """A weighted sum of means, whose weights sum to 0; without an error unless they are `repeated`."""
         row = pd.Series(0.0, self.point.index)
         own = {arm for arm, _ in weights if arm != "dense"} <= self.own_zero
         for (arm, sparsity), weight in weights.items():
@@ -63,7 +69,7 @@ class Means:
             if own:  # (arm - its 0 %) for every arm; the dense model is nothing but a 0 % row
                 row[(arm, 0.0)] -= weight
         found = self._estimate(row.to_numpy())
-        return found if "seeds" in self.covers else Estimate(found.value)
+        return found if self.repeated else Estimate(found.value)
 
     def difference(self, one: Condition, other: Condition) -> Estimate:
         """The difference of two conditions."""

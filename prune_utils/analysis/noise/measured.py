@@ -1,10 +1,12 @@
 """Means of dev accuracy and of pre-training loss with their noise, from whatever a study or a table has."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from prune_utils.analysis.noise import examples, seeds, tables
-from prune_utils.analysis.noise.means import DENSE, Means, Part
+from prune_utils.analysis.noise.means import DENSE, REPEATED, Means, Part
 from prune_utils.analysis.results import UNIT, in_means, with_own_zero
 from prune_utils.study.schema import ARMS
 
@@ -28,7 +30,8 @@ def accuracy_means(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None 
         found = _single_runs(chosen)
     else:
         found = _repeated(seeds.units(chosen, "dev_accuracy"))
-    covers = ["seeds"] if any(np.isfinite(part.covariance.diagonal()).any() for part in found.parts) else []
+    source = REPEATED[bool(found.own_zero)]
+    covers = [source] if any(np.isfinite(part.covariance.diagonal()).any() for part in found.parts) else []
     parts = list(found.parts) if covers else []
     if correct:
         every = cells[cells.selected].task.nunique()  # of the means; those of regression have no share of examples
@@ -45,9 +48,10 @@ def loss_means(runs: pd.DataFrame) -> Means:
     runs = runs[runs.method != "dense"].dropna(subset="pretrain_loss")
     cells = runs.rename(columns={"method": "arm"}).assign(task="")
     found = _repeated(seeds.units(cells, "pretrain_loss"), ("gradual",))
-    if not found.parts and len(runs):
-        found = Means(found.point, tuple(_known(tables.within_arms(found.point, {m: m for m in set(runs.method)}))))
-    return Means(found.point, found.parts, ("seeds",) if found.parts else ())
+    if found.parts or runs.empty:
+        return replace(found, covers=REPEATED[:1] if found.parts else ())
+    parts = _known(tables.within_arms(found.point, {method: method for method in runs.method}))
+    return Means(found.point, tuple(parts), REPEATED[1:] if parts else ())
 
 
 def _repeated(units: seeds.Units, pooled: tuple[str, ...] = ()) -> Means:
