@@ -8,10 +8,10 @@ import pandas as pd
 from scipy import stats
 
 from prune_utils.analysis.estimates import RISK
+from prune_utils.analysis.foreign.replay import frames
 from prune_utils.analysis.noise.means import Condition, Means
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.analysis.predictions import dev_correct, first_correct
-from prune_utils.analysis.replay import frames
 from prune_utils.analysis.results import UNIT, comparable
 from prune_utils.study import paths
 from prune_utils.study.record import read_csv

@@ -1,4 +1,4 @@
-"""Evaluate the paper's claims C1–C10 on a study: estimate, verdict, evidence.
+"""Evaluate the paper's claims on accuracy, C1–C5, C8 and C9, on a study: estimate, verdict, evidence.
 
 A verdict is a one-sided test at a stated limit, at level estimates.RISK. A claim is undecided if its cells are missing
 or if there is only one seed.
@@ -16,19 +16,21 @@ from prune_utils.study.words import POINTS, many, percent, percents
 
 LOW, MEDIUM, HIGH = (0.3, 0.4), (0.4, 0.6), (0.7, 0.99)  # sparsity ranges of the claims
 FROM = 0.4  # C5 and C9 concern 40 % and above
-MASK_LIMIT, MOVEMENT_LIMIT = 6.0, 4.0  # percent: C6, C7
 BEND_LIMIT = 2.0  # points from a line that C4 allows (our choice)
-HEAD_LIMIT = 10.0  # percentage points that count as "much more than the whole" in C10 (our choice)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """An estimate in `unit` and a verdict; `why` states the evidence, or what is missing."""
+    """An estimate in `unit` and a verdict; `why` states the evidence, or what is missing.
+
+    `limit`: what the estimate is tested against.
+    """
 
     verdict: Verdict
     why: str
     estimate: Estimate | None = None
     unit: str = "points"
+    limit: float | None = None
 
 
 def unmeasured(what: str) -> Finding:
@@ -60,7 +62,12 @@ def low_costs_nothing(evidence: Evidence) -> Finding:
         parts += [rise.at_most(evidence.margins.loss_margin)] if rise else []
         said.append(f"{change.value:+.1f} points at {percent(sparsity)}")
         said[-1] += f" and pre-training loss {rise.value:+.3f} nats" if rise else ""
-    return Finding(all_of(*parts), f"accuracy minus dense at {percent(ends[-1])}; {', '.join(said)}", change)
+    return Finding(
+        all_of(*parts),
+        f"accuracy minus dense at {percent(ends[-1])}; {', '.join(said)}",
+        change,
+        limit=-evidence.margins.accuracy_margin,
+    )
 
 
 def medium_is_deletion(evidence: Evidence) -> Finding:
@@ -76,7 +83,7 @@ def medium_is_deletion(evidence: Evidence) -> Finding:
     if rise := _loss_rise(evidence, at[-1]):
         said += f", pre-training loss {rise.value:+.2f} nats"
         parts.append(rise.at_least(0.0))
-    return Finding(all_of(*parts), said, gain)
+    return Finding(all_of(*parts), said, gain, limit=margin if gain.value > 0 else -margin)
 
 
 def high_is_also_complexity(evidence: Evidence) -> Finding:
@@ -85,7 +92,8 @@ def high_is_also_complexity(evidence: Evidence) -> Finding:
     if not at:
         return unmeasured("pretrain and information_deletion at 70 % or above")
     gain = evidence.accuracy.difference(("information_deletion", at[-1]), ("pretrain", at[-1])).scaled(POINTS)
-    return Finding(gain.at_least(0.0), f"information deletion minus pretrain at {percents(at[-1:])}", gain)
+    said = f"information deletion minus pretrain at {percents(at[-1:])}"
+    return Finding(gain.at_least(0.0), said, gain, limit=0.0)
 
 
 def a_bit_of_bert(evidence: Evidence) -> Finding:
@@ -130,34 +138,8 @@ def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
     leads = {s: 100 * evidence.accuracy.difference(("downstream", s), ("pretrain", s)).value for s in at}
     best = max(leads, key=leads.get)
     said = f"downstream minus pretrain{_mean_of(at)}; at best {leads[best]:+.1f} at {percents([best])}"
-    return Finding(lead.at_most(evidence.margins.accuracy_margin), said, lead)
-
-
-def masks_hardly_change(evidence: Evidence) -> Finding:
-    """C6: masks made in pre-training and after fine-tuning differ in less than 6 % of their entries, on every task."""
-    frame = evidence.analyses.get("mask_difference")
-    if frame is None:
-        return unmeasured("masks before and after fine-tuning")
-    worst = Estimate.over_seeds(100 * frame.groupby("seed").difference.max())
-    alone = 100 * frame.groupby("seed").difference_fine_tuning_alone.max().mean()
-    said = f"largest over tasks and sparsities, mean over seeds; by fine-tuning alone {alone:.1f} %"
-    return Finding(worst.at_most(MASK_LIMIT), said, worst, "% of the mask")
-
-
-def order_hardly_moves(evidence: Evidence) -> Finding:
-    """C7: weights move by at most 4 % of the sort order on average, and large weights less than small ones."""
-    frame, ranks = evidence.analyses.get("movement"), evidence.analyses.get("movement_by_rank")
-    if frame is None:
-        return unmeasured("ranks of weights before and after fine-tuning")
-    worst = Estimate.over_seeds(100 * frame.groupby("seed")["mean"].max())
-    said = "largest mean movement over tasks and learning rates, mean over seeds"
-    if ranks is None:
-        return Finding(Verdict.UNDECIDED, f"{said}; movement by rank was not measured", worst, "% of the order")
-    by_seed = ranks.pivot_table(index="seed", columns="decile", values="mean")
-    calmer = Estimate.over_seeds(100 * (by_seed.iloc[:, 0] - by_seed.iloc[:, -1]))
-    more = "less" if calmer.value < 0 else "more"
-    said += f"; the smallest tenth of the weights moves {abs(calmer.value):.1f} points {more} than the largest"
-    return Finding(all_of(worst.at_most(MOVEMENT_LIMIT), calmer.at_least(0.0)), said, worst, "% of the order")
+    limit = evidence.margins.accuracy_margin
+    return Finding(lead.at_most(limit), said, lead, limit=limit)
 
 
 def longer_is_no_help(evidence: Evidence) -> Finding:
@@ -172,7 +154,8 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     moved = length.movement_mean.mean()
     said = f"accuracy when pruned after {last:g} epochs minus after {first:g}; "
     said += f"after {many(int(first), 'epoch')}, the order has moved {100 * moved[first] / moved[last]:.0f} % as far as after {last:g}"
-    return Finding(gain.at_most(evidence.margins.accuracy_margin), said, gain)
+    limit = evidence.margins.accuracy_margin
+    return Finding(gain.at_most(limit), said, gain, limit=limit)
 
 
 def magnitude_beats_random(evidence: Evidence) -> Finding:
@@ -181,17 +164,5 @@ def magnitude_beats_random(evidence: Evidence) -> Finding:
     if not at:
         return unmeasured("pretrain and random at 40 % or above")
     lead = evidence.accuracy.difference(("pretrain", at[0]), ("random", at[0])).scaled(POINTS)
-    return Finding(
-        lead.at_least(evidence.margins.accuracy_margin), f"pretrain minus random at {percents(at[:1])}", lead
-    )
-
-
-def no_head_is_spared_or_lost(evidence: Evidence) -> Finding:
-    """C10: no head's pruned share exceeds the overall sparsity by more than HEAD_LIMIT."""
-    frame = evidence.analyses.get("heads")
-    if frame is None:
-        return unmeasured("the share pruned of each attention head")
-    excess = 100 * (frame.pruned_share - frame.sparsity)
-    worst = Estimate.over_seeds(excess.groupby(frame.seed).max())
-    said = f"largest excess of a head over the whole model; more than {HEAD_LIMIT:g} counts as much more"
-    return Finding(worst.at_most(HEAD_LIMIT), said, worst, "percentage points")
+    limit, said = evidence.margins.accuracy_margin, f"pretrain minus random at {percents(at[:1])}"
+    return Finding(lead.at_least(limit), said, lead, limit=limit)

@@ -25,7 +25,7 @@ def collect(study: Study | Replay) -> tuple[pd.DataFrame, pd.DataFrame]:
     if no cell is finished.
     """
     if isinstance(study, Replay):
-        from prune_utils.analysis import replay  # which imports this module
+        from prune_utils.analysis.foreign import replay  # which imports this module
 
         cells, runs, further = replay.frames(study)
         for name, frame in further.items():

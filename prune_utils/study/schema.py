@@ -64,7 +64,7 @@ class Machine(Section):
 
 
 class Table(Section):
-    """Published results to analyse instead of training; `analysis.replay.read_table` documents the columns."""
+    """Published results to analyse instead of training; `analysis.foreign.replay.read_table` documents the columns."""
 
     cells: str  # a CSV file
     arms: dict[str, Literal[ARMS]] = {}  # our arms by the file's names; other names are ours or arms of their own

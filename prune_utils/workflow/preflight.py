@@ -2,7 +2,7 @@
 
 import re
 
-from prune_utils.analysis import replay
+from prune_utils.analysis.foreign import replay
 from prune_utils.data.inputs import DATASETS, asked, named, task_of
 from prune_utils.study import paths
 from prune_utils.study.grid import all_runs

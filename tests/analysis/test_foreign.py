@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from prune_utils.analysis import claims, comparison, evidence, regimes, replay, results
+from prune_utils.analysis import claims, comparison, evidence, regimes, results
+from prune_utils.analysis.foreign import replay
 from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.report import captions, plots_regimes, sentences, tables
 from prune_utils.study import paths

@@ -13,7 +13,7 @@ import shutil
 import pytest
 import yaml
 
-from prune_utils.analysis.replay import read_table
+from prune_utils.analysis.foreign.replay import read_table
 from prune_utils.data.tasks import examples
 from prune_utils.data.text import documents
 from prune_utils.data.vocabulary import tokenizer_of

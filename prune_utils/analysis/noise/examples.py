@@ -14,7 +14,7 @@ def part(correct: dict[str, pd.DataFrame], conditions: pd.MultiIndex, tasks: int
     """
     every = [_of_task(table, conditions) for table in correct.values()]
     examples = min(table.shape[1] for table in correct.values())
-    return Part(sum(every) / tasks**2, max(examples - 1, 1))
+    return Part(sum(every) / tasks**2, max(examples - 1, 1), lasting=True)
 
 
 def _of_task(table: pd.DataFrame, conditions: pd.MultiIndex) -> np.ndarray:

@@ -17,14 +17,16 @@ REPEATED = ("seeds", "neighbouring sparsities")  # what shows how much a trainin
 class Part:
     """One component of the noise: a covariance matrix of the means, shape (conditions, conditions), and its freedom.
 
-    `freedom`: degrees of freedom of the estimate of the matrix. NaN stands for a spread that is unknown.
+    `freedom`: degrees of freedom of the estimate of the matrix. NaN stands for a spread that is unknown. `lasting`: whether
+    further seeds leave it as it is.
     """
 
     covariance: np.ndarray
     freedom: float
+    lasting: bool = False
 
     def of(self, conditions: np.ndarray) -> "Part":
-        return Part(self.covariance[np.ix_(conditions, conditions)], self.freedom)
+        return replace(self, covariance=self.covariance[np.ix_(conditions, conditions)])
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Means:
             return Estimate(value)
         if total <= 0:
             return Estimate(value, 0.0)
-        return Estimate(value, float(np.sqrt(total)), float(total**2 / self._squares(variances)))
+        lasting = sum(max(v, 0) for v, part in zip(variances, self.parts, strict=True) if part.lasting)
+        return Estimate(value, float(total**0.5), float(total**2 / self._squares(variances)), float(lasting**0.5))
 
     def _squares(self, variances: np.ndarray) -> float:
         return float(sum(v**2 / part.freedom for v, part in zip(variances, self.parts, strict=True)))
