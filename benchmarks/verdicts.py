@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from prune_utils.analysis.estimates import Estimate, Verdict
+from prune_utils.analysis.noise.estimates import Estimate, Verdict
 from prune_utils.analysis.noise.means import DENSE
 from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.regimes import find

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from prune_utils.analysis import findings, findings_inside
-from prune_utils.analysis.estimates import Estimate, Verdict
 from prune_utils.analysis.evidence import Evidence, unlearnt
 from prune_utils.analysis.findings import Finding
+from prune_utils.analysis.noise.estimates import Estimate, Verdict
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from prune_utils.analysis.estimates import RISK
 from prune_utils.analysis.foreign.replay import frames
+from prune_utils.analysis.noise.estimates import RISK
 from prune_utils.analysis.noise.means import Condition, Means
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.analysis.predictions import dev_correct, first_correct

@@ -7,8 +7,8 @@ or if there is only one seed.
 from dataclasses import dataclass
 
 from prune_utils.analysis import linearity
-from prune_utils.analysis.estimates import RISK, Estimate, Verdict, all_of
 from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.noise.estimates import RISK, Estimate, Verdict, all_of
 from prune_utils.analysis.noise.means import DENSE
 from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.predictions import as_cells

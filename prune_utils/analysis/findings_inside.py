@@ -1,8 +1,8 @@
 """Evaluate the paper's claims on weights, C6, C7 and C10, on a study; see `findings`."""
 
-from prune_utils.analysis.estimates import Estimate, Verdict, all_of
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.findings import Finding, unmeasured
+from prune_utils.analysis.noise.estimates import Estimate, Verdict, all_of
 
 MASK_LIMIT, MOVEMENT_LIMIT = 6.0, 4.0  # percent: C6, C7
 HEAD_LIMIT = 10.0  # percentage points that count as "much more than the whole" in C10 (our choice)

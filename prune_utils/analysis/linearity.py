@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from prune_utils.analysis.estimates import Estimate
 from prune_utils.analysis.evidence import Evidence, above_majority
+from prune_utils.analysis.noise.estimates import Estimate
 from prune_utils.analysis.noise.means import Means
 from prune_utils.study.words import POINTS, percent
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from prune_utils.analysis.estimates import LEVEL, Estimate, Verdict
+from prune_utils.analysis.noise.estimates import LEVEL, Estimate, Verdict
 from prune_utils.analysis.noise.means import DENSE, Means
 from prune_utils.analysis.results import from_dense, mean_over_tasks
 from prune_utils.study.schema import Analysis

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from prune_utils.analysis.estimates import LEVEL, Verdict
+from prune_utils.analysis.noise.estimates import LEVEL, Verdict
 from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.results import in_means, missing
 from prune_utils.report.escaping import markdown

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from prune_utils.analysis.estimates import LEVEL
 from prune_utils.analysis.evidence import unlearnt
+from prune_utils.analysis.noise.estimates import LEVEL
 from prune_utils.analysis.noise.means import REPEATED
 from prune_utils.analysis.regimes import POINTS, Boundary, Regimes
 from prune_utils.analysis.results import in_means

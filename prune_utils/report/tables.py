@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from prune_utils.analysis.estimates import Estimate, Verdict
 from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.noise.estimates import Estimate, Verdict
 from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.predictions import dev_correct, selected_on_half
 from prune_utils.analysis.regimes import SIDE, changes, within

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from prune_utils.analysis.noise import power
+from prune_utils.analysis import power
 from prune_utils.study import paths
 from prune_utils.study.files import write_json
 from prune_utils.study.grid import HOUR, TRAINED

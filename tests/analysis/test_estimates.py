@@ -14,11 +14,11 @@ from scipy import stats
 from simulation import MARGIN, NOISE, cells
 
 from prune_utils.analysis import claims, comparison
-from prune_utils.analysis.estimates import Estimate, Verdict, all_of
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.foreign import replay
 from prune_utils.analysis.linearity import lines, mean_slope, table
 from prune_utils.analysis.noise import examples
+from prune_utils.analysis.noise.estimates import Estimate, Verdict, all_of
 from prune_utils.analysis.noise.means import DENSE, Means, Part
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.analysis.predictions import selected_on_half

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from prune_utils.analysis import findings
-from prune_utils.analysis.estimates import Verdict
 from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.noise.estimates import Verdict
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.study.schema import Analysis
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from prune_utils.analysis.estimates import LEVEL, Estimate
+from prune_utils.analysis.noise.estimates import LEVEL, Estimate
 
 Condition = tuple[str, float]  # arm or method, and sparsity
 DENSE = ("dense", 0.0)
