@@ -27,24 +27,26 @@ def dev_correct(study: Study | Replay, cells: pd.DataFrame) -> dict[str, pd.Data
     """Whether each dev example was predicted correctly: by task, one row per cell and one column per example.
 
     Only tasks of classification: a score of a regression is not right or wrong.
-    Rows are indexed by arm, target_sparsity, seed and learning_rate; columns are in the order of the dev file. Cells
+    Rows are indexed by arm, target_sparsity, seed, learning_rate, and repeat if there are several; columns are in the order of the dev file. Cells
     without an accuracy have no row. None if the study keeps no predictions.
     """
     return (
-        _correct(study, cells, lambda task, arm, s, seed, rate: Cell(task, arm, s, rate, seed)) if study.tasks else None
+        _correct(study, cells, lambda task, arm, s, seed, rate, repeat=0: Cell(task, arm, s, rate, seed, repeat))
+        if study.tasks
+        else None
     )
 
 
 def _correct(study: Study, cells: pd.DataFrame, training: Callable[..., Cell | Delayed]) -> dict[str, pd.DataFrame]:
-    key, found = [*UNIT, "learning_rate"], {}
+    key, found = [*UNIT, "learning_rate"] + ["repeat"] * ("repeat" in cells), {}
     for task, group in cells.dropna(subset="dev_accuracy").groupby("task"):
         answers, rows = _answers(study, task), {}
         if answers.dtype.kind == "f":
             continue
-        for arm, sparsity, seed, rate in group[key].itertuples(index=False, name=None):
-            folder = training(task, arm, sparsity, int(seed), rate).folder(study.study)
+        for arm, sparsity, seed, *further in group[key].itertuples(index=False, name=None):
+            folder = training(task, arm, sparsity, int(seed), *further).folder(study.study)
             predicted = np.load(folder / paths.PREDICTIONS, allow_pickle=False)
-            rows[arm, sparsity, seed, rate] = predicted == answers
+            rows[arm, sparsity, seed, *further] = predicted == answers
         found[task] = pd.DataFrame(np.stack(list(rows.values())), index=pd.MultiIndex.from_tuples(rows, names=key))
     return found
 
@@ -71,8 +73,8 @@ def selected_on_half(cells: pd.DataFrame, correct: dict[str, pd.DataFrame]) -> p
     rows = []
     for task, table in correct.items():
         halves = table.iloc[:, 0::2].mean(axis=1), table.iloc[:, 1::2].mean(axis=1)
-        for key, group in table.groupby(level=["arm", "target_sparsity", "seed"]):
+        for key, group in table.groupby(level=[name for name in table.index.names if name != "learning_rate"]):
             one, other = (half.loc[group.index].sort_index(level="learning_rate") for half in halves)
             held_out = (other[one.idxmax()] + one[other.idxmax()]) / 2
-            rows.append((task, *key, group.mean(axis=1).max(), held_out))
+            rows.append((task, *key[:3], group.mean(axis=1).max(), held_out))
     return pd.DataFrame(rows, columns=["task", "arm", "target_sparsity", "seed", "dev_accuracy", "held_out_accuracy"])

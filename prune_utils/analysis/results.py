@@ -40,7 +40,7 @@ def collect(study: Study | Replay) -> tuple[pd.DataFrame, pd.DataFrame]:
 def cells_frame(study: Study, cells: list[Cell] | None = None) -> pd.DataFrame:
     """One row per finished cell (default: of the whole grid): coordinates, scores, losses, provenance, `selected`.
 
-    For each task, arm, sparsity and seed the learning rate with the best dev accuracy is selected (paper §3.3), the
+    For each task, arm, sparsity, seed and repeat the learning rate with the best dev accuracy is selected (paper §3.3), the
     lowest one if several are equal. A diverged cell has no accuracy and is never selected. Cells that are not finished
     have no row. Raises ParamsError if no cell is finished.
     """
@@ -49,6 +49,8 @@ def cells_frame(study: Study, cells: list[Cell] | None = None) -> pd.DataFrame:
         raise ParamsError(
             f"study '{study.study}' has no finished cell yet; run it with `make study PARAMS=params/{study.study}.yaml`"
         )
+    if "repeat" in frame:
+        frame["repeat"] = frame.repeat.fillna(0).astype(int)
     return selected(frame)
 
 
@@ -57,7 +59,7 @@ def selected(frame: pd.DataFrame) -> pd.DataFrame:
     ranked = frame.dropna(subset="dev_accuracy").sort_values(
         ["dev_accuracy", "learning_rate"], ascending=[False, True], kind="stable"
     )
-    best = ranked.drop_duplicates(KEY).index
+    best = ranked.drop_duplicates(KEY + ["repeat"] * ("repeat" in frame)).index
     frame.insert(frame.columns.get_loc("learning_rate") + 1, "selected", frame.index.isin(best))
     return frame
 
@@ -88,7 +90,7 @@ def mean_over_tasks(cells: pd.DataFrame, value: str = "dev_accuracy") -> pd.Data
     tasks, or of other seeds, are not comparable. Arms and sparsities that lack a task have no row.
     """
     chosen = with_own_zero(in_means(cells)).dropna(subset=value)
-    counts = chosen.groupby(UNIT).size()
+    counts = chosen.groupby(UNIT).task.nunique()
     means = units(chosen, value).values.rename_axis("seed").T.stack().rename(value).reset_index()
     whole = counts.reindex(pd.MultiIndex.from_frame(means[UNIT])).to_numpy() == chosen.task.nunique()
     return means.assign(whole=whole)

@@ -20,12 +20,13 @@ def part(correct: dict[str, pd.DataFrame], conditions: pd.MultiIndex, tasks: int
 def _of_task(table: pd.DataFrame, conditions: pd.MultiIndex) -> np.ndarray:
     """The covariance of the accuracies of one task, shape (conditions, conditions)."""
     keys = ["arm", "target_sparsity"]
+    table = table.groupby(level=[*keys, "seed"]).mean()  # over fine-tunings of one pre-trained model
     means = table.groupby(level=keys).mean().reindex(conditions).to_numpy(float)
     examples = means.shape[1]
     deviations = table - table.groupby(level=keys).transform("mean")
     within = np.zeros((len(conditions),) * 2)
     for _, one in deviations.groupby(level="seed"):
-        one = one.droplevel([name for name in one.index.names if name not in keys]).reindex(conditions).fillna(0)
+        one = one.droplevel("seed").reindex(conditions).fillna(0)
         within += one.to_numpy(float) @ one.to_numpy(float).T / examples
     seeds = table.groupby(level=keys).size().reindex(conditions).to_numpy(float)
     pairs = np.sqrt(np.outer(seeds * (seeds - 1), seeds * (seeds - 1)))
