@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from prune_utils.analysis.noise.means import Part
 
+ENOUGH = 8.0  # degrees of freedom from which the variance may grow with sparsity; with fewer it is one for all
 PRIOR = 4.0  # degrees of freedom of the trend when the variance at one sparsity is estimated
 STEPS = 50  # of Fisher's scoring, which needs fewer than ten
 
@@ -132,8 +133,8 @@ def _variances(families, sparsities, squares, freedom) -> tuple[np.ndarray, dict
 
 def _line(levels: np.ndarray, sums: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Log-linear variances by level, and the degrees of freedom that they are worth: a gamma regression."""
-    measured = free > 0
-    columns = [np.ones(len(levels))] + ([levels] if measured.sum() > 2 and np.ptp(levels) else [])
+    sloped = bool((free > 0).sum() > 2 and free.sum() >= ENOUGH)
+    columns = [np.ones(len(levels))] + [levels] * sloped
     design = np.column_stack(columns)
     mean = np.log(sums.sum() / free.sum()) if sums.sum() else -np.inf
     if np.isinf(mean):
