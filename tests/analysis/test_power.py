@@ -54,7 +54,7 @@ def test_more_seeds_tasks_and_examples_decide_more():
 def test_an_undecided_claim_says_how_many_seeds_would_decide_it():
     random = np.random.default_rng(0)
     rows = [
-        ("a", arm, s, seed, 0.8 - fall + 0.01 * random.standard_normal())
+        ("a", arm, s, seed, 0.8 - fall + 0.02 * random.standard_normal())
         for arm, s, fall in [("dense", 0.0, 0), ("pretrain", 0.3, 0), ("pretrain", 0.4, 0), ("pretrain", 0.7, 0.1)]
         for seed in range(2)
     ]
