@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.linearity import lines
 from prune_utils.analysis.noise.estimates import Estimate, Verdict
 from prune_utils.analysis.noise.means import DENSE
 from prune_utils.analysis.noise.measured import accuracy_means
@@ -143,7 +145,20 @@ def quantities(cells: pd.DataFrame, correct) -> dict[str, list[tuple[Estimate, f
         "C3": pair(("information_deletion", 0.9), ("pretrain", 0.9)),
         "C5": average("downstream", "pretrain", SPARSITIES[1:]),
         "C9": pair(("pretrain", 0.5), ("random", 0.5)),
+        "bend (C4)": bends(cells, correct),
     }
+
+
+def bends(cells: pd.DataFrame, correct) -> list[tuple[Estimate, float]]:
+    """The bend of accuracy over pre-training loss on each task, and the true one, which is the same for all."""
+    arms = cells.arm.isin(["dense", "information_deletion"])
+    known = cells.assign(pretrain_loss=cells.target_sparsity.map(LOSSES).where(arms))
+    evidence = Evidence(known, pd.DataFrame(), accuracy_means(known, correct), None, MARGINS, {}, correct)
+    exact = pd.Series(truth()) / 100
+    frame = exact.rename_axis(["arm", "target_sparsity"]).rename("dev_accuracy").reset_index()
+    frame = frame.assign(task="task", seed=0, selected=True, pretrain_loss=frame.target_sparsity.map(LOSSES))
+    real = lines(Evidence(frame, pd.DataFrame(), accuracy_means(frame), None, MARGINS))["task"].bend.value
+    return [(line.bend, real) for line in lines(evidence).values() if line.points == len(LOSSES)]
 
 
 def shares(world: World, studies: int, seed: int = 0) -> dict[str, tuple[float, float, float]]:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.noise.components import components
 from prune_utils.analysis.noise.estimates import Estimate, Verdict
 from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.predictions import dev_correct, selected_on_half
@@ -90,6 +91,20 @@ def _change(change: tuple[Estimate, float], scale: float = POINTS) -> tuple[floa
     estimate, limit = change
     low, high = estimate.interval(1 - 2 * SIDE) or (float("nan"),) * 2
     return scale * estimate.value, scale * low, scale * high, scale * limit
+
+
+def noise(evidence: Evidence) -> pd.DataFrame:
+    """Standard error (points) of each mean over tasks by source; with several fine-tunings of a pre-trained model, also
+    the standard deviations of one fine-tuning and of one pre-training, by sparsity."""
+    means, sources = evidence.accuracy, {}
+    for part in means.parts:
+        name = means.covers[-1] if part.lasting else f"over {means.covers[0]}"
+        sources[name] = sources.get(name, 0) + part.covariance.diagonal().clip(min=0)
+    table = pd.DataFrame({name: POINTS * variance**0.5 for name, variance in sources.items()}, means.point.index)
+    if "repeat" in evidence.cells and len(table):
+        both = POINTS * components(in_means(evidence.cells))
+        table = table.join(both.rename(columns=lambda name: f"one {name.replace('_', '-')}"), on="target_sparsity")
+    return table.round(3)
 
 
 def selection(study: Study | Replay, cells: pd.DataFrame) -> pd.DataFrame:
