@@ -37,7 +37,7 @@ def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> 
 def odd(study: Study | Replay) -> str:
     """What deserves a second look among the inputs, in Markdown; empty if nothing does."""
     facts = told(study)
-    lines = [f"- {markdown(f'{row.about}: {row.what} {row.value}')}" for row in facts[facts.odd].itertuples()]
+    lines = [f"- {markdown(f'{row.about}, {row.what}: {row.value}')}" for row in facts[facts.odd].itertuples()]
     return "\n".join(["", "**Look twice at these inputs:**", "", *lines]) if lines else ""
 
 

@@ -117,5 +117,5 @@ def pinned(study: Study) -> Study:
 
 def told(facts: list[Fact]) -> str:
     """Format facts about the inputs of a study, one per line; "!" marks values worth checking."""
-    lines = [f"{'!' if fact.odd else ' '} {fact.about}: {fact.what} {fact.value}" for fact in facts]
+    lines = [f"{'!' if fact.odd else ' '} {fact.about}, {fact.what}: {fact.value}" for fact in facts]
     return "\n".join(["\ninputs:", *lines]) if facts else ""
