@@ -94,9 +94,10 @@ def parts(found: Units, pooled: np.ndarray) -> list[Part]:
         if not freedom.any() or not (rest**2).sum():
             return [Part(np.zeros((len(arms),) * 2), np.inf)] if freedom.any() else []
         variance, known = _variances(families, sparsities, (rest**2).sum(axis=0), freedom)
-        renewed = (
-            np.where(pooled, 1 / np.maximum(variance, variance[pooled].max() * 1e-6), 0) if pooled.any() else weights
-        )
+        largest = variance[pooled].max(initial=0)
+        if not largest > 0:  # nothing pooled was repeated, or nothing of it varies
+            break
+        renewed = np.where(pooled, 1 / np.maximum(variance, largest * 1e-6), 0)
         if np.allclose(renewed, weights, rtol=1e-3):
             break
         weights = renewed
