@@ -10,6 +10,7 @@ and the larger of the two shares in which a one-sided test at 5 % would call it 
 
 import argparse
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -126,9 +127,9 @@ def _answers(world, values, there, conditions, random) -> dict[str, tuple[pd.Dat
     return found
 
 
-def quantities(cells: pd.DataFrame, correct) -> dict[str, list[tuple[Estimate, float]]]:
+def quantities(evidence: Evidence) -> dict[str, list[tuple[Estimate, float]]]:
     """Estimates by kind, each with its true value in points."""
-    means, true = accuracy_means(cells, correct), truth()
+    means, true = evidence.accuracy, truth()
 
     def pair(one, other):
         there = means.has(one, other)
@@ -139,26 +140,28 @@ def quantities(cells: pd.DataFrame, correct) -> dict[str, list[tuple[Estimate, f
         real = np.mean([true[one, s] - true[other, s] for s in at])
         return [(means.mean_difference(one, other, at).scaled(100), real)]
 
+    found = lines(evidence).values()
     return {
         "fall, 30 and 50 %": pair(("pretrain", 0.3), DENSE) + pair(("pretrain", 0.5), DENSE),
         "fall, 90 %": pair(("pretrain", 0.9), DENSE),
         "C3": pair(("information_deletion", 0.9), ("pretrain", 0.9)),
         "C5": average("downstream", "pretrain", SPARSITIES[1:]),
         "C9": pair(("pretrain", 0.5), ("random", 0.5)),
-        "bend (C4)": bends(cells, correct),
+        "bend (C4)": [(line.bend, true_bend()) for line in found if line.points == len(LOSSES)],
     }
 
 
-def bends(cells: pd.DataFrame, correct) -> list[tuple[Estimate, float]]:
-    """The bend of accuracy over pre-training loss on each task, and the true one, which is the same for all."""
-    arms = cells.arm.isin(["dense", "information_deletion"])
-    known = cells.assign(pretrain_loss=cells.target_sparsity.map(LOSSES).where(arms))
-    evidence = Evidence(known, pd.DataFrame(), accuracy_means(known, correct), None, MARGINS, {}, correct)
-    exact = pd.Series(truth()) / 100
-    frame = exact.rename_axis(["arm", "target_sparsity"]).rename("dev_accuracy").reset_index()
-    frame = frame.assign(task="task", seed=0, selected=True, pretrain_loss=frame.target_sparsity.map(LOSSES))
-    real = lines(Evidence(frame, pd.DataFrame(), accuracy_means(frame), None, MARGINS))["task"].bend.value
-    return [(line.bend, real) for line in lines(evidence).values() if line.points == len(LOSSES)]
+@cache
+def true_bend() -> float:
+    """The bend of the true accuracies over pre-training loss, points; it is the same for all tasks."""
+    frame = (pd.Series(truth()) / 100).rename_axis(["arm", "target_sparsity"]).rename("dev_accuracy").reset_index()
+    return lines(studied(frame.assign(task="task", seed=0, selected=True), None))["task"].bend.value
+
+
+def studied(cells: pd.DataFrame, correct) -> Evidence:
+    losses = cells.target_sparsity.map(LOSSES).where(cells.arm.isin(["dense", "information_deletion"]))
+    cells = cells.assign(pretrain_loss=losses)
+    return Evidence(cells, pd.DataFrame(), accuracy_means(cells, correct), None, MARGINS, {}, correct)
 
 
 def shares(world: World, studies: int, seed: int = 0) -> dict[str, tuple[float, float, float]]:
@@ -168,14 +171,14 @@ def shares(world: World, studies: int, seed: int = 0) -> dict[str, tuple[float, 
     """
     random, kept = np.random.default_rng(seed), {}
     for _ in range(studies):
-        cells, correct = draw(world, random)
-        for name, pairs in quantities(cells, correct).items():
+        evidence = studied(*draw(world, random))
+        for name, pairs in quantities(evidence).items():
             for estimate, real in pairs:
                 low, high = estimate.interval()
                 below, above = estimate.at_least(real), estimate.at_most(real)
                 shown = Verdict.SUPPORTED
                 kept.setdefault(name, []).append((low <= real <= high, above is shown, below is shown))
-        found = find(accuracy_means(cells, correct), None, MARGINS)
+        found = find(evidence.accuracy, None, MARGINS)
         first, last = (2.0 if end is None else end for end in found.high.interval)
         kept.setdefault("low", []).append((found.low.interval[0] <= 0.3 <= found.low.interval[1], False, False))
         kept.setdefault("high", []).append((first <= 0.7 <= last, False, False))

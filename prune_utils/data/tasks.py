@@ -137,7 +137,9 @@ def _hub_table(data, where: str, known: TaskFacts) -> Table:
 
 
 def _texts(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    return frame.drop(columns="label").itertuples(index=False, name=None)
+    """The texts of each example, less case and blanks, in which copies of an example may differ."""
+    for texts in frame.drop(columns="label").itertuples(index=False, name=None):
+        yield tuple(" ".join(text.casefold().split()) for text in texts)
 
 
 def _share(part: int, whole: int, most: float) -> tuple[str, bool]:
