@@ -103,7 +103,11 @@ def parts(found: Units, pooled: np.ndarray) -> list[Part]:
     spare = np.maximum(found.inverse - 1 / len(centred), 0) * found.paired / weights.sum()  # of seeds' effects
     common, by_arm = _arm_by_seed(rest, arms, pooled, weights, variance, found)
     of_means = (variance - common) * found.inverse + spare
-    by_group = [Part(np.diag(of_means * (families == name) * (sparsities == s)), known[name, s]) for name, s in known]
+    most = {name: freedom[families == name].sum() or 1.0 for name in families}
+    by_group = [
+        Part(np.diag(of_means * (families == name) * (sparsities == s)), known[name, s], family=name, most=most[name])
+        for name, s in known
+    ]
     return by_group + by_arm
 
 
@@ -126,8 +130,11 @@ def _variances(families, sparsities, squares, freedom) -> tuple[np.ndarray, dict
         line, worth = _line(levels, sums, free)
         prior = np.minimum(PRIOR, worth)
         for place, (a, s) in enumerate(zip(at, levels, strict=True)):
-            known[name, s] = prior[place] + free[place]
-            variance[a] = (prior[place] * line[place] + sums[place]) / known[name, s]
+            ours, own = prior[place], free[place]
+            variance[a] = (ours * line[place] + sums[place]) / (ours + own)
+            # the line holds these residuals too, which are not counted twice: that of a chi-square of equal moments
+            moments = (ours + own) ** 2 / (ours**2 / worth[place] + 2 * ours * own / worth[place] + own)
+            known[name, s] = min(ours + own, moments)
     return variance, known
 
 
