@@ -161,28 +161,35 @@ def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[n
     """What a seed does to an arm at all its sparsities: its share in each variance, and the covariance of the means.
 
     It is estimated from the products of residuals at different sparsities. That may be negative, and with few seeds is
-    uncertain, so it is replaced by its mean given that it is not negative, under a flat prior.
+    uncertain, so it is replaced by its mean given that it is not negative, under a flat prior. If seeds are not shared, what
+    a seed does to all its cells is part of it; arms that do share some are then taken as independent, which is too wide.
     """
     names = [name for name in dict.fromkeys(arms[pooled]) if (arms[pooled] == name).sum() > 1]
     seeds, total = len(rest), weights.sum()
-    if len(names) < 2 or not found.paired:
+    if len(names) < 1 + found.paired:
         return np.zeros(len(arms)), []
-    shares = {name: weights[arms == name].sum() / total for name in dict.fromkeys(arms[pooled])}
+    shares = {name: weights[arms == name].sum() / total * found.paired for name in dict.fromkeys(arms[pooled])}
     # the share of such an effect that is left once the seed's own effect, their weighted mean, is removed
     left = {name: 1 - 2 * share + sum(other**2 for other in shares.values()) for name, share in shares.items()}
-    lasting = np.array([left.get(arm, 0.0) for arm in arms]) * pooled / (1 - weights / total)
-    products, scale, single = 0.0, 0.0, []
+    lasting = np.array([left.get(arm, 0.0) for arm in arms]) * pooled / (1 - weights / total * found.paired)
+    products, scale, single, repeats = 0.0, 0.0, [], []
     for name in names:
         own = np.flatnonzero((arms == name) & pooled)
         pairs = len(own) * (len(own) - 1)
         products += (rest[:, own].sum(axis=1) ** 2 - (rest[:, own] ** 2).sum(axis=1)).sum()
-        products += pairs * (seeds - 1) / total  # what the effect of the seed, estimated from them, takes away
-        scale += pairs * (seeds - 1) * left[name]
+        repeats.append(seeds - 1 if found.paired else max(found.number[own].mean() - 1, 0))
+        products += (
+            pairs * repeats[-1] / total * found.paired
+        )  # what the seed's effect, estimated from them, takes away
+        scale += pairs * repeats[-1] * left[name]
         single.append(variance[own].mean() / len(own))
-    freedom = (len(names) - 1) * (seeds - 1)
+    freedom = (len(names) - 1) * (seeds - 1) if found.paired else sum(repeats)
+    if not freedom:
+        return np.zeros(len(arms)), []
     estimate = products / scale
     error = (max(estimate, 0) + np.mean(single)) * np.sqrt(2 / freedom)
     most = (variance[pooled] / lasting[pooled]).min()
     common = min(stats.truncnorm.mean(-estimate / error, np.inf, estimate, error), most)
     covariance = (arms[:, None] == arms) & pooled & pooled[:, None]
-    return common * lasting, [Part(covariance * common / seeds, freedom)]
+    each = 1 / seeds if found.paired else np.sqrt(np.outer(found.inverse, found.inverse))
+    return common * lasting, [Part(covariance * common * each, freedom)]
