@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import verdicts
 from scipy import stats
 
 from prune_utils.analysis import comparison, findings
@@ -15,7 +16,9 @@ from prune_utils.analysis.noise.components import components
 from prune_utils.analysis.noise.estimates import Verdict
 from prune_utils.analysis.noise.means import DENSE, Means, Part
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
+from prune_utils.analysis.regimes import curves, find
 from prune_utils.analysis.results import selected
+from prune_utils.report.sentences import sentences
 from prune_utils.study import paths
 from prune_utils.study.schema import Analysis
 
@@ -154,3 +157,19 @@ def test_dev_examples_never_make_the_spread_over_seeds_smaller():
     seeds, answers = Part(np.diag([1.0, 1.0]), 4), Part(np.diag([-1.5, -1.0]), 300, lasting=True)
     found = Means(point, (seeds, answers), ("seeds", "dev examples")).difference(("pretrain", 0.5), DENSE)
     assert (found.error, found.freedom, found.lasting) == pytest.approx((np.sqrt(2), 4, 0))
+
+
+def test_a_gain_within_the_margin_is_not_called_none():
+    """Information deletion is 0.4 points better for sure, which is within the margin of half a point: no high regime."""
+    frame = study({"pretrain": None, "information_deletion": None}, range(3), noise=0.01)
+    frame.loc[frame.arm == "information_deletion", "dev_accuracy"] += 0.004
+    margins = Analysis(accuracy_margin=0.5, loss_margin=0.1)
+    found, runs = find(accuracy_means(frame), None, margins), losses(0.2)
+    said = "\n".join(
+        sentences(frame.assign(train_loss=0.1), curves(frame.assign(train_loss=0.1), runs), found, margins)
+    )
+    assert "does not beat the pruned model by more than the margin" in said
+
+
+def test_the_simulated_study_whose_task_has_one_seed_is_analysed():
+    assert verdicts.shares(verdicts.WORLDS["a seed fails a task, 2 seeds"], 1)["C3"]
