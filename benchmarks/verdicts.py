@@ -24,11 +24,13 @@ from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.regimes import find
 from prune_utils.study.schema import Analysis
 
+ARMS = ("dense", "pretrain", "information_deletion", "downstream", "random")
 SPARSITIES = (0.3, 0.5, 0.7, 0.9)
 FALL = {0.3: 0.2, 0.5: 1.0, 0.7: 3.0, 0.9: 8.0}  # points that `pretrain` lies below dense
 GAIN = {0.3: 0.0, 0.5: 0.2, 0.7: 1.0, 0.9: 3.0}  # and information deletion above `pretrain`
 LOSSES = {0.0: 2.0, 0.3: 2.1, 0.5: 2.4, 0.7: 2.9, 0.9: 4.0}
 MARGINS = Analysis(accuracy_margin=0.5, loss_margin=0.05)
+QUANTITIES = ("fall, 30 and 50 %", "fall, 90 %", "C3", "C5", "C9", "bend (C4)", "low", "high")
 LEAST, FALSE = 92, 7  # percent: what is asked of coverage, and of false verdicts
 
 
@@ -47,6 +49,8 @@ class World:
     random: float = 1.0  # noise of `random` against that of the other arms
     missing: float = 0.0  # share of cells without a result
     failing: bool = False  # one seed has no result on one task
+    disjoint: bool = False  # every arm has seeds of its own
+    arms: tuple[str, ...] = ARMS
     examples: tuple[int, ...] = ()  # dev examples by task; (): an endless dev set
 
 
@@ -86,10 +90,10 @@ def draw(world: World, random: np.random.Generator) -> tuple[pd.DataFrame, dict[
     spread = world.noise * grown * np.where(np.array(arms) == "random", world.random, 1.0)
     shape = (world.tasks, world.seeds, len(conditions))
     values = np.array([*truth().values()]) + spread * random.standard_normal(shape)
-    values += world.shared * random.standard_normal((world.tasks, world.seeds, 1))
-    names = list(dict.fromkeys(arms))
-    by_arm = world.arm * random.standard_normal((world.seeds, len(names)))
-    values += by_arm[:, [names.index(arm) for arm in arms]]
+    place = [ARMS.index(arm) for arm in arms]
+    shared = world.shared * random.standard_normal((world.tasks, world.seeds, len(ARMS) if world.disjoint else 1))
+    values += shared[..., place] if world.disjoint else shared
+    values += (world.arm * random.standard_normal((world.seeds, len(ARMS))))[:, place]
     origin = [s if arm in ("pretrain", "information_deletion") else -place for place, (arm, s) in enumerate(conditions)]
     runs = world.run * random.standard_normal((world.seeds, len(set(origin))))
     values += runs[:, [sorted(set(origin)).index(one) for one in origin]]
@@ -105,7 +109,9 @@ def draw(world: World, random: np.random.Generator) -> tuple[pd.DataFrame, dict[
         values = np.array([correct[f"task {t}"][1] for t in range(world.tasks)]) * 100
     frame["dev_accuracy"] = values.ravel() / 100
     frame["arm"], frame["target_sparsity"] = [arms[p] for p in frame.place], sparsity[frame.place]
-    frame = frame[there.ravel()].assign(selected=True, learning_rate=1e-3)
+    frame = frame[there.ravel() & frame.arm.isin(world.arms)].assign(selected=True, learning_rate=1e-3)
+    if world.disjoint:
+        frame["seed"] += world.seeds * frame.arm.map(ARMS.index)
     return frame, correct and {task: table for task, (table, _) in correct.items()}
 
 
@@ -137,6 +143,8 @@ def quantities(evidence: Evidence) -> dict[str, list[tuple[Estimate, float]]]:
 
     def average(one, other, sparsities):
         at = [s for s in sparsities if means.has((one, s), (other, s))]
+        if not at:
+            return []
         real = np.mean([true[one, s] - true[other, s] for s in at])
         return [(means.mean_difference(one, other, at).scaled(100), real)]
 
@@ -147,7 +155,9 @@ def quantities(evidence: Evidence) -> dict[str, list[tuple[Estimate, float]]]:
         "C3": pair(("information_deletion", 0.9), ("pretrain", 0.9)),
         "C5": average("downstream", "pretrain", SPARSITIES[1:]),
         "C9": pair(("pretrain", 0.5), ("random", 0.5)),
-        "bend (C4)": [(line.bend, true_bend()) for line in found if line.points == len(LOSSES)],
+        "bend (C4)": [
+            (line.bend, true_bend()) for line in found if line.points == len(LOSSES) and line.bend.error is not None
+        ],
     }
 
 
@@ -179,10 +189,11 @@ def shares(world: World, studies: int, seed: int = 0) -> dict[str, tuple[float, 
                 shown = Verdict.SUPPORTED
                 kept.setdefault(name, []).append((low <= real <= high, above is shown, below is shown))
         found = find(evidence.accuracy, None, MARGINS)
-        first, last = (2.0 if end is None else end for end in found.high.interval)
+        first, last = (2.0 if end is None else end for end in found.high.interval or (0, None))
         kept.setdefault("low", []).append((found.low.interval[0] <= 0.3 <= found.low.interval[1], False, False))
-        kept.setdefault("high", []).append((first <= 0.7 <= last, False, False))
-    return {name: tuple(np.mean(hits, axis=0)) for name, hits in kept.items()}
+        if "information_deletion" in world.arms:
+            kept.setdefault("high", []).append((first <= 0.7 <= last, False, False))
+    return {name: tuple(np.mean(hits, axis=0)) for name, hits in kept.items() if hits}
 
 
 def row(world: World, studies: int) -> dict[str, str]:
@@ -201,11 +212,11 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose name contains this")
     args = parser.parse_args()
     wide = max(map(len, WORLDS))
-    for place, name in enumerate(name for name in WORLDS if args.only in name):
+    print(f"{'':{wide}}", *QUANTITIES, sep="   ")
+    for name in (name for name in WORLDS if args.only in name):
         found = row(WORLDS[name], args.studies)
-        if not place:
-            print(f"{'':{wide}}", *found, sep="   ")
-        print(f"{name:{wide}}", *(f"{value:>{len(title)}}" for title, value in found.items()), sep="   ", flush=True)
+        cells = (f"{found.get(title, '-'):>{len(title)}}" for title in QUANTITIES)
+        print(f"{name:{wide}}", *cells, sep="   ", flush=True)
 
 
 if __name__ == "__main__":

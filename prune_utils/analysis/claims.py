@@ -66,13 +66,14 @@ def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.Da
     rows, nothing_learnt = [], set(unlearnt(evidence.cells)) == set(evidence.cells.task)
     for name, claim in CLAIMS.items():
         found = claim.find(evidence)
-        if nothing_learnt and claim.of_accuracy and found.estimate:
+        unlearned = nothing_learnt and claim.of_accuracy
+        if unlearned and found.estimate:
             found = replace(found, verdict=Verdict.UNDECIDED, why=f"no task was learnt; {found.why}")
         if found.estimate and found.estimate.interval() is None:
             known = evidence.accuracy.repeated
             reason = "the spread of its cells is not known" if known else "one seed gives no interval"
             found = replace(found, why=f"{found.why}; {reason}")
-        if found.verdict is Verdict.UNDECIDED and found.limit is not None:
+        if found.verdict is Verdict.UNDECIDED and not unlearned:
             found = replace(found, why=f"{found.why}{_further(found, evidence)}")
         theirs = claim.find(published).estimate if published else None
         rows.append(
@@ -97,10 +98,11 @@ def _json(estimate: Estimate | None) -> str | None:
 
 
 def _further(found: Finding, evidence: Evidence) -> str:
-    """The seeds that would decide what is undecided."""
+    """The seeds that would decide all that is undecided of a claim, each part in four of five studies."""
     seeds = evidence.cells[evidence.cells.arm != "dense"].seed.nunique()
-    if found.estimate.error is None or seeds < 2:
+    left = found.undecided()
+    if not left or seeds < 2 or any(one.error is None for one, _ in left):
         return ""
-    needed = found.estimate.seeds_to_decide(found.limit, seeds)
-    how_many = f"{needed} seeds in all" if needed else "more than 50 seeds"
+    needed = [one.seeds_to_decide(limit, seeds) for one, limit in left]
+    how_many = f"{max(needed)} seeds in all" if all(needed) else "more than 50 seeds"
     return f"; {how_many} would decide it in four of five studies, if the true value is the one measured"

@@ -38,6 +38,12 @@ class Evidence:
     correct: dict[str, pd.DataFrame] | None = None
     first_correct: dict[str, pd.DataFrame] | None = None
 
+    def __post_init__(self):
+        if (
+            self.loss and not self.accuracy.repeated
+        ):  # neighbouring sparsities of one seed's losses decide nothing either
+            object.__setattr__(self, "loss", replace(self.loss, parts=(), covers=()))
+
     def over(self, tasks: Collection[str]) -> "Evidence":
         """The evidence of a subset of the tasks."""
         cells = self.cells[self.cells.task.isin(tasks)]

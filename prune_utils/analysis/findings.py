@@ -23,7 +23,8 @@ BEND_LIMIT = 2.0  # points from a line that C4 allows (our choice)
 class Finding:
     """An estimate in `unit` and a verdict; `why` states the evidence, or what is missing.
 
-    `limit`: what the estimate is tested against.
+    `limit`: what the estimate is tested against. `tested`: every estimate that the verdict rests on, with its limit; by
+    default this one.
     """
 
     verdict: Verdict
@@ -31,6 +32,12 @@ class Finding:
     estimate: Estimate | None = None
     unit: str = "points"
     limit: float | None = None
+    tested: tuple[tuple[Estimate, float], ...] = ()
+
+    def undecided(self) -> list[tuple[Estimate, float]]:
+        """What is left open of that on which the verdict rests."""
+        alone = [] if self.limit is None or self.estimate is None else [(self.estimate, self.limit)]
+        return [(one, limit) for one, limit in self.tested or alone if one.at_most(limit) is Verdict.UNDECIDED]
 
 
 def unmeasured(what: str) -> Finding:
@@ -52,14 +59,17 @@ def low_costs_nothing(evidence: Evidence) -> Finding:
     at = evidence.within(LOW, "pretrain")
     if not at or not evidence.accuracy.has(DENSE):
         return unmeasured("the pretrain arm at 30 to 40 %, and the dense model")
-    ends, parts, said = sorted({at[0], at[-1]}), [], []
+    ends, parts, tested, said = sorted({at[0], at[-1]}), [], [], []
     for sparsity in ends:
         change, rise = (
             evidence.accuracy.difference(("pretrain", sparsity), DENSE).scaled(POINTS),
             _loss_rise(evidence, sparsity),
         )
         parts.append(change.at_least(-evidence.margins.accuracy_margin))
-        parts += [rise.at_most(evidence.margins.loss_margin)] if rise else []
+        tested.append((change, -evidence.margins.accuracy_margin))
+        if rise:
+            parts.append(rise.at_most(evidence.margins.loss_margin))
+            tested.append((rise, evidence.margins.loss_margin))
         said.append(f"{change.value:+.1f} points at {percent(sparsity)}")
         said[-1] += f" and pre-training loss {rise.value:+.3f} nats" if rise else ""
     return Finding(
@@ -67,6 +77,7 @@ def low_costs_nothing(evidence: Evidence) -> Finding:
         f"accuracy minus dense at {percent(ends[-1])}; {', '.join(said)}",
         change,
         limit=-evidence.margins.accuracy_margin,
+        tested=tuple(tested),
     )
 
 
@@ -79,11 +90,13 @@ def medium_is_deletion(evidence: Evidence) -> Finding:
     fall = evidence.accuracy.difference(("pretrain", at[-1]), DENSE).scaled(POINTS)
     margin = evidence.margins.accuracy_margin
     parts = [gain.at_most(margin), gain.at_least(-margin), fall.at_most(0.0)]
+    tested = [(gain, margin), (gain, -margin), (fall, 0.0)]
     said = f"information deletion minus pretrain{_mean_of(at)}; pretrain minus dense {fall.value:+.1f} points"
     if rise := _loss_rise(evidence, at[-1]):
         said += f", pre-training loss {rise.value:+.2f} nats"
         parts.append(rise.at_least(0.0))
-    return Finding(all_of(*parts), said, gain, limit=margin if gain.value > 0 else -margin)
+        tested.append((rise, 0.0))
+    return Finding(all_of(*parts), said, gain, limit=margin if gain.value > 0 else -margin, tested=tuple(tested))
 
 
 def high_is_also_complexity(evidence: Evidence) -> Finding:
@@ -114,7 +127,9 @@ def a_bit_of_bert(evidence: Evidence) -> Finding:
         others, also = _linear(linearity.lines(evidence, floor=False))
         said += f"; cells at the majority class are left out on {', '.join(out)}"
         said += f", and with them the claim is {others}" + (f", bent on {', '.join(also)}" if also else "")
-    return Finding(verdict, said, linearity.mean_slope(lines), "points per nat")
+    tested = [(line.bend, side) for line in lines.values() for side in (BEND_LIMIT, -BEND_LIMIT)]
+    tested += [(line.slope, 0.0) for line in lines.values()]
+    return Finding(verdict, said, linearity.mean_slope(lines), "points per nat", tested=tuple(tested))
 
 
 def _linear(lines: dict[str, linearity.Line]) -> tuple[Verdict, list[str]]:
@@ -144,12 +159,18 @@ def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
 
 def longer_is_no_help(evidence: Evidence) -> Finding:
     """C8: pruning after the longest fine-tuning is no better than after the shortest, to within the margin."""
-    frame = evidence.analyses.get("fine_tune_first")
-    if frame is None or frame[frame.epochs > 0].epochs.nunique() < 2:
-        return unmeasured("two lengths of fine-tuning before pruning (prunability.epochs above 0)")
+    frame, missing = (
+        evidence.analyses.get("fine_tune_first"),
+        "two lengths of fine-tuning before pruning, on every task",
+    )
+    if frame is None:
+        return unmeasured(f"{missing} (prunability.epochs above 0)")
     tuned = as_cells(frame)
     means, length = accuracy_means(tuned, evidence.first_correct), tuned.groupby("target_sparsity")
-    first, *_, last = (epochs for epochs in means.point.index.levels[1] if epochs > 0)
+    lengths = sorted(epochs for _, epochs in means.point.index if epochs > 0)
+    if len(lengths) < 2:
+        return unmeasured(f"{missing} (prunability.epochs above 0)")
+    first, last = lengths[0], lengths[-1]
     gain = means.difference(("downstream", last), ("downstream", first)).scaled(POINTS)
     moved = length.movement_mean.mean()
     said = f"accuracy when pruned after {last:g} epochs minus after {first:g}; "

@@ -33,7 +33,8 @@ def order_hardly_moves(evidence: Evidence) -> Finding:
     more = "less" if calmer.value < 0 else "more"
     said += f"; the smallest tenth of the weights moves {abs(calmer.value):.1f} points {more} than the largest"
     verdict = all_of(worst.at_most(MOVEMENT_LIMIT), calmer.at_least(0.0))
-    return Finding(verdict, said, worst, "% of the order", MOVEMENT_LIMIT)
+    tested = (worst, MOVEMENT_LIMIT), (calmer, 0.0)
+    return Finding(verdict, said, worst, "% of the order", MOVEMENT_LIMIT, tested)
 
 
 def no_head_is_spared_or_lost(evidence: Evidence) -> Finding:

@@ -131,7 +131,7 @@ def _high(table: pd.DataFrame, regimes: Regimes) -> str:
     if regimes.high_from is None:
         return (
             "There is no high regime: at the last measured sparsity, information deletion does not beat the pruned "
-            f"model{_shown(regimes.high, HIGH)}."
+            f"model by more than the margin{_shown(regimes.high, HIGH)}."
         )
     last = table.iloc[-1]
     said = f"High, from {percent(regimes.high_from)}{_gap(regimes.high)}: at {percent(table.index[-1])}"

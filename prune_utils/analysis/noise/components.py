@@ -3,15 +3,17 @@
 import pandas as pd
 
 from prune_utils.analysis.noise.seeds import Units, units
+from prune_utils.study.recipes import CONTROLS
 
 
 def components(cells: pd.DataFrame, value: str = "dev_accuracy") -> pd.DataFrame:
     """What a fine-tuning and what a pre-training contribute to the noise, if models were fine-tuned several times.
 
-    Columns fine_tuning and pre_training: standard deviations of one mean over tasks, by sparsity, of the arms whose
-    models are pre-trained. A fine-tuning varies about the mean of those of its pre-trained model, once the effects of its
+    Columns fine_tuning and pre_training: standard deviations of one mean over tasks, by sparsity, of the arms
+    whose variance is pooled. A fine-tuning varies about the mean of those of its pre-trained model, once the effects of its
     training seed and of the condition are removed; what is left of the spread over seeds is the pre-training.
     """
+    cells = cells[~cells.arm.isin(["scratch", "random", *CONTROLS])]  # whose noise is their own, see `measured`
     of_seed = [units(own.assign(seed=own.repeat), value) for _, own in cells.groupby("seed")]
     inner = _by_sparsity(of_seed)
     outer = _by_sparsity([units(cells, value)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 import pandas as pd
@@ -18,12 +19,15 @@ class Part:
     """One component of the noise: a covariance matrix of the means, shape (conditions, conditions), and its freedom.
 
     `freedom`: degrees of freedom of the estimate of the matrix. NaN stands for a spread that is unknown. `lasting`: whether
-    further seeds leave it as it is.
+    further seeds leave it as it is. Parts of one `family` were estimated from the same residuals, which have `most`
+    degrees of freedom in all.
     """
 
     covariance: np.ndarray
     freedom: float
     lasting: bool = False
+    family: str | None = None
+    most: float = inf
 
     def of(self, conditions: np.ndarray) -> "Part":
         return replace(self, covariance=self.covariance[np.ix_(conditions, conditions)])
@@ -87,13 +91,21 @@ class Means:
         used = row.nonzero()[0]
         weights, value = row[used], float(row @ self.point.to_numpy())
         variances = np.array([weights @ part.of(used).covariance @ weights for part in self.parts])
+        # what is left for dev examples may be estimated below 0, which must not make the spread over seeds smaller
+        variances = np.where([part.lasting for part in self.parts], np.maximum(variances, 0), variances)
         total = variances.sum()
         if not self.parts or np.isnan(total):
             return Estimate(value)
         if total <= 0:
             return Estimate(value, 0.0)
-        lasting = sum(max(v, 0) for v, part in zip(variances, self.parts, strict=True) if part.lasting)
+        lasting = sum(v for v, part in zip(variances, self.parts, strict=True) if part.lasting)
         return Estimate(value, float(total**0.5), float(total**2 / self._squares(variances)), float(lasting**0.5))
 
     def _squares(self, variances: np.ndarray) -> float:
-        return float(sum(v**2 / part.freedom for v, part in zip(variances, self.parts, strict=True)))
+        squares = np.array([v**2 / part.freedom for v, part in zip(variances, self.parts, strict=True)])
+        families = np.array(
+            [str(place if part.family is None else f"of {part.family}") for place, part in enumerate(self.parts)]
+        )
+        most = {family: part.most for family, part in zip(families, self.parts, strict=True)}
+        each = [(families == family, limit) for family, limit in most.items()]
+        return float(sum(max(squares[own].sum(), variances[own].sum() ** 2 / limit) for own, limit in each))

@@ -23,14 +23,15 @@ def accuracy_means(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None 
     """
     chosen = in_means(cells).dropna(subset="dev_accuracy")
     if {"std", "n"} <= set(cells):
-        point = _complete(chosen)
-        stated = chosen[pd.MultiIndex.from_frame(chosen[UNIT[:2]]).isin(point.index)]
-        found = Means(point, tuple(tables.stated(stated, point.index)))
+        rows = with_own_zero(chosen)
+        point = _complete(rows)
+        stated = rows[pd.MultiIndex.from_frame(rows[UNIT[:2]]).isin(point.index)]
+        found = Means(point, tuple(tables.stated(stated, point.index)), own_zero=_own_zero(chosen, point))
     elif "of" in chosen and chosen.of.notna().any():
         found = _single_runs(chosen)
     else:
         found = _repeated(seeds.units(chosen, "dev_accuracy"))
-    source = REPEATED[bool(found.own_zero)]
+    source = REPEATED[bool(found.own_zero) and "std" not in cells]
     covers = [source] if any(np.isfinite(part.covariance.diagonal()).any() for part in found.parts) else []
     parts = list(found.parts) if covers else []
     if correct:
@@ -70,12 +71,17 @@ def _complete(chosen: pd.DataFrame) -> pd.Series:
 def _single_runs(chosen: pd.DataFrame) -> Means:
     """Means of a table of single runs in which each arm has a 0 % row, see `results.with_own_zero`."""
     point = _complete(with_own_zero(chosen)).drop(DENSE)
-    arms = [arm for arm, s in point.index if s == 0]
+    arms = _own_zero(chosen, point)
     families = {arm: arm if arm in APART else "" for arm in dict.fromkeys(point.index.get_level_values(0))}
     parts = _known(tables.within_arms(point, families))
     zeros = np.array([s == 0 and arm in arms for arm, s in point.index])
     point[DENSE] = point[zeros].mean()
-    return Means(point, tuple(_with_dense(part, zeros) for part in parts), own_zero=frozenset(arms))
+    return Means(point, tuple(_with_dense(part, zeros) for part in parts), own_zero=arms)
+
+
+def _own_zero(chosen: pd.DataFrame, point: pd.Series) -> frozenset[str]:
+    """The arms with a 0 % row of their own: not those that are measured at 0 % only, such as `scratch`."""
+    return frozenset(chosen.of.dropna()) & {arm for arm, s in point.index if s == 0} if "of" in chosen else frozenset()
 
 
 def _known(parts: list[Part]) -> list[Part]:

@@ -11,6 +11,7 @@ from prune_utils.analysis.noise.means import Part
 
 ENOUGH = 8.0  # degrees of freedom from which the variance may grow with sparsity; with fewer it is one for all
 PRIOR = 4.0  # degrees of freedom of the trend when the variance at one sparsity is estimated
+ROUNDING = 1e-12  # of residuals that are no more than rounding errors
 STEPS = 50  # of Fisher's scoring, which needs fewer than ten
 
 
@@ -91,8 +92,8 @@ def parts(found: Units, pooled: np.ndarray) -> list[Part]:
         rest = centred - shift[:, None]
         share = weights / total * found.paired  # of a condition in the effect of a seed
         freedom = np.maximum(found.number - 1, 0) * (1 - share)
-        if not freedom.any() or not (rest**2).sum():
-            return [Part(np.zeros((len(arms),) * 2), np.inf)] if freedom.any() else []
+        if not freedom.any() or np.abs(rest).max() <= ROUNDING * np.abs(found.values.to_numpy()).max():
+            return []  # nothing was repeated, or seeds are copies of each other, which tells no spread
         variance, known = _variances(families, sparsities, (rest**2).sum(axis=0), freedom)
         largest = variance[pooled].max(initial=0)
         if not largest > 0:  # nothing pooled was repeated, or nothing of it varies
@@ -104,7 +105,11 @@ def parts(found: Units, pooled: np.ndarray) -> list[Part]:
     spare = np.maximum(found.inverse - 1 / len(centred), 0) * found.paired / weights.sum()  # of seeds' effects
     common, by_arm = _arm_by_seed(rest, arms, pooled, weights, variance, found)
     of_means = (variance - common) * found.inverse + spare
-    by_group = [Part(np.diag(of_means * (families == name) * (sparsities == s)), known[name, s]) for name, s in known]
+    most = {name: freedom[families == name].sum() or 1.0 for name in families}
+    by_group = [
+        Part(np.diag(of_means * (families == name) * (sparsities == s)), known[name, s], family=name, most=most[name])
+        for name, s in known
+    ]
     return by_group + by_arm
 
 
@@ -127,8 +132,11 @@ def _variances(families, sparsities, squares, freedom) -> tuple[np.ndarray, dict
         line, worth = _line(levels, sums, free)
         prior = np.minimum(PRIOR, worth)
         for place, (a, s) in enumerate(zip(at, levels, strict=True)):
-            known[name, s] = prior[place] + free[place]
-            variance[a] = (prior[place] * line[place] + sums[place]) / known[name, s]
+            ours, own = prior[place], free[place]
+            variance[a] = (ours * line[place] + sums[place]) / (ours + own)
+            # the line holds these residuals too, which are not counted twice: that of a chi-square of equal moments
+            moments = (ours + own) ** 2 / (ours**2 / worth[place] + 2 * ours * own / worth[place] + own)
+            known[name, s] = min(ours + own, moments)
     return variance, known
 
 
@@ -155,28 +163,35 @@ def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[n
     """What a seed does to an arm at all its sparsities: its share in each variance, and the covariance of the means.
 
     It is estimated from the products of residuals at different sparsities. That may be negative, and with few seeds is
-    uncertain, so it is replaced by its mean given that it is not negative, under a flat prior.
+    uncertain, so it is replaced by its mean given that it is not negative, under a flat prior. If seeds are not shared, what
+    a seed does to all its cells is part of it; arms that do share some are then taken as independent, which is too wide.
     """
     names = [name for name in dict.fromkeys(arms[pooled]) if (arms[pooled] == name).sum() > 1]
     seeds, total = len(rest), weights.sum()
-    if len(names) < 2 or not found.paired:
+    if len(names) < 1 + found.paired:
         return np.zeros(len(arms)), []
-    shares = {name: weights[arms == name].sum() / total for name in dict.fromkeys(arms[pooled])}
+    shares = {name: weights[arms == name].sum() / total * found.paired for name in dict.fromkeys(arms[pooled])}
     # the share of such an effect that is left once the seed's own effect, their weighted mean, is removed
     left = {name: 1 - 2 * share + sum(other**2 for other in shares.values()) for name, share in shares.items()}
-    lasting = np.array([left.get(arm, 0.0) for arm in arms]) * pooled / (1 - weights / total)
-    products, scale, single = 0.0, 0.0, []
+    lasting = np.array([left.get(arm, 0.0) for arm in arms]) * pooled / (1 - weights / total * found.paired)
+    products, scale, single, repeats = 0.0, 0.0, [], []
     for name in names:
         own = np.flatnonzero((arms == name) & pooled)
         pairs = len(own) * (len(own) - 1)
         products += (rest[:, own].sum(axis=1) ** 2 - (rest[:, own] ** 2).sum(axis=1)).sum()
-        products += pairs * (seeds - 1) / total  # what the effect of the seed, estimated from them, takes away
-        scale += pairs * (seeds - 1) * left[name]
+        repeats.append(seeds - 1 if found.paired else max(found.number[own].mean() - 1, 0))
+        products += (
+            pairs * repeats[-1] / total * found.paired
+        )  # what the seed's effect, estimated from them, takes away
+        scale += pairs * repeats[-1] * left[name]
         single.append(variance[own].mean() / len(own))
-    freedom = (len(names) - 1) * (seeds - 1)
+    freedom = (len(names) - 1) * (seeds - 1) if found.paired else sum(repeats)
+    if not freedom:
+        return np.zeros(len(arms)), []
     estimate = products / scale
     error = (max(estimate, 0) + np.mean(single)) * np.sqrt(2 / freedom)
     most = (variance[pooled] / lasting[pooled]).min()
     common = min(stats.truncnorm.mean(-estimate / error, np.inf, estimate, error), most)
     covariance = (arms[:, None] == arms) & pooled & pooled[:, None]
-    return common * lasting, [Part(covariance * common / seeds, freedom)]
+    each = 1 / seeds if found.paired else np.sqrt(np.outer(found.inverse, found.inverse))
+    return common * lasting, [Part(covariance * common * each, freedom)]
