@@ -67,6 +67,8 @@ WORLDS |= {
     "unequal dev sets, 2 seeds": World(2, examples=(300, 1000, 5000)),
     "unequal dev sets": World(examples=(300, 1000, 5000)),
 }
+WORLDS |= {f"seeds that arms do not share, {n}": World(n, disjoint=True) for n in (2, 5)}
+WORLDS |= {f"dense and pretrain alone, {n} seeds": World(n, arms=("dense", "pretrain")) for n in (2, 3)}
 WORLDS |= {
     "everything": World(5, 5, arm=0.2, run=0.2, missing=0.03, failing=True, examples=(300, 500, 1000, 2000, 5000))
 }

@@ -21,8 +21,11 @@ LOSS = [2.00, 2.02, 2.20, 2.60, 3.40]
 
 
 def study(tasks=("a", "b"), seeds=(0, 1)):
-    """Cells and runs with the accuracies and losses above, a task apart by two points and a seed by 0.2."""
-    rows = []
+    """Cells and runs with the accuracies and losses above, a task apart by two points and a seed by 0.2.
+
+    Two seeds have noise of ±0.0001 points or nats that no mean keeps.
+    """
+    rows, noise = [], {0: 0.0001, 1: -0.0001} if len(seeds) > 1 else {0: 0.0}
     for (i, task), seed in itertools.product(enumerate(tasks), seeds):
         shift = 2 * i + 0.2 * seed
         rows += [
@@ -41,7 +44,7 @@ def study(tasks=("a", "b"), seeds=(0, 1)):
                 {
                     "arm": arm,
                     "target_sparsity": s,
-                    "dev_accuracy": (v + shift) / 100,
+                    "dev_accuracy": (v + shift + noise[seed] * (-1) ** round(10 * s)) / 100,
                     "task": task,
                     "seed": seed,
                     "train_loss": 0.1 + s * (arm == "pretrain"),
@@ -51,7 +54,12 @@ def study(tasks=("a", "b"), seeds=(0, 1)):
     cells = pd.DataFrame(rows).assign(selected=True, dev_examples=100, learning_rate=1e-3)
     runs = pd.DataFrame(
         [
-            {"method": "gradual", "target_sparsity": s, "pretrain_loss": loss, "seed": seed}
+            {
+                "method": "gradual",
+                "target_sparsity": s,
+                "pretrain_loss": loss + noise[seed] * (-1) ** round(10 * s),
+                "seed": seed,
+            }
             for s, loss in zip(SPARSITIES, LOSS, strict=True)
             for seed in seeds
         ]
@@ -118,7 +126,7 @@ def test_points_are_means_and_seeds_in_percent():
     draws = accuracy_means(cells)
     table = tables.points(cells, "dev_accuracy", 100, draws)
     row = table.loc[("pretrain", 30.0)]
-    assert list(row[["seed 0", "seed 1", "mean"]]) == pytest.approx([90.8, 91.0, 90.9])  # 89.8, and tasks 2 apart
+    assert list(row[["seed 0", "seed 1", "mean"]]) == pytest.approx([90.8, 91.0, 90.9], abs=1e-3)  # 89.8, and tasks 2 apart
     assert row.low <= row["mean"] <= row.high
     fine = cells.assign(target_sparsity=cells.target_sparsity.replace({0.3: 0.124, 0.5: 0.126}))
     assert {12.4, 12.6} <= set(tables.points(fine, "dev_accuracy").index.get_level_values(1))

@@ -60,9 +60,9 @@ def test_costs_are_those_of_each_task_from_the_dense_model(empty):
     opened = studies.opened()
     frame = view_how_far.costs(opened, "pretrain").set_index(["task", "sparsity"])
     assert frame.cost.unstack().to_numpy() == pytest.approx(np.array([[-1, 0, 0.5], [1, 4, 9]]))
-    # all seeds shift alike, so that nothing is left over for the interval
-    assert frame.low.to_numpy() == pytest.approx(frame.cost.to_numpy()) == frame.high.to_numpy()
-    answer = view_how_far.answer(opened, "pretrain", {"calm": 0, "frail": 4})
+    # all seeds shift alike but for 0.0005 points, so that little is left for the interval
+    assert frame.low.to_numpy() == pytest.approx(frame.cost.to_numpy(), abs=0.01) == frame.high.to_numpy()
+    answer = view_how_far.answer(opened, "pretrain", {"calm": 0.01, "frail": 4.01})
     assert answer.count("<b>Up to 60 %</b>") == 2 and "medium regime" in answer
     assert "0.5 [0.5 to 0.5]" in answer and "not measured" in answer
     view = view_how_far.sliders(opened)
