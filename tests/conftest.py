@@ -158,7 +158,8 @@ def pairs():
 
 
 def pytest_collection_modifyitems(items):
-    """Marks as `unit` every test that runs no study, no notebook and no browser: `make check` runs those alone."""
+    """Marks the tests that `make check` runs as `unit`: no study, no notebook, no browser, no hundreds of random inputs."""
     for item in items:
-        if not {"finished", "browser"} & set(item.fixturenames) and not item.get_closest_marker("slow"):
+        random = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if not random and not {"finished", "browser"} & set(item.fixturenames) and not item.get_closest_marker("slow"):
             item.add_marker("unit")
