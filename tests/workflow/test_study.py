@@ -130,7 +130,7 @@ def test_one_seed_gives_claims_and_no_verdicts(finished):
     gain = best["information_deletion", 0.9] - best["pretrain", 0.9]
     assert measured["C3"] == pytest.approx(100 * gain, abs=1e-3)
     regimes = json.loads((finished / "results/smoke/regimes.json").read_text())
-    assert regimes["interval_covers"] == ["dev examples"] and len(regimes["low_until"]["interval"]) == 2
+    assert regimes["interval_covers"] == ["dev examples"] and regimes["low_until"]["interval"] is None
 
 
 def test_the_report_stands_alone(finished):
