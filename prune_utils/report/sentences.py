@@ -69,7 +69,11 @@ def _transfer(cells: pd.DataFrame) -> list[str]:
 def _covered(regimes: Regimes) -> str:
     if not regimes.covers:
         return "Nothing was repeated, so no border has an interval."
-    missing = "" if set(REPEATED) & set(regimes.covers) else ", but not over seeds: with only one, no claim and no border is decided"
+    missing = (
+        ""
+        if set(REPEATED) & set(regimes.covers)
+        else ", but not over seeds: with only one, no claim and no border is decided"
+    )
     return f"Intervals are {percent(LEVEL)}, over {' and '.join(regimes.covers)}{missing}."
 
 

@@ -126,7 +126,9 @@ def test_points_are_means_and_seeds_in_percent():
     draws = accuracy_means(cells)
     table = tables.points(cells, "dev_accuracy", 100, draws)
     row = table.loc[("pretrain", 30.0)]
-    assert list(row[["seed 0", "seed 1", "mean"]]) == pytest.approx([90.8, 91.0, 90.9], abs=1e-3)  # 89.8, and tasks 2 apart
+    assert list(row[["seed 0", "seed 1", "mean"]]) == pytest.approx(
+        [90.8, 91.0, 90.9], abs=1e-3
+    )  # 89.8, and tasks 2 apart
     assert row.low <= row["mean"] <= row.high
     fine = cells.assign(target_sparsity=cells.target_sparsity.replace({0.3: 0.124, 0.5: 0.126}))
     assert {12.4, 12.6} <= set(tables.points(fine, "dev_accuracy").index.get_level_values(1))

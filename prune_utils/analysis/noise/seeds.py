@@ -180,9 +180,8 @@ def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[n
         pairs = len(own) * (len(own) - 1)
         products += (rest[:, own].sum(axis=1) ** 2 - (rest[:, own] ** 2).sum(axis=1)).sum()
         repeats.append(seeds - 1 if found.paired else max(found.number[own].mean() - 1, 0))
-        products += (
-            pairs * repeats[-1] / total * found.paired
-        )  # what the seed's effect, estimated from them, takes away
+        # what the seed's effect, estimated from these residuals, takes away
+        products += pairs * repeats[-1] / total * found.paired
         scale += pairs * repeats[-1] * left[name]
         single.append(variance[own].mean() / len(own))
     freedom = (len(names) - 1) * (seeds - 1) if found.paired else sum(repeats)
