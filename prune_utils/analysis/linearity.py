@@ -84,7 +84,7 @@ def _fit(means: Means, losses: pd.Series) -> tuple[Estimate, Estimate]:
 
 
 def mean_slope(found: dict[str, Line]) -> Estimate:
-    """The mean slope over tasks; the errors of the tasks are treated as independent."""
+    """The mean slope over tasks; the errors of the tasks count as independent, though they share pre-trainings."""
     slopes = [line.slope for line in found.values()]
     value = float(np.mean([slope.value for slope in slopes]))
     if any(slope.error is None for slope in slopes):
