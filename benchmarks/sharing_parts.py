@@ -92,7 +92,7 @@ def _ask(workers: list[subprocess.Popen], case: Case, until: float) -> list[dict
 
 def _window(bench: Bench, case: Case, workers: list[subprocess.Popen], label: str) -> None:
     """Count the steps of all workers in a window of time that begins when all of them train."""
-    settle, window = (0.5, 1.0) if bench.tiny else (2.5, 4.0)  # seconds
+    settle, window = (0.3, 0.6) if bench.tiny else (2.5, 4.0)  # seconds
     bench.need(settle + window + 5)
     start = time.time() + settle
     answers = _ask(workers, case, start + window)

@@ -1,6 +1,9 @@
+import gc
 import os
 import shutil
+import subprocess
 import tempfile
+from pathlib import Path
 
 # before the package is imported: no test writes into the project's own results
 os.environ["PRUNE_UTILS_OUT"] = tempfile.mkdtemp(prefix="prune-utils-tests-")
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from commands import run
+from commands import command
 from datasets import Dataset
 from hostile import write_task
 from transformers import BertConfig, set_seed
@@ -23,6 +26,7 @@ from prune_utils.study.paths import PARAMS
 from prune_utils.training.modeling import MaskedBert
 
 torch.set_num_threads(2)
+SMOKE = pytest.StashKey()  # the process of the smoke study, and its output folder
 
 
 @pytest.fixture
@@ -84,14 +88,35 @@ def small(tmp_path_factory):
     return path
 
 
+def pytest_collection_finish(session):
+    """Starts the smoke study at once if a test needs it: it runs beside the tests that do not."""
+    gc.freeze()  # what is imported never becomes garbage, and need not be searched again and again
+    if session.config.option.collectonly or not any("finished" in item.fixturenames for item in session.items):
+        return
+    out = Path(tempfile.mkdtemp(prefix="prune-utils-tests-")) / "é ü" / "öut $HOME"
+    words, environment = command(out, "study", PARAMS / "smoke.yaml")
+    with open(out.parents[1] / "said", "w") as said, open(out.parents[1] / "complained", "w") as complained:
+        process = subprocess.Popen(words, env=environment, cwd=paths.ROOT, stdout=said, stderr=complained)
+    session.config.stash[SMOKE] = process, out
+
+
+def pytest_unconfigure(config):
+    """Stops the smoke study if the tests ended before it, and removes it."""
+    if SMOKE in config.stash:
+        process, out = config.stash[SMOKE]
+        process.terminate()
+        process.wait()
+        shutil.rmtree(out.parents[1], ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def finished(pytestconfig):
     """The output folder of the smoke study, run once for the whole suite; its files are only read."""
-    out = tmp_path_factory.mktemp("é ü") / "öut $HOME"
-    done = run(out, "study", PARAMS / "smoke.yaml")
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert "50/50" in done.stdout and "nothing" in done.stdout and not done.stderr
-    assert done.stdout.strip().endswith("index.html")
+    process, out = pytestconfig.stash[SMOKE]
+    assert process.wait() == 0, "".join((out.parents[1] / name).read_text() for name in ("complained", "said"))
+    said = (out.parents[1] / "said").read_text()
+    assert "50/50" in said and "nothing" in said and not (out.parents[1] / "complained").read_text()
+    assert said.strip().endswith("index.html")
     return out
 
 
@@ -133,7 +158,8 @@ def pairs():
 
 
 def pytest_collection_modifyitems(items):
-    """Marks as `unit` every test that runs no study, no notebook and no browser: `make check` runs those alone."""
+    """Marks the tests that `make check` runs as `unit`: no study, no notebook, no browser, no hundreds of random inputs."""
     for item in items:
-        if not {"finished", "browser"} & set(item.fixturenames) and not item.get_closest_marker("slow"):
+        random = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if not random and not {"finished", "browser"} & set(item.fixturenames) and not item.get_closest_marker("slow"):
             item.add_marker("unit")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from prune_utils.analysis import findings
-from prune_utils.analysis.estimates import Estimate, Verdict
+from prune_utils.analysis import findings, findings_inside
 from prune_utils.analysis.evidence import Evidence, unlearnt
 from prune_utils.analysis.findings import Finding
+from prune_utils.analysis.noise.estimates import Estimate, Verdict
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,24 @@ CLAIMS = {
     "C4": Claim("accuracy is linear in pre-training loss, by task", "Fig. 2 left", findings.a_bit_of_bert),
     "C5": Claim("fine-tuning first does not help pruning", "Fig. 1", findings.fine_tuning_first_is_no_help),
     "C6": Claim(
-        "fine-tuning changes less than 6 % of the mask", "Fig. 3 left", findings.masks_hardly_change, of_accuracy=False
+        "fine-tuning changes less than 6 % of the mask",
+        "Fig. 3 left",
+        findings_inside.masks_hardly_change,
+        of_accuracy=False,
     ),
     "C7": Claim(
         "weights move 0–4 % of the order, large ones less",
         "Table 2, Fig. 6",
-        findings.order_hardly_moves,
+        findings_inside.order_hardly_moves,
         of_accuracy=False,
     ),
     "C8": Claim("longer fine-tuning before pruning does not help", "Fig. 3 right, Fig. 4", findings.longer_is_no_help),
     "C9": Claim("magnitude beats random by far", "Fig. 1", findings.magnitude_beats_random),
     "C10": Claim(
-        "no head is pruned much more than the whole", "Fig. 5", findings.no_head_is_spared_or_lost, of_accuracy=False
+        "no head is pruned much more than the whole",
+        "Fig. 5",
+        findings_inside.no_head_is_spared_or_lost,
+        of_accuracy=False,
     ),
 }
 
@@ -60,10 +66,15 @@ def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.Da
     rows, nothing_learnt = [], set(unlearnt(evidence.cells)) == set(evidence.cells.task)
     for name, claim in CLAIMS.items():
         found = claim.find(evidence)
-        if nothing_learnt and claim.of_accuracy and found.estimate:
+        unlearned = nothing_learnt and claim.of_accuracy
+        if unlearned and found.estimate:
             found = replace(found, verdict=Verdict.UNDECIDED, why=f"no task was learnt; {found.why}")
         if found.estimate and found.estimate.interval() is None:
-            found = replace(found, why=f"{found.why}; one seed gives no interval")
+            known = evidence.accuracy.repeated
+            reason = "the spread of its cells is not known" if known else "one seed gives no interval"
+            found = replace(found, why=f"{found.why}; {reason}")
+        if found.verdict is Verdict.UNDECIDED and not unlearned:
+            found = replace(found, why=f"{found.why}{_further(found, evidence)}")
         theirs = claim.find(published).estimate if published else None
         rows.append(
             {
@@ -84,3 +95,14 @@ def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.Da
 def _json(estimate: Estimate | None) -> str | None:
     interval = estimate and estimate.interval()
     return json.dumps([round(end, 3) for end in interval]) if interval else None
+
+
+def _further(found: Finding, evidence: Evidence) -> str:
+    """The seeds that would decide all that is undecided of a claim, each part in four of five studies."""
+    seeds = evidence.cells[evidence.cells.arm != "dense"].seed.nunique()
+    left = found.undecided()
+    if not left or seeds < 2 or any(one.error is None for one, _ in left):
+        return ""
+    needed = [one.seeds_to_decide(limit, seeds) for one, limit in left]
+    how_many = f"{max(needed)} seeds in all" if all(needed) else "more than 50 seeds"
+    return f"; {how_many} would decide it in four of five studies, if the true value is the one measured"

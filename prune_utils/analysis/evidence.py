@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from prune_utils.analysis.estimates import RISK
-from prune_utils.analysis.replay import frames
-from prune_utils.analysis.results import comparable, dev_correct
-from prune_utils.analysis.uncertainty import Draws, accuracy_draws, loss_draws
+from prune_utils.analysis.foreign.replay import frames
+from prune_utils.analysis.noise.estimates import RISK
+from prune_utils.analysis.noise.means import Condition, Means
+from prune_utils.analysis.noise.measured import accuracy_means, loss_means
+from prune_utils.analysis.predictions import dev_correct, first_correct
+from prune_utils.analysis.results import UNIT, comparable
 from prune_utils.study import paths
 from prune_utils.study.record import read_csv
 from prune_utils.study.schema import Analysis, Replay, Study
@@ -21,26 +23,33 @@ MEASURED = ("similarity", "heads", "weights")  # the frames of paths.INSIDE that
 
 @dataclass(frozen=True)
 class Evidence:
-    """Frames `cells` and `runs` (see analysis.results), means `accuracy` and `loss` with draws, and further frames.
+    """Frames `cells` and `runs` (see analysis.results), means `accuracy` and `loss` with their noise, and further frames.
 
     `analyses`: frames of the notebooks on the encoder and on fine-tuning first, by name; only those that exist.
-    `correct`: see `results.dev_correct`; None if no predictions were kept.
+    `correct`, `first_correct`: see `predictions.dev_correct` and `predictions.first_correct`; None if no predictions were kept.
     """
 
     cells: pd.DataFrame
     runs: pd.DataFrame
-    accuracy: Draws
-    loss: Draws | None
+    accuracy: Means
+    loss: Means | None
     margins: Analysis
     analyses: dict[str, pd.DataFrame] = field(default_factory=dict)
     correct: dict[str, pd.DataFrame] | None = None
+    first_correct: dict[str, pd.DataFrame] | None = None
+
+    def __post_init__(self):
+        if (
+            self.loss and not self.accuracy.repeated
+        ):  # neighbouring sparsities of one seed's losses decide nothing either
+            object.__setattr__(self, "loss", replace(self.loss, parts=(), covers=()))
 
     def over(self, tasks: Collection[str]) -> "Evidence":
         """The evidence of a subset of the tasks."""
         cells = self.cells[self.cells.task.isin(tasks)]
         cells = comparable(cells) if "compared" in cells else cells
         correct = self.correct and {task: rows for task, rows in self.correct.items() if task in tasks}
-        return replace(self, cells=cells, accuracy=accuracy_draws(cells, correct), correct=correct)
+        return replace(self, cells=cells, accuracy=accuracy_means(cells, correct), correct=correct)
 
     def within(self, ends: tuple[float, float], *arms: str) -> list[float]:
         """The measured sparsities from `ends[0]` to `ends[1]` at which all of `arms` have cells."""
@@ -64,18 +73,20 @@ def evidence_of(study: Study | Replay) -> Evidence:
     seeds = sorted({int(seed) for seed in cells.seed})
     files |= {n: [paths.prunability_frame(study.study, seed, n) for seed in seeds] for n in paths.PRUNABILITY}
     analyses = {name: frame for name, paths_ in files.items() if len(frame := _read(paths_))}
-    return _evidence(cells, runs, study.analysis, analyses, dev_correct(study, cells[cells.selected]))
+    first = analyses.get("fine_tune_first")
+    known = dev_correct(study, cells[cells.selected]), None if first is None else first_correct(study, first)
+    return _evidence(cells, runs, study.analysis, analyses, *known)
 
 
 def evidence_of_table(study: Replay) -> Evidence:
     """The evidence of a table, read directly: nothing is written."""
     cells, runs, analyses = frames(study)
-    return _evidence(cells, runs, study.analysis, analyses, None)
+    return _evidence(cells, runs, study.analysis, analyses)
 
 
-def _evidence(cells, runs, margins: Analysis, analyses, correct) -> Evidence:
-    loss = loss_draws(runs) if len(runs) else None
-    return Evidence(cells, runs, accuracy_draws(cells, correct), loss, margins, analyses, correct)
+def _evidence(cells, runs, margins: Analysis, analyses, correct=None, first_correct=None) -> Evidence:
+    loss = loss_means(runs) if len(runs) else None
+    return Evidence(cells, runs, accuracy_means(cells, correct), loss, margins, analyses, correct, first_correct)
 
 
 def _read(files) -> pd.DataFrame:
@@ -88,17 +99,30 @@ def unlearnt(cells: pd.DataFrame) -> list[str]:
     """Tasks on which the dense model does not beat the majority class of the dev set (one-sided test of a proportion).
 
     Of a regression: on which its correlation is not above 0 (one-sided, Fisher's z). Accuracies and correlations are
-    means over seeds. Empty if the frame has neither a majority share nor correlations, as in a table of results.
+    means over seeds. Tasks without a majority share or correlations, as in most tables of results, are left out.
     """
-    if not {"dev_majority", "dev_pearson"} & {*cells}:
-        return []
-    dense = cells[cells.selected & (cells.arm == "dense")]
+    dense = _scores(cells[cells.selected & (cells.arm == "dense")])
+    return sorted(task for task, scores in dense.groupby("task") if not _beats_chance(scores).all())
+
+
+def above_majority(cells: pd.DataFrame, task: str, conditions: list[Condition]) -> list[bool]:
+    """Whether the mean over seeds of each arm and sparsity beats the majority class, see `unlearnt`; true if unknown."""
+    scores = _scores(cells[cells.selected & (cells.task == task)])
+    beaten = _beats_chance(scores).droplevel("task")
+    return [bool(beaten.get(condition, True)) for condition in conditions]
+
+
+def _scores(cells: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds of what is compared with chance, of cells for which that is known, by task, arm and sparsity."""
     columns = ["dev_accuracy", "dev_majority", "dev_pearson", "dev_examples"]
-    means = dense.reindex(columns=["task", *columns]).groupby("task")[columns].mean()
-    chance, level = (
-        np.sqrt(means.dev_majority * (1 - means.dev_majority) / means.dev_examples),
-        stats.norm.ppf(1 - RISK),
+    means = (
+        cells.reindex(columns=["task", *UNIT[:2], *columns]).groupby(["task", *UNIT[:2]], dropna=False)[columns].mean()
     )
-    z = np.arctanh(means.dev_pearson.clip(1e-12 - 1, 1 - 1e-12)) * np.sqrt((means.dev_examples - 3).clip(lower=0))
-    beaten = (means.dev_accuracy > means.dev_majority + level * chance) | (z > level)
-    return sorted(means.index[~beaten])
+    return means if "dev_pearson" in cells else means[means.dev_majority.notna()]
+
+
+def _beats_chance(scores: pd.DataFrame) -> pd.Series:
+    majority, examples = scores.dev_majority, scores.dev_examples.fillna(np.inf)
+    level, chance = stats.norm.ppf(1 - RISK), np.sqrt(majority * (1 - majority) / examples)
+    z = np.arctanh(scores.dev_pearson.clip(1e-12 - 1, 1 - 1e-12)) * np.sqrt((examples - 3).clip(lower=0))
+    return (scores.dev_accuracy > majority + level * chance) | (z > level)

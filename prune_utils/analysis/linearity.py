@@ -1,66 +1,94 @@
 """Test whether accuracy is linear in pre-training loss (paper Fig. 2 left, "a bit of BERT")."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from prune_utils.analysis.estimates import LEVEL, Estimate
+from prune_utils.analysis.evidence import Evidence, above_majority
+from prune_utils.analysis.noise.estimates import Estimate
+from prune_utils.analysis.noise.means import Means
+from prune_utils.study.words import POINTS, percent
 
-LEAST = 4  # least number of points: a line takes two, a bend one more, and one is left for the residual
+LEAST = 4  # least number of points: a line takes two, a bend one more, and one is left to disagree
 
 
-def line_fits(cells: pd.DataFrame) -> pd.DataFrame:
-    """Fit a line per task to information-deletion accuracy (points) against pre-training loss (nats).
+@dataclass(frozen=True)
+class Line:
+    """The line and the parabola of one task.
 
-    The dense model is the 0 % point. Columns task, points, slope (points per nat), error (standard error), low and
-    high (interval), r_squared, and bend_p, the p-value of a quadratic term (F test). Tasks with fewer than LEAST
-    distinct losses have no row.
+    `slope`: points per nat. `bend`: points that the middle of the parabola lies above the line through its ends.
+    `left_out`: sparsities at which accuracy is not above the majority class.
     """
+
+    points: int
+    slope: Estimate
+    bend: Estimate
+    left_out: list[float]
+
+
+def lines(evidence: Evidence, floor: bool = True) -> dict[str, Line]:
+    """Fit information-deletion accuracy against pre-training loss, by task; the dense model is the 0 % point.
+
+    With `floor`, sparsities at which accuracy is not above the majority class are left out, since they say nothing of a
+    slope. Slope and bend are contrasts of the means, so their errors are those of the noise model; losses, which vary
+    far less, count as exact. Tasks with fewer than LEAST distinct losses are left out.
+    """
+    found = {}
+    for task, losses in _losses(evidence.cells).items():
+        means = evidence.over([task]).accuracy
+        there = losses[[means.has(condition) for condition in losses.index]]
+        kept = there[above_majority(evidence.cells, task, list(there.index))] if floor else there
+        if kept.nunique() >= LEAST:
+            out = [s for _, s in there.index.difference(kept.index)]
+            found[task] = Line(len(kept), *_fit(means, kept), out)
+    return found
+
+
+def table(found: dict[str, Line]) -> pd.DataFrame:
+    """One row per task: task, points (their number), slope and bend with the ends of their intervals, left_out (text)."""
+    rows = [
+        {"task": task, "points": line.points}
+        | {"slope": line.slope.value}
+        | _ends(line.slope, "slope")
+        | {"bend": line.bend.value}
+        | _ends(line.bend, "bend")
+        | {"left_out": ", ".join(map(percent, line.left_out))}
+        for task, line in found.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _ends(estimate: Estimate, name: str) -> dict[str, float]:
+    low, high = estimate.interval() or (np.nan, np.nan)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _losses(cells: pd.DataFrame) -> dict[str, pd.Series]:
+    """Mean pre-training loss by task and condition."""
     chosen = cells[cells.selected & cells.arm.isin(["dense", "information_deletion"])]
-    rows = []
-    for task, group in chosen.dropna(subset=["dev_accuracy", "pretrain_loss"]).groupby("task"):
-        means = group.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean()
-        if means.pretrain_loss.nunique() >= LEAST:
-            rows.append({"task": task, **_fit(means.pretrain_loss.to_numpy(), 100 * means.dev_accuracy.to_numpy())})
-    return pd.DataFrame(rows, columns=["task", "points", "slope", "error", "low", "high", "r_squared", "bend_p"])
-
-
-def _fit(loss: np.ndarray, accuracy: np.ndarray) -> dict:
-    line = stats.linregress(loss, accuracy)
-    half = stats.t.ppf((1 + LEVEL) / 2, len(loss) - 2) * line.stderr
+    known = chosen.dropna(subset=["dev_accuracy", "pretrain_loss"])
     return {
-        "points": len(loss),
-        "slope": line.slope,
-        "error": line.stderr,
-        "low": line.slope - half,
-        "high": line.slope + half,
-        "r_squared": line.rvalue**2,
-        "bend_p": _bend_p(loss, accuracy),
+        task: group.groupby(["arm", "target_sparsity"]).pretrain_loss.mean() for task, group in known.groupby("task")
     }
 
 
-def _bend_p(loss: np.ndarray, accuracy: np.ndarray) -> float:
-    straight, bent = (_squares(loss, accuracy, degree) for degree in (1, 2))
-    freedom = len(loss) - 3
-    scale = max(
-        bent, 1e-12 * max(1.0, np.square(accuracy - accuracy.mean()).sum())
-    )  # the residual of an exact fit is rounding error
-    return float(stats.f.sf(max(straight - bent, 0.0) / (scale / freedom), 1, freedom))
+def _fit(means: Means, losses: pd.Series) -> tuple[Estimate, Estimate]:
+    x = losses.to_numpy()
+    line = np.column_stack([np.ones(len(x)), x])
+    slope = (x - x.mean()) / np.square(x - x.mean()).sum()
+    square = x**2 - line @ np.linalg.lstsq(line, x**2, rcond=None)[0]  # what of a parabola is not a line
+    bend = -square / np.square(square).sum() * np.ptp(x) ** 2 / 4
+    weights = [dict(zip(losses.index, row, strict=True)) for row in (slope, bend)]
+    return means.contrast(weights[0]).scaled(POINTS), means.contrast(weights[1]).scaled(POINTS)
 
 
-def _squares(x: np.ndarray, y: np.ndarray, degree: int) -> float:
-    fit = np.polynomial.Polynomial.fit(x, y, degree)
-    return float(np.square(y - fit(x)).sum())
-
-
-def mean_slope(fits: pd.DataFrame) -> Estimate:
-    """The mean slope over tasks; the errors of the tasks are treated as independent."""
-    error = float(np.sqrt(np.square(fits.error).sum()) / len(fits))
-    return Estimate.student(float(fits.slope.mean()), error, fits.points.sum() - 2 * len(fits))
-
-
-def bent(fits: pd.DataFrame, risk: float) -> list[str]:
-    """Tasks with a significant quadratic term, with Holm's correction for several tasks."""
-    ordered = fits.sort_values("bend_p").reset_index(drop=True)
-    rejected = ordered.bend_p <= risk / (len(ordered) - ordered.index)
-    return sorted(ordered.task[rejected.cummin()])
+def mean_slope(found: dict[str, Line]) -> Estimate:
+    """The mean slope over tasks; the errors of the tasks count as independent, though they share pre-trainings."""
+    slopes = [line.slope for line in found.values()]
+    value = float(np.mean([slope.value for slope in slopes]))
+    if any(slope.error is None for slope in slopes):
+        return Estimate(value)
+    variances = np.square([slope.error for slope in slopes]) / len(slopes) ** 2
+    spread = (variances**2 / [slope.freedom for slope in slopes]).sum()
+    return Estimate(value, float(np.sqrt(variances.sum())), float(variances.sum() ** 2 / spread) if spread else np.inf)

@@ -1,33 +1,45 @@
-"""Borders of the low, medium and high regimes of pruning, with intervals."""
+"""Borders of the low, medium and high regimes of pruning, by fixed sequences of tests."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import isotonic_regression
 
-from prune_utils.analysis.estimates import LEVEL
+from prune_utils.analysis.noise.estimates import LEVEL, Estimate, Verdict
+from prune_utils.analysis.noise.means import DENSE, Means
 from prune_utils.analysis.results import from_dense, mean_over_tasks
-from prune_utils.analysis.uncertainty import Draws
 from prune_utils.study.schema import Analysis
 from prune_utils.study.words import POINTS
 
 EQUAL = 1e-9  # tolerance for rounding: a drop of exactly the margin is within it
+SIDE = (1 - LEVEL) / 2  # risk of each of the two sequences of tests, so that the interval has LEVEL
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """A border among the measured sparsities: estimate, interval, and the share of draws for each sparsity.
+    """A border among the measured sparsities, and between which of them it is shown to lie.
 
-    None stands for no sparsity; an interval that ends in None reaches past the last measured one.
+    `estimate`: the last sparsity of the low regime, or the first of the high one; `interval`: the sparsities that it may
+    be. None stands for no sparsity: an interval that ends in None reaches past the last measured one. `gap`: the two
+    neighbouring sparsities between which the estimate lies. `below`, `above`: the sparsity up to which the change is
+    shown to be within the margin, and the one from which it is shown to be beyond it; None if nothing is shown.
     """
 
     estimate: float | None
     interval: tuple[float | None, float | None] | None = None
-    probability: dict[float | None, float] | None = None
+    gap: tuple[float | None, float | None] = (None, None)
+    below: float | None = None
+    above: float | None = None
 
     def as_dict(self) -> dict:
-        shares = {"none" if s is None else f"{s:g}": p for s, p in (self.probability or {}).items()}
-        return {"estimate": self.estimate, "interval": self.interval and list(self.interval), "probability": shares}
+        fields = {
+            "estimate": self.estimate,
+            "interval": self.interval and list(self.interval),
+            "between": list(self.gap),
+        }
+        return fields | {"shown_within_up_to": self.below, "shown_beyond_from": self.above}
 
 
 @dataclass(frozen=True)
@@ -75,77 +87,104 @@ def curves(cells: pd.DataFrame, pretraining: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, axis=1)
 
 
-def find(accuracy: Draws, loss: Draws | None, margins: Analysis) -> Regimes:
+def find(accuracy: Means, loss: Means | None, margins: Analysis) -> Regimes:
     """Find the regimes in mean accuracies and pre-training losses.
 
     Low: the sparsities from 0 up at which mean dev accuracy is at most `accuracy_margin` points below the un-pruned
     model's and pre-training loss, if known, at most `loss_margin` nats above. High: from the smallest sparsity at and
-    above which `information_deletion` beats `pretrain` by more than `accuracy_margin` points. Intervals come from
-    the borders found in each draw.
+    above which `information_deletion` beats `pretrain` by more than `accuracy_margin` points.
+
+    Intervals come from tests in fixed sequence, each at level SIDE, which together err no more often than one: from 0 up
+    it is shown that the change is within the margin, and from the last sparsity down that it is beyond it, until a test
+    fails. The border lies between. The estimate takes the changes as rising with sparsity (isotonic regression), since
+    the first of several that are within the margin by a hair would otherwise end the regime by chance.
     """
-    return Regimes(_low(accuracy, loss, margins), _high(accuracy, margins), accuracy.covers)
+    falls, gains = changes(accuracy, loss, margins)
+    low = _border(falls, lambda count: [0.0, *falls][count])
+    high = _border(gains, lambda count: [*gains, None][count], from_top=True)
+    return Regimes(low if accuracy.has(DENSE) else Boundary(None), high, accuracy.covers)
 
 
-def _low(accuracy: Draws, loss: Draws | None, margins: Analysis) -> Boundary:
-    sparsities = _measured(accuracy, "pretrain")
-    if not sparsities or not accuracy.has(("dense", 0.0)):
-        return Boundary(None)
-
-    def fits(accuracies: pd.DataFrame, losses: pd.DataFrame | None) -> np.ndarray:
-        fall = accuracies["dense", 0.0].to_numpy()[:, None] - accuracies["pretrain"][sparsities].to_numpy()
-        fine = margins.accuracy_margin / POINTS + EQUAL >= fall
-        if losses is not None:
-            start, pruned = losses["gradual", 0.0].to_numpy()[:, None], losses["gradual"].reindex(columns=sparsities)
-            fine &= ~(pruned.to_numpy() - start > margins.loss_margin + EQUAL)  # a missing loss excludes nothing
-        return fine
-
-    loss = loss if loss and loss.has(("gradual", 0.0)) else None
-    counts = [
-        _leading(fits(*frames))
-        for frames in ((_one(accuracy), loss and _one(loss)), (accuracy.drawn, loss and loss.drawn))
-    ]
-    known = accuracy.known(("dense", 0.0), *(("pretrain", s) for s in sparsities))
-    unrepeated = not accuracy.covers and loss and loss.covers  # accuracies without noise, losses with some
-    return _boundary([0.0, *sparsities], *counts, bool(known or unrepeated))
+Change = list[tuple[Estimate, float]]  # changes at a sparsity, each with the limit that it must not exceed
 
 
-def _high(accuracy: Draws, margins: Analysis) -> Boundary:
-    freed = _measured(accuracy, "information_deletion")
-    sparsities = [s for s in freed if accuracy.has(("pretrain", s))]
-    if not sparsities:
-        return Boundary(None)
+def changes(accuracy: Means, loss: Means | None, margins: Analysis) -> tuple[dict[float, Change], dict[float, Change]]:
+    """What the borders rest on, by sparsity: falls of accuracy and rises of loss; gains by information deletion.
 
-    def first(accuracies: pd.DataFrame) -> np.ndarray:
-        gain = accuracies["information_deletion"][sparsities] - accuracies["pretrain"][sparsities]
-        wins = gain.to_numpy() > margins.accuracy_margin / POINTS + EQUAL
-        return len(sparsities) - _leading(wins[:, ::-1])
+    Accuracies are fractions. A loss without an error, or a missing one, excludes nothing.
+    """
+    limit = margins.accuracy_margin / POINTS
+    falls = {
+        s: [(accuracy.difference(DENSE, ("pretrain", s)), limit)]
+        for s in _measured(accuracy, "pretrain")
+        if accuracy.has(DENSE)
+    }
+    for s, change in falls.items():
+        ends = ("gradual", s), ("gradual", 0.0)
+        if loss and loss.has(*ends):
+            change.append((loss.difference(*ends), margins.loss_margin))
+    freed = [s for s in _measured(accuracy, "information_deletion") if accuracy.has(("pretrain", s))]
+    gains = {s: [(accuracy.difference(("information_deletion", s), ("pretrain", s)), limit)] for s in freed}
+    return falls, gains
 
-    known = accuracy.known(*((arm, s) for s in sparsities for arm in ("pretrain", "information_deletion")))
-    return _boundary([*sparsities, None], first(_one(accuracy)), first(accuracy.drawn), known)
 
-
-def _measured(accuracy: Draws, arm: str) -> list[float]:
+def _measured(accuracy: Means, arm: str) -> list[float]:
     return sorted(s for name, s in accuracy.point.index if name == arm and s > 0)
 
 
-def _one(draws: Draws) -> pd.DataFrame:
-    """The point estimates as a frame with one row, like a single draw."""
-    return draws.point.to_frame().T
-
-
-def _leading(flags: np.ndarray) -> np.ndarray:
-    """Per row of a bool array, the number of leading True values."""
-    return np.logical_and.accumulate(flags, axis=1).sum(axis=1)
-
-
-def _boundary(names: list[float | None], estimate: np.ndarray, drawn: np.ndarray, known: bool) -> Boundary:
-    """The border from indices into `names`."""
+def _border(found: dict[float, Change], name: Callable[[int], float | None], from_top: bool = False) -> Boundary:
+    """The border between changes within their limits and beyond them; `name`: the border after so many within."""
+    every, sparsities = list(found.values()), list(found)
+    if not every:
+        return Boundary(None)
+    known = all(change[0][0].error is not None for change in every)
+    count = _within(every, known, from_top)
     if not known:
-        return Boundary(names[estimate[0]])
-    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
-    shares = np.bincount(drawn, minlength=len(names)) / len(drawn)
+        return Boundary(name(count), gap=_gap(sparsities, count))
+    below = _leading([within(change) is Verdict.SUPPORTED for change in every])
+    above = len(every) - _leading([within(change) is Verdict.NOT_SUPPORTED for change in reversed(every)])
+    count = min(max(count, below), above)
     return Boundary(
-        names[estimate[0]],
-        (names[ends[0]], names[ends[1]]),
-        {name: float(share) for name, share in zip(names, shares, strict=True) if share},
+        name(count),
+        (name(below), name(above)),
+        _gap(sparsities, count),
+        sparsities[below - 1] if below else None,
+        sparsities[above] if above < len(every) else None,
     )
+
+
+def within(change: Change) -> Verdict:
+    """Whether all changes are shown to be within their limits, or one beyond; those without an error are left out."""
+    tested = [(estimate, limit) for estimate, limit in change if estimate.error is not None]
+    if any(one.at_most(limit + EQUAL, SIDE / len(tested)) is Verdict.NOT_SUPPORTED for one, limit in tested):
+        return Verdict.NOT_SUPPORTED
+    shown = all(one.at_most(limit + EQUAL, SIDE) is Verdict.SUPPORTED for one, limit in tested)
+    return Verdict.SUPPORTED if shown and tested else Verdict.UNDECIDED
+
+
+def _within(every: list[Change], known: bool, from_top: bool) -> int:
+    """The number of sparsities from the first that are within their limits by the estimates.
+
+    Counted up to the first that is beyond, or, `from_top`, down to the last that is not.
+    """
+    values = np.array([[one.value for one, _ in change] + [-np.inf] * (2 - len(change)) for change in every])
+    limits = np.array([[limit for _, limit in change] + [np.inf] * (2 - len(change)) for change in every])
+    shown = [within(change) if known else Verdict.UNDECIDED for change in every]
+    for column in values.T if known else ():
+        there = np.isfinite(column)
+        column[there] = isotonic_regression(column[there]).x if there.any() else []
+    fine = (values <= limits + EQUAL).all(axis=1)
+    if from_top:
+        beyond = [not one and verdict is not Verdict.SUPPORTED for one, verdict in zip(fine, shown, strict=True)]
+        return len(every) - _leading(beyond[::-1])
+    return _leading([one and verdict is not Verdict.NOT_SUPPORTED for one, verdict in zip(fine, shown, strict=True)])
+
+
+def _leading(flags: list[bool]) -> int:
+    """The number of leading True values."""
+    return int(np.logical_and.accumulate(flags).sum())
+
+
+def _gap(sparsities: list[float], count: int) -> tuple[float | None, float | None]:
+    every = [0.0, *sparsities, None]
+    return every[count], every[count + 1]

@@ -3,9 +3,9 @@
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from prune_utils.analysis.noise.seeds import units
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import Cell, Run, all_cells, all_runs
@@ -25,7 +25,7 @@ def collect(study: Study | Replay) -> tuple[pd.DataFrame, pd.DataFrame]:
     if no cell is finished.
     """
     if isinstance(study, Replay):
-        from prune_utils.analysis import replay  # which imports this module
+        from prune_utils.analysis.foreign import replay  # which imports this module
 
         cells, runs, further = replay.frames(study)
         for name, frame in further.items():
@@ -40,7 +40,7 @@ def collect(study: Study | Replay) -> tuple[pd.DataFrame, pd.DataFrame]:
 def cells_frame(study: Study, cells: list[Cell] | None = None) -> pd.DataFrame:
     """One row per finished cell (default: of the whole grid): coordinates, scores, losses, provenance, `selected`.
 
-    For each task, arm, sparsity and seed the learning rate with the best dev accuracy is selected (paper §3.3), the
+    For each task, arm, sparsity, seed and repeat the learning rate with the best dev accuracy is selected (paper §3.3), the
     lowest one if several are equal. A diverged cell has no accuracy and is never selected. Cells that are not finished
     have no row. Raises ParamsError if no cell is finished.
     """
@@ -49,6 +49,8 @@ def cells_frame(study: Study, cells: list[Cell] | None = None) -> pd.DataFrame:
         raise ParamsError(
             f"study '{study.study}' has no finished cell yet; run it with `make study PARAMS=params/{study.study}.yaml`"
         )
+    if "repeat" in frame:
+        frame["repeat"] = frame.repeat.fillna(0).astype(int)
     return selected(frame)
 
 
@@ -57,7 +59,7 @@ def selected(frame: pd.DataFrame) -> pd.DataFrame:
     ranked = frame.dropna(subset="dev_accuracy").sort_values(
         ["dev_accuracy", "learning_rate"], ascending=[False, True], kind="stable"
     )
-    best = ranked.drop_duplicates(KEY).index
+    best = ranked.drop_duplicates(KEY + ["repeat"] * ("repeat" in frame)).index
     frame.insert(frame.columns.get_loc("learning_rate") + 1, "selected", frame.index.isin(best))
     return frame
 
@@ -82,19 +84,29 @@ def missing(study: Study | Replay) -> list[Cell]:
 
 
 def mean_over_tasks(cells: pd.DataFrame, value: str = "dev_accuracy") -> pd.DataFrame:
-    """Mean of the selected cells over tasks: columns arm, target_sparsity, seed, `value`, tasks.
+    """Mean of the selected cells over tasks: columns arm, target_sparsity, seed, `value`, whole.
 
-    Seeds that lack a task are left out, since means over different tasks are not comparable.
+    A seed that lacks a cell has the one of the least-squares fit, see `noise.seeds`, and is not `whole`: means over other
+    tasks, or of other seeds, are not comparable. Arms and sparsities that lack a task have no row.
     """
-    chosen = in_means(cells)
-    grouped = chosen.groupby(UNIT)[value]
-    means = grouped.agg(["mean", "size"]).reset_index().rename(columns={"mean": value, "size": "tasks"})
-    return means[means.tasks == chosen.task.nunique()].reset_index(drop=True)
+    chosen = with_own_zero(in_means(cells)).dropna(subset=value)
+    counts = chosen.groupby(UNIT).task.nunique()
+    means = units(chosen, value).values.rename_axis("seed").T.stack().rename(value).reset_index()
+    whole = counts.reindex(pd.MultiIndex.from_frame(means[UNIT])).to_numpy() == chosen.task.nunique()
+    return means.assign(whole=whole)
 
 
 def in_means(cells: pd.DataFrame) -> pd.DataFrame:
     """The selected cells of the tasks over which means are taken, see `comparable`."""
     return cells[cells.selected & cells.compared] if "compared" in cells else cells[cells.selected]
+
+
+def with_own_zero(cells: pd.DataFrame) -> pd.DataFrame:
+    """Add the 0 % row of each arm to a table of single runs, whose dense rows name the arm in column `of`."""
+    if "of" not in cells or cells.of.isna().all():
+        return cells
+    own, pruned = cells[cells.of.notna()], cells[cells.arm != "dense"]
+    return pd.concat([cells, own.assign(arm=own.of, seed=pruned.seed.min())], ignore_index=True)
 
 
 def comparable(cells: pd.DataFrame) -> pd.DataFrame:
@@ -121,56 +133,6 @@ def _kept(tasks: frozenset[str], units: pd.Series) -> tuple[int, int]:
 def from_dense(means: pd.DataFrame) -> pd.DataFrame:
     """Add the dense model as the 0 % point of every pruned arm."""
     dense, pruned = means[means.arm == "dense"], means[~means.arm.isin(["dense", "scratch"])]
-    arms = pruned[pruned.target_sparsity > 0].arm.unique()
+    have = set(pruned[pruned.target_sparsity == 0].arm)
+    arms = [arm for arm in pruned.arm.unique() if arm not in have]
     return pd.concat([pruned, *(dense.assign(arm=arm) for arm in arms)], ignore_index=True)
-
-
-def dev_correct(study: Study | Replay, cells: pd.DataFrame) -> dict[str, pd.DataFrame] | None:
-    """Whether each dev example was predicted correctly: by task, one row per cell and one column per example.
-
-    Only tasks of classification: a score of a regression is not right or wrong.
-    Rows are indexed by arm, target_sparsity, seed and learning_rate; columns are in the order of the dev file. Cells
-    without an accuracy have no row. None if the study keeps no predictions.
-    """
-    if not study.tasks:
-        return None
-    key, found = ["arm", "target_sparsity", "seed", "learning_rate"], {}
-    for task, group in cells.dropna(subset="dev_accuracy").groupby("task"):
-        answers, rows = _answers(study, task), {}
-        if answers.dtype.kind == "f":
-            continue
-        for arm, sparsity, seed, rate in group[key].itertuples(index=False, name=None):
-            folder = Cell(task, arm, sparsity, rate, int(seed)).folder(study.study)
-            predicted = np.load(folder / paths.PREDICTIONS, allow_pickle=False)
-            rows[arm, sparsity, seed, rate] = predicted == answers
-        found[task] = pd.DataFrame(np.stack(list(rows.values())), index=pd.MultiIndex.from_tuples(rows, names=key))
-    return found
-
-
-def _answers(study: Study, task: str) -> np.ndarray:
-    """The labels of a task's dev examples, shape (examples,); floats if it is a regression."""
-    if (folder := paths.task_data(study.study, task) / "dev").exists():
-        from datasets import load_from_disk  # not `prepared`, which imports transformers and takes seconds
-
-        return np.asarray(load_from_disk(str(folder)).with_format("numpy")["labels"][:])
-    from prune_utils.data import prepared
-    from prune_utils.data.vocabulary import tokenizer_of
-
-    return np.asarray(prepared.task_data(study, task, tokenizer_of(study))[1][:]["labels"])
-
-
-def selected_on_half(cells: pd.DataFrame, correct: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Accuracy as selected on the dev set, and as measured on examples that were not used for the selection.
-
-    Columns task, arm, target_sparsity, seed, dev_accuracy, held_out_accuracy. The dev set is split into even and odd
-    examples; the best learning rate on one half is scored on the other, both ways, and the two scores are averaged.
-    The difference of the columns is the optimism of selecting on the dev set.
-    """
-    rows = []
-    for task, table in correct.items():
-        halves = table.iloc[:, 0::2].mean(axis=1), table.iloc[:, 1::2].mean(axis=1)
-        for key, group in table.groupby(level=["arm", "target_sparsity", "seed"]):
-            one, other = (half.loc[group.index].sort_index(level="learning_rate") for half in halves)
-            held_out = (other[one.idxmax()] + one[other.idxmax()]) / 2
-            rows.append((task, *key, group.mean(axis=1).max(), held_out))
-    return pd.DataFrame(rows, columns=["task", "arm", "target_sparsity", "seed", "dev_accuracy", "held_out_accuracy"])

@@ -19,6 +19,7 @@ from prune_utils.study.section import Fact, ParamsError
 from prune_utils.study.sources import Task
 
 SAMPLE = 2_000  # examples whose tokens `check` counts
+MOST_UNKNOWN = 0.5  # share of [UNK] among the tokens: refused above
 SMALL_DEV, SMALL_CLASS = 100, 10  # with fewer dev examples, one is more than a point; fewer of a class teach little
 
 
@@ -36,7 +37,8 @@ def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
 
     With a tokenizer, also the share of texts that are cut at `max_length` tokens and of unknown tokens, in a sample.
     Raises ParamsError, with file and line or split and row, for rows that do not fit their header, texts or labels that
-    are empty or not UTF-8, fewer than two classes, two dev examples or two scores, and labels that training lacks.
+    are empty or not UTF-8, fewer than two classes, two dev examples or two scores, labels that training lacks, and texts
+    of which most tokens are unknown.
     """
     train, dev, names, tables, known = _read(task)
     every, seen = pd.concat([train, dev]), set(_texts(train))
@@ -52,7 +54,8 @@ def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
     if quoted:
         told.append(("rows with quotation marks doubled as in CSV, read as text", *_share(quoted, len(every), 0.01)))
     if tokenizer:
-        told += _token_facts(every, tokenizer, max_length)
+        with of(task):
+            told += _token_facts(every, tokenizer, max_length)
     return [Fact(f"tasks.{task.name}", *fact) for fact in told]
 
 
@@ -134,7 +137,9 @@ def _hub_table(data, where: str, known: TaskFacts) -> Table:
 
 
 def _texts(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    return frame.drop(columns="label").itertuples(index=False, name=None)
+    """The texts of each example, less case and blanks, in which copies of an example may differ."""
+    for texts in frame.drop(columns="label").itertuples(index=False, name=None):
+        yield tuple(" ".join(text.casefold().split()) for text in texts)
 
 
 def _share(part: int, whole: int, most: float) -> tuple[str, bool]:
@@ -161,4 +166,10 @@ def _token_facts(frame: pd.DataFrame, tokenizer, max_length: int) -> Iterator[tu
     yield f"examples cut at {max_length} tokens", *_share(sum(len(row) > max_length for row in ids), len(ids), 0.05)
     unknown, special = tokenizer.unk_token_id, {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
     words = [token for token in chain(*ids) if token not in special]
+    share = words.count(unknown) / max(1, len(words))
+    if share > MOST_UNKNOWN:
+        raise ParamsError(
+            f"{100 * share:.1f} % of the tokens are {tokenizer.unk_token}, so the vocabulary does not fit these texts; allowed "
+            f"are {100 * MOST_UNKNOWN:.1f} %"
+        )
     yield "unknown tokens", *_share(words.count(unknown), len(words), 0.02)

@@ -18,13 +18,16 @@ from prune_utils.study.sources import Corpus, LocalCorpus
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 NOT_TEXT = (".csv", ".tsv", ".html", ".htm", ".xml")  # would be read as text, marks and all
+# beginnings of files, in lower case, that would be read as text, marks and all; `<doc ` is WikiExtractor's
+MARKUP = ("<!doctype", "<html", "<?xml", "<mediawiki", "<doc ", "{\\rtf", "%pdf-")
 # WikiText's headings: equal runs of "=" at both ends, with a space after and before every sign
 HEADING = re.compile(r"\s*(=(?: =)*) (?!= ).+(?<! =) \1\s*")
-# Unicode's sentence terminals; those that are also part of numbers and names end a sentence only before a space.
+# Unicode's sentence terminals and the Hebrew and Tibetan ones that it lacks; those that are also part of numbers and
+# names end a sentence only before a space.
 # Closing quotes and brackets stay with their sentence. Separators of lines and pages, such as U+2028, end a sentence.
 SENTENCE_END = regex.compile(
     r"""([.!?][\p{Pe}\p{Pf}\p{Pi}"']*)\s+
-    |((?:[\p{SB=STerm}--[!?]]|．(?!\p{Nd}))[\p{SB=STerm}.．]*[\p{Pe}\p{Pf}"']*)\s*
+    |((?:[[\p{SB=STerm}--[!?]]\u05c3\u0f0d\u0f0e]|．(?!\p{Nd}))[\p{SB=STerm}\u05c3\u0f0d\u0f0e.．]*[\p{Pe}\p{Pf}"']*)\s*
     |[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]""",
     regex.VERBOSE | regex.V1,
 )
@@ -77,8 +80,10 @@ def document_lines(path: Path, field: str, where: str) -> Iterator[list[str]]:
         yield from ([part for part in text.split("\n") if part.strip()] for text in found)
         return
     first = next(rows, "")
-    if _is_object(first):
-        raise ParamsError(f"{where} has a JSON object in line 1; the name of a file of JSON lines must end in .jsonl")
+    if _is_json(first):
+        raise ParamsError(f"{where} has JSON in line 1; the name of a file of JSON lines must end in .jsonl")
+    if first.lstrip().lower().startswith(MARKUP):
+        raise ParamsError(f"{where} begins with {first.strip()[:20]!r}; allowed is plain text, without markup")
     for filled, document in groupby(chain([first], rows), key=lambda row: bool(row.strip())):
         if filled:
             yield list(document)
@@ -94,9 +99,9 @@ def _suffix(path: Path) -> str:
     return Path(path.stem if path.suffix.lower() in lines.OPENERS else path.name).suffix.lower()
 
 
-def _is_object(line: str) -> bool:
+def _is_json(line: str) -> bool:
     with suppress(ValueError, RecursionError):
-        return isinstance(json.loads(line), dict)
+        return isinstance(json.loads(line), dict | list)
     return False
 
 

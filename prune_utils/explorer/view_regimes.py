@@ -10,7 +10,6 @@ import pandas as pd
 
 from prune_utils.analysis import regimes
 from prune_utils.analysis.evidence import Evidence
-from prune_utils.analysis.uncertainty import Draws
 from prune_utils.explorer.controls import LAB, follows, labelled, paragraph, row, table, view
 from prune_utils.explorer.studies import Absent, Opened, notebooks_of, percent, served
 from prune_utils.report import plots_regimes
@@ -49,10 +48,8 @@ def chosen(opened: Opened, tasks: list[str], arms: list[str]) -> tuple[Evidence,
     if not tasks or not arms:
         raise Absent(f"Select at least one {'task' if not tasks else 'arm'}.")
     some = opened.over(frozenset(tasks))
-    point, drawn, covers = some.accuracy.point, some.accuracy.drawn, some.accuracy.covers
-    kept = point.index[point.index.isin(arms, level=0)]
-    accuracy = Draws(point[kept], drawn[kept], covers)
-    return replace(some, cells=some.cells[some.cells.arm.isin(arms)], accuracy=accuracy), borders(some)
+    cells = some.cells[some.cells.arm.isin(arms)]
+    return replace(some, cells=cells, accuracy=some.accuracy.only(arms)), borders(some)
 
 
 def with_interval(frame: pd.DataFrame, value: str = "cost") -> list[str]:

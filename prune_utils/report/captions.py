@@ -4,9 +4,9 @@ import json
 
 import pandas as pd
 
-from prune_utils.analysis.estimates import LEVEL, Verdict
+from prune_utils.analysis.noise.estimates import LEVEL, Verdict
+from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.results import in_means, missing
-from prune_utils.analysis.uncertainty import Draws
 from prune_utils.report.escaping import markdown
 from prune_utils.study import paths
 from prune_utils.study.grid import all_runs
@@ -37,19 +37,19 @@ def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> 
 def odd(study: Study | Replay) -> str:
     """What deserves a second look among the inputs, in Markdown; empty if nothing does."""
     facts = told(study)
-    lines = [f"- {markdown(f'{row.about}: {row.what} {row.value}')}" for row in facts[facts.odd].itertuples()]
+    lines = [f"- {markdown(f'{row.about}, {row.what}: {row.value}')}" for row in facts[facts.odd].itertuples()]
     return "\n".join(["", "**Look twice at these inputs:**", "", *lines]) if lines else ""
 
 
-def caption(cells: pd.DataFrame, value: str, draws: Draws | None = None, shaded: bool = False) -> str:
+def caption(cells: pd.DataFrame, value: str, means: Means | None = None, shaded: bool = False) -> str:
     """Caption of a figure of `value` over all cells: tasks, seeds, intervals, regimes."""
     cells = in_means(cells) if "compared" in cells else cells
     tasks = {task: markdown(task) for task in sorted(cells.task.unique())}
     if value == "dev_accuracy" and "dev_examples" in cells:
-        sizes = cells.groupby("task").dev_examples.first()
-        tasks = {task: f"{name} ({sizes[task]:,} dev examples)" for task, name in tasks.items()}
+        sizes = cells.groupby("task").dev_examples.first().dropna()
+        tasks |= {task: f"{tasks[task]} ({int(size):,} dev examples)" for task, size in sizes.items()}
     over = f"{'Means over' if len(tasks) > 1 else 'Task'} {', '.join(tasks.values())}"
-    bars = f" Bars are {percent(LEVEL)} intervals over {' and '.join(draws.covers)}." if draws and draws.covers else ""
+    bars = f" Bars are {percent(LEVEL)} intervals over {' and '.join(means.covers)}." if means and means.covers else ""
     edges = " Shaded: the regimes; their edges are drawn half-way between two measured sparsities." if shaded else ""
     return f"*{over}; {seeds(cells[cells.arm != 'dense'])}.{bars}{edges}*"
 

@@ -9,14 +9,14 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.analysis.comparison import Compared
+from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.regimes import Regimes
 from prune_utils.analysis.results import from_dense, mean_over_tasks
-from prune_utils.analysis.uncertainty import Draws
 from prune_utils.report import style
 from prune_utils.report.captions import caption
 from prune_utils.report.style import BOUNDS, GREY, INK, MARKERS, PERCENT, Drawn, in_order, lines, look, panel, panels
 from prune_utils.report.tables import points, series
-from prune_utils.study.words import POINTS, minus
+from prune_utils.study.words import POINTS, minus, percent
 
 # value: name of its figure, label, the same in words, scale and format
 VALUES = {
@@ -26,20 +26,20 @@ VALUES = {
 COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 
 
-def _intervals(axes: plt.Axes, draws: Draws, scale: float) -> None:
+def _intervals(axes: plt.Axes, spread: Means, scale: float) -> None:
     """Draw the interval of each mean, in the colour of its arm and beside the others (see `style.shifts`)."""
-    beside = style.shifts(draws.point.index.get_level_values(0))
-    for (arm, sparsity), (low, high) in draws.ends().dropna().iterrows():
+    beside = style.shifts(spread.point.index.get_level_values(0))
+    for (arm, sparsity), (low, high) in spread.ends().dropna().iterrows():
         if arm not in BOUNDS and sparsity > 0:
-            mean = draws.point[arm, sparsity]
+            mean = spread.point[arm, sparsity]
             sides = [[max(scale * (mean - low), 0)], [max(scale * (high - mean), 0)]]
             at = 100 * sparsity + beside[arm]
             axes.errorbar(at, scale * mean, sides, color=look(arm)[0], linewidth=1, alpha=0.8)
 
 
-def accuracy(cells: pd.DataFrame, borders: Regimes | None = None, draws: Draws | None = None) -> Drawn:
-    """Mean dev accuracy over tasks by sparsity, one line per arm; with `draws`, intervals (paper Fig. 1, left)."""
-    return _by_sparsity(cells, "dev_accuracy", borders, draws)
+def accuracy(cells: pd.DataFrame, borders: Regimes | None = None, spread: Means | None = None) -> Drawn:
+    """Mean dev accuracy over tasks by sparsity, one line per arm; with `spread`, intervals (paper Fig. 1, left)."""
+    return _by_sparsity(cells, "dev_accuracy", borders, spread)
 
 
 def train_loss(cells: pd.DataFrame, borders: Regimes | None = None) -> Drawn:
@@ -47,20 +47,20 @@ def train_loss(cells: pd.DataFrame, borders: Regimes | None = None) -> Drawn:
     return _by_sparsity(cells, "train_loss", borders)
 
 
-def _by_sparsity(cells: pd.DataFrame, value: str, regimes: Regimes | None, draws: Draws | None = None) -> Drawn:
+def _by_sparsity(cells: pd.DataFrame, value: str, regimes: Regimes | None, spread: Means | None = None) -> Drawn:
     """A value of the selected cells, mean over tasks; dense and scratch as horizontal lines, intervals as bars."""
     name, label, words, scale, form = VALUES[value]
     figure, axes = panel()
-    means, table = mean_over_tasks(cells, value), points(cells, value, scale, draws)
+    means, table = mean_over_tasks(cells, value), points(cells, value, scale, spread)
     _arms(axes, means, value, scale)
-    if draws:
-        _intervals(axes, draws, scale)
+    if spread:
+        _intervals(axes, spread, scale)
     if regimes:
         style.shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
     axes.set(xlabel=PERCENT, ylabel=f"mean {label}")
     axes.legend()
     alt = lines(f"Mean {words}", series(table), form)
-    return Drawn(figure, name, alt, table, caption(cells, value, draws, shaded=regimes is not None))
+    return Drawn(figure, name, alt, table, caption(cells, value, spread, shaded=regimes is not None))
 
 
 def _arms(axes: plt.Axes, points: pd.DataFrame, value: str, scale: float) -> None:
@@ -108,16 +108,20 @@ def by_task(cells: pd.DataFrame, value: str = "dev_accuracy") -> Drawn:
 
 
 def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
-    """Information-deletion accuracy against pre-training loss, one least-squares line per task (paper Fig. 2, left)."""
+    """Information-deletion accuracy against pre-training loss, one least-squares line per task (paper Fig. 2, left).
+
+    `fits`: see `linearity.table`.
+    """
     arms = cells.arm.isin(["dense", "information_deletion"])
     chosen = cells[cells.selected & arms & cells.task.isin(fits.task)].dropna(subset="pretrain_loss")
     chosen = chosen[[*COORDINATES, "pretrain_loss", "dev_accuracy"]]
     figure, axes = panel()
     colours = sns.color_palette("colorblind", len(fits))
     for colour, marker, fit in zip(colours, cycle(MARKERS), fits.itertuples(), strict=False):
-        points = chosen[chosen.task == fit.task]
+        every = chosen[chosen.task == fit.task]
+        axes.scatter(every.pretrain_loss, 100 * every.dev_accuracy, color=colour, marker=marker, s=22)
+        points = every[~every.target_sparsity.map(percent).isin(fit.left_out.split(", "))]
         loss = points.pretrain_loss
-        axes.scatter(loss, 100 * points.dev_accuracy, color=colour, marker=marker, s=22)
         middle = points.groupby(["seed", "target_sparsity"])[["pretrain_loss", "dev_accuracy"]].mean().mean()
         ends = np.array([loss.min(), loss.max()])
         line = 100 * middle.dev_accuracy + fit.slope * (ends - middle.pretrain_loss)

@@ -2,14 +2,18 @@
 
 import pandas as pd
 
-from prune_utils.analysis.estimates import LEVEL
 from prune_utils.analysis.evidence import unlearnt
+from prune_utils.analysis.noise.estimates import LEVEL
+from prune_utils.analysis.noise.means import REPEATED
 from prune_utils.analysis.regimes import POINTS, Boundary, Regimes
 from prune_utils.analysis.results import in_means
 from prune_utils.report.captions import stated_runs
 from prune_utils.report.escaping import markdown
 from prune_utils.study.schema import Analysis
-from prune_utils.study.words import many, minus, percent
+from prune_utils.study.words import many, minus, percent, percents
+
+LOW = "to cost nothing", "to cost something"
+HIGH = "to gain nothing", "to gain"
 
 
 def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margins: Analysis) -> list[str]:
@@ -29,7 +33,7 @@ def _regimes(table: pd.DataFrame, regimes: Regimes) -> list[str]:
     """One sentence per regime, and one on random masks, as far as their arms were measured."""
     pruned, freed, random = (("dev_accuracy", arm) for arm in ("pretrain", "information_deletion", "random"))
     if pruned not in table:
-        return ["Without the pretrain arm the regimes are unknown."]
+        return ["The regimes are unknown: the pretrain arm has no sparsity that all tasks were measured at."]
     if regimes.low_until is None:
         return ["Without the dense model beside it, the end of the low regime is unknown."]
     found = [_low(table, regimes)]
@@ -37,10 +41,11 @@ def _regimes(table: pd.DataFrame, regimes: Regimes) -> list[str]:
         both = table.dropna(subset=[freed, pruned])
         found.append(_medium(both.dev_accuracy, regimes))
         found += [_high(both, regimes)] if both.index.max() > 0 else []
-    gap = (table[pruned] - table[random]).iloc[1:].dropna() if random in table else pd.Series()
+    gap = _changes(table[pruned] - table[random]).iloc[1:].dropna() if random in table else pd.Series()
     if len(gap):
         ends = [f"{_points(gap[at])}, at {percent(at)}" for at in (gap.idxmin(), gap.idxmax())]
-        found.append(f"Magnitude minus random masks: between {ends[0]}, and {ends[1]}.")
+        said = f"between {ends[0]}, and {ends[1]}" if len(gap) > 1 else ends[0]
+        found.append(f"Magnitude minus random masks: {said}.")
     return found
 
 
@@ -64,34 +69,53 @@ def _transfer(cells: pd.DataFrame) -> list[str]:
 def _covered(regimes: Regimes) -> str:
     if not regimes.covers:
         return "Nothing was repeated, so no border has an interval."
-    missing = "" if "seeds" in regimes.covers else ", but not over seeds: with only one, no claim is decided"
-    return f"Intervals cover {percent(LEVEL)} of the draws over {' and '.join(regimes.covers)}{missing}."
+    missing = (
+        ""
+        if set(REPEATED) & set(regimes.covers)
+        else ", but not over seeds: with only one, no claim and no border is decided"
+    )
+    return f"Intervals are {percent(LEVEL)}, over {' and '.join(regimes.covers)}{missing}."
 
 
-def _interval(border: Boundary) -> str:
-    """The interval of a border in brackets."""
+def _gap(border: Boundary) -> str:
+    """Where a border lies: between two neighbours among the measured sparsities."""
+    first, last = border.gap
+    return "" if last is None else f" (the border is between {percents([first, last]).replace(', ', ' and ')})"
+
+
+def _shown(border: Boundary, words: tuple[str, str]) -> str:
+    """What the tests show of a border, and what they leave open."""
     if border.interval is None:
         return ""
-    ends = ["past the last" if s is None else percent(s) for s in border.interval]
-    return f" [{ends[0]} to {ends[1]}]" if ends[0] != ends[1] else f" [{ends[0]}]"
+    said = [f"{words[0]} up to {percent(border.below)}"] if border.below is not None else []
+    said += [f"{words[1]} from {percent(border.above)}"] if border.above is not None else []
+    rest = (
+        ""
+        if border.interval[0] == border.interval[1]
+        else ", the rest is not decided"
+        if said
+        else "nothing is decided"
+    )
+    return f"; {'shown ' if said else ''}{' and '.join(said)}{rest}"
 
 
 def _low(table: pd.DataFrame, regimes: Regimes) -> str:
     if not regimes.low_until:
         return (
-            f"Low ends at 0 %{_interval(regimes.low)}: at the lowest sparsity above it, accuracy falls or pre-training loss "
-            "rises by more than the margin."
+            f"Low ends at 0 %: at the lowest sparsity above it, accuracy falls or pre-training loss "
+            f"rises by more than the margin{_shown(regimes.low, LOW)}."
         )
     change, loss = table.loc[regimes.low_until] - table.iloc[0], ("pretrain_loss", "gradual")
     fall = change["dev_accuracy", "pretrain"]
     said = (
-        f"Low, up to {percent(regimes.low_until)}{_interval(regimes.low)}: the pruned model's accuracy is "
+        f"Low, up to {percent(regimes.low_until)}{_gap(regimes.low)}: the pruned model's accuracy is "
         f"{_size(fall)} {'below' if fall < 0 else 'above'} the un-pruned model's"
     )
+    shown = _shown(regimes.low, LOW)
     if loss not in table:
-        return f"{said}; its pre-training loss is unknown."
+        return f"{said}; its pre-training loss is unknown{shown}."
     rise = change[loss]
-    return f"{said}, and its pre-training loss is {abs(rise):.3f} nats {'lower' if rise < 0 else 'higher'}."
+    return f"{said}, and its pre-training loss is {abs(rise):.3f} nats {'lower' if rise < 0 else 'higher'}{shown}."
 
 
 def _medium(accuracy: pd.DataFrame, regimes: Regimes) -> str:
@@ -102,7 +126,8 @@ def _medium(accuracy: pd.DataFrame, regimes: Regimes) -> str:
         f"{percent(s)} (pretrain {_points(fall.pretrain)}, information deletion {_points(fall.information_deletion)})"
         for s, fall in (middle - accuracy.iloc[0]).iterrows()
     ]
-    gain = max(middle.information_deletion - middle.pretrain, key=abs)
+    gains = _changes(accuracy.information_deletion - accuracy.pretrain)
+    gain = max(gains[middle.index], key=abs)
     return f"Medium, at {', '.join(said)}: removing the mask changes accuracy by at most {_points(gain)}."
 
 
@@ -110,18 +135,24 @@ def _high(table: pd.DataFrame, regimes: Regimes) -> str:
     if regimes.high_from is None:
         return (
             "There is no high regime: at the last measured sparsity, information deletion does not beat the pruned "
-            f"model{_interval(regimes.high)}."
+            f"model by more than the margin{_shown(regimes.high, HIGH)}."
         )
-    last, accuracy = table.iloc[-1], table.iloc[-1].dev_accuracy
-    said = f"High, from {percent(regimes.high_from)}{_interval(regimes.high)}: at {percent(table.index[-1])}"
+    last = table.iloc[-1]
+    said = f"High, from {percent(regimes.high_from)}{_gap(regimes.high)}: at {percent(table.index[-1])}"
     if ("train_loss", "pretrain") in table:
         said += (
             f" the train loss of the pruned model is {last.train_loss.pretrain:.2f}, against "
             f"{table.iloc[0].train_loss.pretrain:.2f} un-pruned; without the mask it is "
             f"{last.train_loss.information_deletion:.2f}, and"
         )
-    gain = accuracy.information_deletion - accuracy.pretrain
-    return f"{said} removing the mask {'lowers' if gain < 0 else 'raises'} accuracy by {_size(gain)}."
+    gain = _changes(table.dev_accuracy.information_deletion - table.dev_accuracy.pretrain).iloc[-1]
+    shown = _shown(regimes.high, HIGH)
+    return f"{said} removing the mask {'lowers' if gain < 0 else 'raises'} accuracy by {_size(gain)}{shown}."
+
+
+def _changes(difference: pd.Series) -> pd.Series:
+    """A difference of two arms from the one at 0 %, which is not 0 where each arm has its own dense model."""
+    return difference - difference.iloc[0]
 
 
 def _size(difference: float) -> str:

@@ -174,6 +174,7 @@ def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale:
         mean, pruned = group.groupby("target_sparsity")[value].mean(), group[group.target_sparsity > 0]
         at, marked = 100 * mean.index + beside[name] * (mean.index > 0), list(np.flatnonzero(mean.index > 0))
         axes.plot(at, scale * mean, color=colour, marker=marker, label=label, markersize=6, markevery=marked)
+        pruned = pruned[pruned.whole] if "whole" in pruned else pruned  # what was filled in is no measurement
         dots(axes, 100 * pruned.target_sparsity + beside[name], scale * pruned[value], pruned.seed, colour)
     shared = points[points.target_sparsity == 0].drop_duplicates("seed")
     if len(shared):

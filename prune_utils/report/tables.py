@@ -2,16 +2,20 @@
 
 import pandas as pd
 
-from prune_utils.analysis.regimes import Regimes
-from prune_utils.analysis.results import dev_correct, in_means, mean_over_tasks, selected_on_half
-from prune_utils.analysis.uncertainty import Draws
+from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.noise.components import components
+from prune_utils.analysis.noise.estimates import Estimate, Verdict
+from prune_utils.analysis.noise.means import Means
+from prune_utils.analysis.predictions import dev_correct, selected_on_half
+from prune_utils.analysis.regimes import SIDE, changes, within
+from prune_utils.analysis.results import in_means, mean_over_tasks
 from prune_utils.report.style import in_order, look
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import HOUR, TRAINED
 from prune_utils.study.record import told
 from prune_utils.study.schema import Replay, Study
-from prune_utils.study.words import percent
+from prune_utils.study.words import POINTS, percent
 
 
 def table_one(cells: pd.DataFrame) -> pd.DataFrame:
@@ -67,16 +71,44 @@ def stages(
     return table.round(2)
 
 
-def borders(regimes: Regimes) -> pd.DataFrame:
-    """Share of draws in which each sparsity is the border: one row per border, one column per sparsity."""
-    named = {"low until": regimes.low.probability or {}, "high from": regimes.high.probability or {}}
-    table = pd.DataFrame(named).T
-    table.columns = ["none" if pd.isna(s) else percent(s) for s in table.columns]
-    return table.round(3).fillna("")
+def borders(evidence: Evidence) -> pd.DataFrame:
+    """The tests behind the borders: one row per change and sparsity, with its interval and what is shown of it."""
+    words = {Verdict.SUPPORTED: "within", Verdict.NOT_SUPPORTED: "beyond", Verdict.UNDECIDED: "not decided"}
+    falls, gains = changes(evidence.accuracy, evidence.loss, evidence.margins)
+    rows = [
+        ("low", f"accuracy falls, {percent(s)}", *_change(change[0]), words[within(change[:1])])
+        for s, change in falls.items()
+    ]
+    rows += [
+        ("low", f"loss rises, {percent(s)}", *_change(c[1], 1), words[within(c[1:])]) for s, c in falls.items() if c[1:]
+    ]
+    rows += [("high", f"mask removed, {percent(s)}", *_change(c[0]), words[within(c)]) for s, c in gains.items()]
+    columns = ["border", "change", "by", "low", "high", "limit", "shown"]
+    return pd.DataFrame(rows, columns=columns).set_index(["border", "change"]).round(3).fillna("")
+
+
+def _change(change: tuple[Estimate, float], scale: float = POINTS) -> tuple[float, float, float, float]:
+    estimate, limit = change
+    low, high = estimate.interval(1 - 2 * SIDE) or (float("nan"),) * 2
+    return scale * estimate.value, scale * low, scale * high, scale * limit
+
+
+def noise(evidence: Evidence) -> pd.DataFrame:
+    """Standard error (points) of each mean over tasks by source; with several fine-tunings of a pre-trained model, also
+    the standard deviations of one fine-tuning and of one pre-training, by sparsity."""
+    means, sources = evidence.accuracy, {}
+    for part in means.parts:
+        name = means.covers[-1] if part.lasting else f"over {means.covers[0]}"
+        sources[name] = sources.get(name, 0) + part.covariance.diagonal().clip(min=0)
+    table = pd.DataFrame({name: POINTS * variance**0.5 for name, variance in sources.items()}, means.point.index)
+    if "repeat" in evidence.cells and len(table):
+        both = POINTS * components(in_means(evidence.cells))
+        table = table.join(both.rename(columns=lambda name: f"one {name.replace('_', '-')}"), on="target_sparsity")
+    return table.round(3)
 
 
 def selection(study: Study | Replay, cells: pd.DataFrame) -> pd.DataFrame:
-    """Optimism of selecting on the dev set, by arm: see `results.selected_on_half`; percent and points."""
+    """Optimism of selecting on the dev set, by arm: see `predictions.selected_on_half`; percent and points."""
     if (correct := dev_correct(study, cells)) is None:
         return pd.DataFrame({"": {"not known": "a table of results keeps no predictions"}})
     halves = selected_on_half(cells, correct)
@@ -112,15 +144,16 @@ def estimate_against_truth(study: Study | Replay, cells: pd.DataFrame, runs: pd.
 
 
 def points(
-    cells: pd.DataFrame, value: str, scale: float = 1, draws: Draws | None = None, by: str = "arm"
+    cells: pd.DataFrame, value: str, scale: float = 1, spread: Means | None = None, by: str = "arm"
 ) -> pd.DataFrame:
     """The data of a figure by sparsity: one row per arm and sparsity (percent), columns `mean` and one per seed, and
-    with `draws` the ends of the interval, `low` and `high`."""
-    means = mean_over_tasks(cells, value) if by == "arm" else cells
-    seeds = scale * means.pivot_table(index=[by, "target_sparsity"], columns="seed", values=value)
-    table = seeds.add_prefix("seed ").assign(mean=seeds.mean(axis=1))
-    if draws:
-        table = table.join(scale * draws.ends())
+    with `spread` the ends of the interval, `low` and `high`."""
+    means = mean_over_tasks(cells, value) if by == "arm" else cells.assign(whole=True)
+    key = [by, "target_sparsity"]
+    table = scale * means[means.whole].pivot_table(index=key, columns="seed", values=value).add_prefix("seed ")
+    table = table.assign(mean=scale * means.groupby(key)[value].mean())
+    if spread:
+        table = table.join(scale * spread.ends())
     table.index = table.index.set_levels((100 * table.index.levels[1]).round(6), level=1)
     return table.rename_axis([by, "sparsity (%)"])
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prune_utils.study import paths
-from prune_utils.study.schema import METHODS, PRUNED_ARMS, Replay, Study
+from prune_utils.study.schema import FINE_TUNINGS_APART, METHODS, PRUNED_ARMS, Replay, Study
 
 TRAINED = ["burn-in", "pre-training", "fine-tuning"]  # stages whose results hold their training time
 HOUR = 3600  # seconds
@@ -39,17 +39,26 @@ class Run:
 
 @dataclass(frozen=True)
 class Cell:
-    """One fine-tuned model; `arm` is one of schema.ARMS."""
+    """One fine-tuned model; `arm` is one of schema.ARMS.
+
+    `seed`: that of its pre-training; `repeat`: which fine-tuning of that model it is, from 0.
+    """
 
     task: str
     arm: str
     sparsity: float
     learning_rate: float
     seed: int
+    repeat: int = 0
 
     def folder(self, study: str) -> Path:
         arm, rate = paths.finetuning(study, self.task, self.seed) / self.arm, f"learning-rate-{self.learning_rate:g}"
-        return arm / paths.percent(self.sparsity) / rate
+        return arm / paths.percent(self.sparsity) / (f"{rate}-repeat-{self.repeat}" if self.repeat else rate)
+
+    @property
+    def training_seed(self) -> int:
+        """The seed of the new head, the order of the data, and dropout."""
+        return self.seed + FINE_TUNINGS_APART * self.repeat
 
     def checkpoint(self, study: str) -> Path:
         """Kept for dense cells only: the other arms need no fine-tuned weights."""
@@ -68,8 +77,8 @@ class Cell:
         return Run("gradual", 0.0, self.seed) if dense else Run(self.method, self.sparsity, self.seed)
 
     def dense(self) -> "Cell":
-        """The dense cell of the same task, learning rate and seed, which `downstream` prunes."""
-        return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed)
+        """The dense cell of the same task, learning rate, seed and repeat, which `downstream` prunes."""
+        return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed, self.repeat)
 
     def epochs_trained(self, study: Study) -> list[int]:
         return [study.finetuning.epochs.of(self.arm, self.sparsity)]
@@ -102,11 +111,12 @@ class Delayed:
 def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: list[str] | None = None) -> list[Cell]:
     """Cells of a task and seed: un-pruned arms at sparsity 0, pruned ones above. `arms`: default all of the study."""
     return [
-        Cell(task, arm, sparsity, rate, seed)
+        Cell(task, arm, sparsity, rate, seed, repeat)
         for sparsity in sparsities
         for arm in study.grid.arms
         if (arm in PRUNED_ARMS) == (sparsity > 0) and (arms is None or arm in arms)
         for rate in study.finetuning.learning_rates
+        for repeat in range(study.grid.fine_tunings)
     ]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from prune_utils.study.section import Count, Positive, Section, Share, Sparsity
+from prune_utils.study.section import Count, Dropout, Positive, Section, Share, Sparsity
 
 CONTROLS = ("one_shot", "global", "heads")  # each is an arm and the pruning method of the same name
 
@@ -17,7 +17,7 @@ class Model(Section):
     num_hidden_layers: Count | None = None
     num_attention_heads: Count | None = None
     intermediate_size: Count | None = None
-    dropout: Share | None = None
+    dropout: Dropout | None = None
     initializer_range: Positive | None = None  # default: BERT's 0.02
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ EMBEDDED = (
     "The text is a small artificial English that comes with the package. It was **built to show the effect**: its tasks "
     "profit from what pre-training teaches. These results demonstrate the analysis; only real text tests the claims."
 )
+FINE_TUNINGS_APART = 1000  # between the training seeds of the fine-tunings of one pre-trained model
 # digests of local inputs and revisions of hub inputs, by key; written by the program, see data.inputs
 Inputs = dict[str, str]
 StudyName = Annotated[str, Field(pattern=r"^[\w-]+$")]
@@ -26,7 +27,15 @@ class Grid(Section):
 
     sparsities: Annotated[list[Sparsity], Field(min_length=1)]
     arms: list[Literal[ARMS]]  # must include `dense`, the baseline of every comparison
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]  # each with a pre-training of its own
+    fine_tunings: Count = 1  # of each pre-trained model, with training seeds of their own
+
+    @model_validator(mode="after")
+    def _training_seeds_differ(self):
+        if self.fine_tunings > 1 and max(self.seeds) >= FINE_TUNINGS_APART:
+            allowed = f"allowed with several fine_tunings are seeds below {FINE_TUNINGS_APART}"
+            raise ValueError(f"seeds are {self.seeds}; {allowed}, since further ones train the fine-tunings")
+        return self
 
     @field_validator("arms")
     @classmethod
@@ -64,7 +73,7 @@ class Machine(Section):
 
 
 class Table(Section):
-    """Published results to analyse instead of training; `analysis.replay.read_table` documents the columns."""
+    """Published results to analyse instead of training; `analysis.foreign.replay.read_table` documents the columns."""
 
     cells: str  # a CSV file
     arms: dict[str, Literal[ARMS]] = {}  # our arms by the file's names; other names are ours or arms of their own

@@ -39,7 +39,7 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
     if cell.arm == "scratch":
         config = new_configuration(study, tokenizer_of(study))
         config.num_labels, config.problem_type = labels, problem
-        set_seed(cell.seed)
+        set_seed(cell.training_seed)
         model = kind.from_config(config)
         return model, all_kept(model), 0.0
     if cell.arm == "downstream":
@@ -49,7 +49,7 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
         return model, masks, check_zeros(model, masks, cell.sparsity)
     run = cell.pretrained()
     pretrain(study, run)
-    set_seed(cell.seed)  # the new head gets the same weights in all arms
+    set_seed(cell.training_seed)  # the new head gets the same weights in all arms
     checkpoint, heads = run.checkpoint(study.study), {"num_labels": labels, "problem_type": problem}
     return load_checkpoint(kind, checkpoint, run.sparsity, run.method, **heads)
 
@@ -68,6 +68,7 @@ def _trained(study: Study, cell: Cell) -> dict:
         "task": cell.task,
         "seed": cell.seed,
         "learning_rate": cell.learning_rate,
+        **({"repeat": cell.repeat} if cell.repeat else {}),
     }
     if cell.arm == "downstream" and finetune(study, cell.dense())["dev_accuracy"] is None:  # its dense model diverged
         return coordinates | {"dev_accuracy": None}
@@ -78,7 +79,9 @@ def _trained(study: Study, cell: Cell) -> dict:
     (epochs,) = cell.epochs_trained(study)
     pruning = FixedMask(model, masks) if keeps_mask else None
     recipe = study.finetuning.optimisation(len(training), epochs, cell.learning_rate)
-    seconds, _ = train(model, training, recipe, cell.seed, folder / "trainer", study.machine, tokenizer, pruning)
+    seconds, _ = train(
+        model, training, recipe, cell.training_seed, folder / "trainer", study.machine, tokenizer, pruning
+    )
     if keeps_mask:
         check_zeros(model, masks, cell.sparsity, cell.method)
     if cell.arm == "dense":

@@ -1,5 +1,6 @@
 """One training or evaluation with transformers' Trainer: data order, precision, and checkpoints to resume from."""
 
+import gc
 import shutil
 import tempfile
 import time
@@ -28,6 +29,10 @@ from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine
 from prune_utils.study.section import ParamsError
 from prune_utils.training.machine import bfloat16
+
+# what is imported never becomes garbage; the Trainer searches for garbage before each training, and without this that
+# takes a quarter of a second
+gc.freeze()
 
 WHOLE = "whole.json"  # written last into a Trainer checkpoint: one without it is incomplete and not resumed from
 

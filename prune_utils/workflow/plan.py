@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from prune_utils.analysis import power
 from prune_utils.study import paths
 from prune_utils.study.files import write_json
 from prune_utils.study.grid import HOUR, TRAINED
@@ -89,7 +90,8 @@ def show(params: Path, accelerator: str = "H200") -> None:
         f"{clock(HOUR * arithmetic)} of it arithmetic\n"
         f"  (assumed: {sizes.ACHIEVED:.0%} of {product.product / 1e12:.0f} TFLOP/s, {product.source}; at least "
         f"{1000 * sizes.launching(of):.0f} ms per step to launch its kernels)\n"
-        f"disk: {frame.bytes.sum() / 1e9:.1f} GB of checkpoints and data\n{preflight.told(facts)}".rstrip()
+        f"disk: {frame.bytes.sum() / 1e9:.1f} GB of checkpoints and data\n\n"
+        f"{power.told(study, {task.name: sizes.dev_size(task) for task in study.tasks})}\n\n{preflight.told(facts)}".rstrip()
     )
     write_json(paths.results(study.study) / paths.PLAN, {"accelerator": accelerator, "rows": frame.to_dict("records")})
 

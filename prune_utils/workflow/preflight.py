@@ -2,7 +2,7 @@
 
 import re
 
-from prune_utils.analysis import replay
+from prune_utils.analysis.foreign import replay
 from prune_utils.data.inputs import DATASETS, asked, named, task_of
 from prune_utils.study import paths
 from prune_utils.study.grid import all_runs
@@ -117,5 +117,5 @@ def pinned(study: Study) -> Study:
 
 def told(facts: list[Fact]) -> str:
     """Format facts about the inputs of a study, one per line; "!" marks values worth checking."""
-    lines = [f"{'!' if fact.odd else ' '} {fact.about}: {fact.what} {fact.value}" for fact in facts]
+    lines = [f"{'!' if fact.odd else ' '} {fact.about}, {fact.what}: {fact.value}" for fact in facts]
     return "\n".join(["\ninputs:", *lines]) if facts else ""

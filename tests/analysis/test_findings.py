@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from prune_utils.analysis import findings
-from prune_utils.analysis.estimates import Verdict
 from prune_utils.analysis.evidence import Evidence
-from prune_utils.analysis.uncertainty import accuracy_draws, loss_draws
+from prune_utils.analysis.noise.estimates import Verdict
+from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.study.schema import Analysis
 
 MARGINS = Analysis(accuracy_margin=1.0, loss_margin=0.1)
@@ -38,7 +38,7 @@ def evidence(changes, seeds=(0, 1, 2), losses=None):
             for seed in seeds
         ]
     )
-    return Evidence(cells, runs, accuracy_draws(cells), loss_draws(runs) if len(runs) else None, MARGINS)
+    return Evidence(cells, runs, accuracy_means(cells), loss_means(runs) if len(runs) else None, MARGINS)
 
 
 def arm(name, **points):
@@ -46,9 +46,9 @@ def arm(name, **points):
 
 
 CASES = [
-    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-0.3), "supported", -0.2),
-    (findings.low_costs_nothing, arm("pretrain", s30=-3.0, s40=-4.0), "not supported", -3.0),
-    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-4.0), "not supported", -0.2),
+    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-0.3), "supported", -0.3),
+    (findings.low_costs_nothing, arm("pretrain", s30=-3.0, s40=-4.0), "not supported", -4.0),
+    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-4.0), "not supported", -4.0),
     (findings.low_costs_nothing, arm("pretrain", s30=-1.0), "undecided", -1.0),  # exactly at the margin
     (
         findings.medium_is_deletion,

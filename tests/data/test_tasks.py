@@ -217,6 +217,7 @@ def test_keys_of_a_local_task(keys, said):
         (labelled(1, 0, "1.0"), labelled(1, 0), "train.tsv, line 4 has the label '1.0', and another row '1'"),
         (labelled("Yes", "no", "yes"), labelled("no", "no"), "line 4 has the label 'yes', and another row 'Yes'"),
         (labelled(1, 0), labelled(1, -1), "dev.tsv, line 3 has the label '-1', which stands for no label"),
+        (labelled(1, "?"), labelled(1, 1), r"train.tsv, line 3 has the label '\?', which stands for no label"),
         (labelled(1, "NaN"), labelled(1, 1), "train.tsv, line 3 has the label 'NaN', which stands for no label"),
         (labelled(1, 0), labelled("0 ", 1), "dev.tsv, line 2 has the label '0 ', with blanks"),
         (labelled('"1"', '"0"'), labelled('"1"', '"0"'), "with blanks or quotation marks around it"),
@@ -234,6 +235,12 @@ def test_a_task_that_cannot_be_right_says_why(tmp_path, train, dev, said):
         with pytest.raises(ParamsError, match=f"task mine: .*{said}") as error:
             read(task)
         assert "\n" not in str(error.value) and len(str(error.value)) < 700
+
+
+def test_texts_of_another_script_than_the_vocabulary_are_refused(tmp_path, words):
+    rows = "sentence\tlabel\n河桥\t1\n信花\t0\n"
+    with pytest.raises(ParamsError, match=r"task mine: 100.0 % of the tokens are \[UNK\]"):
+        tasks.check(local(tmp_path, "mine", rows, rows), words, 16)
 
 
 def test_a_missing_file_and_a_header_in_cola_are_refused(tmp_path):

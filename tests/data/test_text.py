@@ -1,5 +1,6 @@
 """Text that people bring: read as it is meant, or refused with the name of its file, before any training."""
 
+import bz2
 import gzip
 import hashlib
 import itertools
@@ -42,6 +43,8 @@ WORDS = (*ENGLISH, ".", "?", "!", ",", *CHINESE, "。", *HINDI, "।")
         ("नदी है। पुल॥ घर", ["नदी है।", "पुल॥", "घर"]),
         ("هل رأيت؟ نعم۔ حسنا", ["هل رأيت؟", "نعم۔", "حسنا"]),
         ("በጣም። ጥሩ፧ አዎ", ["በጣም።", "ጥሩ፧", "አዎ"]),
+        ("ཆུ།ཟམ།། ཡིག", ["ཆུ།", "ཟམ།།", "ཡིག"]),
+        ("הנהר׃ הגשר", ["הנהר׃", "הגשר"]),
         ("one\u2028two\u2029three\x85four\x0cfive", ["one", "two", "three", "four", "five"]),
         ("a transcript has no marks at all", ["a transcript has no marks at all"]),
         (" \t ", []),
@@ -136,6 +139,10 @@ def test_damaged_bytes_are_read_as_they_are_or_refused(folder, packed, at, put, 
         ("a.txt", b"one.\rtwo.\r", r"line 1 has the character .\\r"),
         ("a.txt", gzip.compress(b"one."), "is it gzip"),
         ("a.txt", b'{"text": "one."}\n', "must end in .jsonl"),
+        ("a.txt", b'[{"text": "one."}]\n', "JSON in line 1"),
+        ("a.txt", b'<doc id="1" title="A">\none.\n</doc>\n', "begins with .<doc id.*without markup"),
+        ("a.txt", b" <!DOCTYPE html><p>one.</p>\n", "without markup"),
+        ("a.txt", bz2.compress(b"one. "), "is it bzip2"),
         ("a.txt", b"", "holds no text"),
         ("a.txt", b"\n = A = \n\n", "holds no text"),
         ("a.csv", b"text,label\n", "not plain text"),

@@ -14,7 +14,7 @@ import yaml
 from views import HARM, by_hand, control, rows_of, table_study, texts
 
 from prune_utils.analysis import regimes
-from prune_utils.analysis.uncertainty import accuracy_draws
+from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.explorer import controls, studies, view_blanks, view_how_far, view_inside, view_regimes, view_weights
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
@@ -146,7 +146,7 @@ def test_the_notebook_has_a_title_for_the_app():
     assert json.loads(paths.EXPLORER_NOTEBOOK.read_text())["metadata"]["title"]
 
 
-def test_toggled_tasks_have_means_draws_and_regimes_of_their_own(empty):
+def test_toggled_tasks_have_means_intervals_and_regimes_of_their_own(empty):
     table_study(empty, by_hand({"calm": (0, 0, 0.5), "frail": (0, 4, 9)}))
     opened = studies.opened()
     cells = opened.evidence.cells
@@ -157,8 +157,8 @@ def test_toggled_tasks_have_means_draws_and_regimes_of_their_own(empty):
             ours[(ours.arm == "pretrain") & (ours.target_sparsity == 0.9)].dev_accuracy.mean()
         )
         assert set(some.cells.arm) == {"pretrain"} and ("dense", 0.0) not in some.accuracy.point.index
-        assert borders == regimes.find(accuracy_draws(ours), None, opened.study.analysis)
-        pd.testing.assert_frame_equal(some.accuracy.drawn, accuracy_draws(ours).drawn[some.accuracy.point.index])
+        assert borders == regimes.find(accuracy_means(ours), None, opened.study.analysis)
+        pd.testing.assert_frame_equal(some.accuracy.ends(), accuracy_means(ours).ends().loc[some.accuracy.point.index])
     assert view_regimes.chosen(opened, ["calm"], ["pretrain"])[1].low_until == 0.9
     assert view_regimes.chosen(opened, ["frail"], ["pretrain"])[1].low_until == 0.3
 

@@ -17,8 +17,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from prune_utils.analysis import comparison
 from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.regimes import find
-from prune_utils.analysis.uncertainty import accuracy_draws
 from prune_utils.report import captions, plots_prunability, style
 from prune_utils.report.escaping import markdown
 from prune_utils.report.pages import harmless, page, themed
@@ -146,7 +146,7 @@ def test_what_pruning_costs_worked_by_hand():
         ]
     ).assign(selected=True)
     margins = Analysis(accuracy_margin=8.0, loss_margin=1.0)
-    accuracy = accuracy_draws(cells)
+    accuracy = accuracy_means(cells)
     found = Evidence(cells, pd.DataFrame(), accuracy, None, margins)
     study = Replay(study="x", table={"cells": "x.csv", "origin": "made up"}, analysis=margins)
     one = {"x": comparison.Compared(study, found, find(accuracy, None, margins))}

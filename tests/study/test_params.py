@@ -77,6 +77,8 @@ def test_the_paper_is_the_papers():
             "prunability.sparsity is 0.5; allowed are the grid's values above 0: [0.6, 0.9]",
         ),
         ({"model": {"hidden_size": None}}, "needs its shape; missing: hidden_size"),
+        ({"model": {"dropout": 1.0}}, "model.dropout is 1.0; input should be less than 1"),
+        ({"pretraining": {"learning_rate": float("inf")}}, "learning_rate is inf; input should be a finite number"),
         ({"machine": {"precision": "float16"}}, "machine.precision is 'float16'"),
         ({"corpus": {"source": "locl"}}, "corpus is"),
     ],

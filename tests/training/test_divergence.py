@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from prune_utils.analysis.results import cells_frame, dev_correct, mean_over_tasks
+from prune_utils.analysis.predictions import dev_correct
+from prune_utils.analysis.results import cells_frame, mean_over_tasks
 from prune_utils.pruning.criteria import over_all, per_matrix
 from prune_utils.pruning.masks import magnitude_mask, magnitude_masks
 from prune_utils.study import paths

@@ -403,6 +403,12 @@ REFUSED = {
     "quantised": (with_field(quantization_config={"load_in_8bit": True}), "quantization_config"),
     "one segment": (with_field(type_vocab_size=1), "type_vocab_size is 1"),
     "an unknown activation": (with_field(hidden_act="fast"), "hidden_act is 'fast'"),
+    "infinite initial weights": (with_field(initializer_range=float("inf")), "initializer_range is inf"),
+    "all dropped": (with_field(hidden_dropout_prob=1.0), "hidden_dropout_prob is 1.0, input should be less than 1"),
+    "no trained weights": (
+        lambda f: rewritten(f, lambda w: {n: torch.full_like(t, 0.02) for n, t in w.items()}),
+        "have one value throughout",
+    ),
     "a number as text": (with_field(hidden_size="16"), "hidden_size is '16'"),
     "a million layers": (with_field(num_hidden_layers=10**6), "has 2 layers"),
     "a size that overflows": (with_field(intermediate_size=10**30), "intermediate_size is"),

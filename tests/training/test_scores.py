@@ -13,8 +13,9 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 from transformers import BertConfig, BertForSequenceClassification
 
 from prune_utils.analysis.evidence import unlearnt
-from prune_utils.analysis.results import cells_frame, dev_correct
-from prune_utils.analysis.uncertainty import accuracy_draws
+from prune_utils.analysis.noise.measured import accuracy_means
+from prune_utils.analysis.predictions import dev_correct
+from prune_utils.analysis.results import cells_frame
 from prune_utils.data.batches import padded
 from prune_utils.report.tables import selection
 from prune_utils.study import paths
@@ -200,12 +201,12 @@ def test_a_regression_is_trained_and_analysed_beside_a_classification(mixed):
     correct = dev_correct(study, frame)
     assert list(correct) == ["sentiment"]
     # a mean over two tasks, of which one is redrawn: half of that task's noise
-    draws, alone = accuracy_draws(frame, correct), accuracy_draws(frame[frame.task == "sentiment"], correct)
-    both = [100 * d.drawn.to_numpy().std() for d in (draws, alone)]
+    draws, alone = accuracy_means(frame, correct), accuracy_means(frame[frame.task == "sentiment"], correct)
+    both = [np.sqrt(means.parts[0].covariance.diagonal().max()) for means in (draws, alone)]
     assert both[0] == pytest.approx(both[1] / 2) and both[1] > 0
     assert draws.covers == ("dev examples of classification tasks",) and alone.covers == ("dev examples",)
     assert dev_correct(study, frame[frame.task == "score"]) == {}
-    assert accuracy_draws(frame[frame.task == "score"], {}).covers == ()
+    assert accuracy_means(frame[frame.task == "score"], {}).covers == ()
     assert selection(study, frame[frame.task == "score"]).dev_accuracy.isna().all()
 
 

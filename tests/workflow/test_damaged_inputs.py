@@ -13,7 +13,7 @@ import shutil
 import pytest
 import yaml
 
-from prune_utils.analysis.replay import read_table
+from prune_utils.analysis.foreign.replay import read_table
 from prune_utils.data.tasks import examples
 from prune_utils.data.text import documents
 from prune_utils.data.vocabulary import tokenizer_of
@@ -262,6 +262,7 @@ def table_trial(folder, number):
     return True
 
 
+@pytest.mark.slow
 def test_damaged_tables_are_used_rightly_or_refused_in_words(tmp_path, capsys):
     used = 0
     for number in range(MUTATIONS):
@@ -283,6 +284,7 @@ def test_the_sound_study_is_used(sound):
     check_used_rightly(study, folder)
 
 
+@pytest.mark.slow
 def test_damaged_inputs_are_used_rightly_or_refused_in_words(sound, capsys):
     used = 0
     for number in range(MUTATIONS):

@@ -12,7 +12,8 @@ from prune_utils.study.schema import ARMS
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sources import task_name
 
-SUMMARIES = {"mean", "average", "avg", "total", "overall", "median", "std", "sd"}  # rows that are no results
+# names of rows that are no results
+SUMMARIES = {"mean", "average", "avg", "total", "overall", "median", "std", "sd", "glue", "glue_score"}
 FURTHER = str.maketrans("()/", "+++")  # allowed in a table, whose names are never those of folders
 ALLOWED = "allowed are letters, digits, blanks and the characters _ . + - ( ) /, with a letter or digit first"
 

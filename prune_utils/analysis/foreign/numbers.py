@@ -18,6 +18,7 @@ WRITTEN = re.compile(
     rf"(?:{PLUS_MINUS}\s*(?P<after>{NUMBER})\s*%?|\(\s*(?P<sign>{PLUS_MINUS})?\s*(?P<within>{NUMBER})\s*%?\s*\)\s*%?)?"
 )
 ALLOWED = "allowed are a number, such as 0.843, 84.3 % or 84.3 ± 0.4, and - or nothing for a missing one"
+DIGITS = 6  # of a sparsity as a fraction: 0.30000000000000004 is 0.3
 LEAST_STD, MOST_STD = 0.0005, 0.1  # a median beyond them is hardly in the scale of its accuracies
 
 
@@ -66,12 +67,14 @@ def check_marks(sheet: Sheet, names: list[str]) -> None:
 def shares(sheet: Sheet, name: str, low: int, below_one: bool = False) -> tuple[pd.DataFrame, bool, str]:
     """A column of shares from `low` to 1 as fractions, whether they are percents in the table, and how this was known.
 
-    1 itself is excluded with `below_one`. Percents are columns that say so in their name or have % signs; other columns
-    are percents if a value is above 1 and none lies between 0 and 1, and fractions if none is above 1. Raises
-    ParamsError, with lines, for everything else.
+    With `below_one`, 1 itself is excluded and values are rounded to DIGITS. Percents are columns that say so in their
+    name or have % signs; other columns are percents if a value is above 1 and none lies between 0 and 1, and fractions
+    if none is above 1. Raises ParamsError, with lines, for everything else.
     """
     percent, scale = _scale(sheet, name)
     numbers = column(sheet, name, -2 if percent else 0)
+    if below_one:
+        numbers["value"] = numbers.value.round(DIGITS)
     fits = numbers.value.between(low, 1, "left" if below_one else "both") | numbers.value.isna()
     for line in numbers.index[~fits]:
         top = "below 1 (100 %)" if below_one else "1 (100 %)"

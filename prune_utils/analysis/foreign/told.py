@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from prune_utils.analysis.foreign.sheet import Sheet
+from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.results import KEY, in_means, mean_over_tasks
-from prune_utils.analysis.uncertainty import seed_spread
 from prune_utils.data.rows.lines import shown
 from prune_utils.study.schema import ARMS
 from prune_utils.study.section import Fact
@@ -52,16 +52,18 @@ def _rows(table: Sheet, every: pd.DataFrame, left: int, about: dict[str, str]) -
 def _cells(cells: pd.DataFrame) -> Iterator[tuple]:
     if (rates := cells.groupby(KEY).size()).max() > 1:
         yield "learning rates of a cell, of which the best is selected", *_range(rates)
-    seeds = cells[cells.selected].groupby(["arm", "target_sparsity"]).seed.nunique()
-    if len(pruned := seeds.drop("dense", errors="ignore")):
+    seeds, stated = cells[cells.selected].groupby(["arm", "target_sparsity"]).seed.nunique(), "n" in cells
+    if stated and len(runs := cells.n.dropna().astype(int)):
+        yield "runs of a row, as stated", *_range(runs)
+    elif len(pruned := seeds.drop("dense", errors="ignore")):
         yield "seeds of a pruned arm at a sparsity", *_range(pruned)
-    if "dense" in seeds:
-        yield "seeds of the dense model", str(seeds["dense", 0.0])
-    else:
+    if "dense" not in seeds:
         yield "rows of the dense model", "none, so no loss of accuracy is known", True
+    elif not stated:
+        yield "seeds of the dense model", str(seeds["dense", 0.0])
     if "compared" in cells:
         yield "tasks of the means", ", ".join(sorted(set(in_means(cells).task))), True
-    kept = mean_over_tasks(cells).set_index(["arm", "target_sparsity"]).index
+    kept = pd.MultiIndex.from_frame(mean_over_tasks(cells)[["arm", "target_sparsity"]])
     if lacking := [f"{arm} at {percent(sparsity)}" for arm, sparsity in seeds.index if (arm, sparsity) not in kept]:
         yield "left out of the means, for lack of a task", shown(lacking, 5), True
 
@@ -73,9 +75,13 @@ def _spread(cells: pd.DataFrame, source: str | None) -> tuple[str, bool]:
         return f"standard deviations over the stated runs, {source}{none}", without > 0
     why = "the number of runs is not stated" if "std" in cells else "seeds are repeated"
     ignored = f"; {source} is not used, since {why}" if source else ""
-    if (spread := seed_spread(cells)) is None:
+    means = accuracy_means(cells)
+    errors = pd.Series([error for part in means.parts for error in part.covariance.diagonal() ** 0.5 if error > 0])
+    if not means.covers:
         return f"not known: no interval, no verdict{ignored}", True
-    return f"{POINTS * spread[0]:.2g} points over seeds or rows at 0 %{ignored}", bool(ignored) or spread[0] < LEAST
+    size, source = errors.median(), "neighbouring sparsities of each arm" if means.own_zero else "seeds"
+    said = f"{POINTS * size:.2g}" if size >= LEAST else f"below {POINTS * LEAST:g}"
+    return f"errors of the means, from {source}: around {said} points{ignored}", bool(ignored) or not size >= LEAST
 
 
 def _range(counts: pd.Series) -> tuple[str, bool]:

@@ -12,7 +12,7 @@ from prune_utils.study.section import ParamsError
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # no label, as GLUE's test sets, pandas and R write it
-MISSING = {"-1", "-", "nan", "na", "n/a", "#n/a", "<na>", "null"}
+MISSING = {"-1", "-", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"}
 
 
 def numbered(train: Table, dev: Table, facts: TaskFacts) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -22,6 +22,8 @@ SIGNATURES = {  # first bytes of what is often taken for UTF-8 text
     codecs.BOM_UTF16_BE: "UTF-16",
     b"\x1f\x8b": "gzip; its name must end in .gz",
     b"\xfd7zXZ": "xz; its name must end in .xz",
+    b"BZh": "bzip2; allowed are .gz and .xz",
+    b"\x28\xb5\x2f\xfd": "zstd; allowed are .gz and .xz",
 }
 STRANGE = re.compile(r"[\0\r\ud800-\udfff]")  # in no line of a text; half a surrogate pair may be in JSON
 

@@ -67,8 +67,11 @@ def _weight_facts(found: Fitting, of: Fields) -> Iterator[tuple]:
     if found.unused:
         yield "tensors that are not used", shown(found.unused, 8)
     prunable = {f"bert.{name}" for name in prunable_matrices(skeleton(of))}
-    size = zeros = 0
+    size, zeros, flat = 0, 0, []
     for name, tensor in weights(found):
         if name in prunable:
             size, zeros = size + tensor.numel(), zeros + tensor.numel() - int(tensor.count_nonzero())
+            flat += [name] if tensor.min() == tensor.max() else []
+    if flat:
+        yield "matrices with one value throughout", shown(flat), True
     yield "zeros in the prunable matrices", f"{100 * zeros / size:.1f} %", zeros > MOST_ZEROS * size

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from prune_utils.data.rows.lines import shown
 from prune_utils.study import paths
 from prune_utils.study.schema import Study
-from prune_utils.study.section import ParamsError, Positive, Section, Share
+from prune_utils.study.section import Dropout, ParamsError, Positive, Section
 
 CONFIGS = ("config.json", "bert_config.json")
 Size = Annotated[int, Field(ge=1, le=2**24)]  # more would overflow a tensor
@@ -41,8 +41,8 @@ class Fields(Section, extra="ignore"):
     type_vocab_size: Annotated[Size, Field(ge=2)] = 2  # the segments of a pair
     hidden_act: ACTIVATIONS = "gelu"
     layer_norm_eps: Positive = 1e-12
-    hidden_dropout_prob: Share = 0.1
-    attention_probs_dropout_prob: Share = 0.1
+    hidden_dropout_prob: Dropout = 0.1
+    attention_probs_dropout_prob: Dropout = 0.1
     initializer_range: Positive = 0.02
 
 

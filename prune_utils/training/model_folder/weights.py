@@ -69,18 +69,24 @@ def weights(found: Fitting) -> Iterator[tuple[str, Tensor]]:
     """Yield the weights that fit, one at a time, as float32. The decoder's are those of the embeddings, to be tied.
 
     Raises ParamsError if a weight is not finite, or the decoder differs from the word embeddings: pruning prunes the
-    decoder with them.
+    decoder with them. Raises it after the last one if no matrix has two values.
     """
+    trained = False
     for name, part in found.parts.items():
         tensor = part.float()
         if not torch.isfinite(tensor).all():
             raise refused(f"{name} in {found.file} has values that are not finite as float32")
+        trained = trained or tensor.dim() == 2 and bool(tensor.min() < tensor.max())
         twin = found.parts.get(TIED.get(name))
         if twin is None:
             yield name, tensor
         elif not torch.equal(tensor, twin.float()):
             allowed = "allowed is a decoder tied to the word embeddings, or none"
             raise refused(f"{name} in {found.file} differs from {TIED[name]}; {allowed}")
+    if not trained:
+        raise refused(
+            f"all matrices in {found.file} have one value throughout; allowed are the weights of a trained model"
+        )
 
 
 def new_parts(wanted: Collection[str], found: Collection[str], where: Path | str) -> list[str]:

@@ -25,6 +25,8 @@ CELLS = {  # every name of each column, lower case; sparsity, dev_accuracy and s
     "n": ("n", "runs", "seeds", "n_runs", "n_seeds"),
     "learning_rate": ("learning_rate", "lr"),
     "train_loss": ("train_loss", "training_loss"),
+    "dev_majority": ("dev_majority",),
+    "dev_examples": ("dev_examples",),
     "pretrain_loss": ("pretrain_loss", "pretraining_loss", "pre_training_loss"),
 }
 NEEDED = ("arm", "sparsity", "task", "dev_accuracy")
@@ -52,11 +54,12 @@ def read_table(path: Path, arms: Mapping[str, str] | None = None) -> pd.DataFram
     """Read a table of results as cells, with the columns of `results.cells_frame` that it has.
 
     Needed columns: arm, sparsity, task and dev_accuracy; optional: seed, learning_rate, train_loss, pretrain_loss, and
-    for means of several runs std and n. CELLS has all their names. Shares are fractions or percents; `arms`: our arms by
+    for means of several runs std and n, and the share of the majority class in the dev set, dev_majority, with its size,
+    dev_examples. CELLS has all their names. Shares are fractions or percents; `arms`: our arms by
     the table's names, see `foreign.names.arms`. Rows without an accuracy are holes and are dropped.
 
     At 0 % every pruned arm is the dense model: in a table of single runs the 0 % rows of the arms become `dense` cells
-    with a seed each, unless they are equal, and their spread is the noise estimate. `std` and `n` have a column only if
+    with a seed each, unless they are equal, and `of` names the arm. `std` and `n` have a column only if
     no seeds were repeated, and `compared` only if tasks differ, see `results.comparable`.
 
     Raises ParamsError, with the line, for everything that cannot be read for sure: see `foreign`.
@@ -91,7 +94,9 @@ def _rows(table: Sheet, given: Mapping[str, str]) -> tuple[pd.DataFrame, dict[st
     columns |= {"learning_rate": numbers.floats(table, "learning_rate", zero=False), "dev_accuracy": scores.value}
     columns |= {name: numbers.floats(table, name) for name in ("train_loss", "pretrain_loss")}
     columns |= {"std": spreads} if source else {}
-    columns |= {"n": numbers.counts(table, "n")} if "n" in table.texts else {}
+    columns |= {name: numbers.counts(table, name) for name in ("n", "dev_examples") if name in table.texts}
+    if "dev_majority" in table.texts:
+        columns["dev_majority"] = numbers.shares(table, "dev_majority", 0, below_one=True)[0].value
     frame = pd.DataFrame(columns)
     for line in frame.index[frame.target_sparsity.isna()]:
         raise table.fault("sparsity", line, "allowed is a number")
@@ -113,7 +118,7 @@ def _with_dense(rows: pd.DataFrame) -> pd.DataFrame:
     one = dense.drop_duplicates(dense.columns.difference(["arm", "pretrain_loss"]))
     if rows.seed.nunique() == 1 and one.duplicated(["task", "learning_rate"]).any():
         order = [*PRUNED_ARMS, *sorted(pruned.difference(PRUNED_ARMS))]
-        dense = dense.assign(seed=dense.arm.map(order.index))
+        dense = dense.assign(seed=dense.arm.map(order.index), of=dense.arm)
     else:  # arms of one seed share its dense model
         dense = one.assign(pretrain_loss=dense.groupby(["task", "seed"]).pretrain_loss.transform("first"))
     return pd.concat([dense.assign(arm="dense"), rest])

@@ -1,0 +1,196 @@
+"""Noise over seeds: means by additive least squares, variances by sparsity, and effects of arm and seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.sparse.csgraph import connected_components
+
+from prune_utils.analysis.noise.means import Part
+
+ENOUGH = 8.0  # degrees of freedom from which the variance may grow with sparsity; with fewer it is one for all
+PRIOR = 4.0  # degrees of freedom of the trend when the variance at one sparsity is estimated
+ROUNDING = 1e-12  # of residuals that are no more than rounding errors
+STEPS = 50  # of Fisher's scoring, which needs fewer than ten
+
+
+@dataclass(frozen=True)
+class Units:
+    """Mean over tasks of each seed (row) and condition (column), cells that are missing filled in.
+
+    `number`, shape (conditions,): seeds behind each mean, averaged over tasks;
+    `inverse`: the mean over tasks of 1 / seeds. `paired`: whether seeds have effects of their own, which all conditions share.
+    """
+
+    values: pd.DataFrame
+    number: np.ndarray
+    inverse: np.ndarray
+    paired: bool
+
+
+def units(cells: pd.DataFrame, value: str) -> Units:
+    """The units of the conditions that have a seed on every task.
+
+    `cells`: one row per task, arm, target_sparsity and seed. On each task, accuracy is the sum of an effect of the
+    condition and one of the seed, fitted by least squares to the cells that exist. If seeds are not shared between
+    conditions, they have no effect of their own.
+    """
+    wide = cells.pivot_table(index=["task", "seed"], columns=["arm", "target_sparsity"], values=value)
+    if wide.empty:
+        return Units(pd.DataFrame(columns=wide.columns, dtype=float), np.empty(0), np.empty(0), False)
+    tables = [table.droplevel("task") for _, table in wide.groupby(level="task")]
+    kept = np.logical_and.reduce([table.notna().any() for table in tables])
+    seeds = sorted(set(wide.index.get_level_values("seed")))
+    tables = [table.loc[:, kept].reindex(seeds) for table in tables]
+    paired = bool(kept.any()) and all(_connected(table.notna().to_numpy()) for table in tables)
+    values = sum(_filled(table.to_numpy(), paired) for table in tables) / len(tables)
+    counts = np.array([table.notna().sum().to_numpy() for table in tables])
+    return Units(
+        pd.DataFrame(values, seeds, wide.columns[kept]), counts.mean(axis=0), (1 / counts).mean(axis=0), paired
+    )
+
+
+def _connected(known: np.ndarray) -> bool:
+    """Whether conditions can be compared within seeds: shape (seeds, conditions)."""
+    known = known[known.any(axis=1)]
+    seeds, conditions = known.shape
+    if (known.sum(axis=1) > 1).sum() < min(2, seeds):
+        return False
+    graph = np.zeros((seeds + conditions,) * 2)
+    graph[:seeds, seeds:] = known
+    return connected_components(graph, directed=False, return_labels=False) == 1
+
+
+def _filled(values: np.ndarray, paired: bool) -> np.ndarray:
+    """The table with missing cells replaced by the least-squares fit of condition and seed, or of the condition alone."""
+    seed, condition = np.nonzero(~np.isnan(values))
+    count, wide = values.shape
+    if len(seed) == values.size:
+        return values
+    design = np.zeros((len(seed), wide + count))
+    design[np.arange(len(seed)), condition] = 1
+    design[np.arange(len(seed)), wide + seed] = paired
+    fit = np.linalg.lstsq(design, values[seed, condition], rcond=None)[0]
+    effects, there = fit[wide:] * paired, np.isin(np.arange(count), seed)
+    effects = np.where(there, effects, effects[there].mean())  # a seed without any cell is an average one
+    return np.where(np.isnan(values), fit[:wide] + effects[:, None], values)
+
+
+def parts(found: Units, pooled: np.ndarray) -> list[Part]:
+    """The components of the noise of the means over seeds; none if nothing was repeated.
+
+    `pooled`: which conditions share one variance by sparsity, shape (conditions,); the others have their own by arm.
+    """
+    arms, sparsities = (found.values.columns.get_level_values(level).to_numpy() for level in (0, 1))
+    families = np.where(pooled, "", arms)
+    centred = found.values.to_numpy() - found.values.to_numpy().mean(axis=0)
+    weights = pooled.astype(float) if pooled.any() else np.ones(len(pooled))
+    for _ in range(STEPS if found.paired else 1):
+        total = weights.sum()
+        shift = centred @ weights / total * found.paired
+        rest = centred - shift[:, None]
+        share = weights / total * found.paired  # of a condition in the effect of a seed
+        freedom = np.maximum(found.number - 1, 0) * (1 - share)
+        if not freedom.any() or np.abs(rest).max() <= ROUNDING * np.abs(found.values.to_numpy()).max():
+            return []  # nothing was repeated, or seeds are copies of each other, which tells no spread
+        variance, known = _variances(families, sparsities, (rest**2).sum(axis=0), freedom)
+        largest = variance[pooled].max(initial=0)
+        if not largest > 0:  # nothing pooled was repeated, or nothing of it varies
+            break
+        renewed = np.where(pooled, 1 / np.maximum(variance, largest * 1e-6), 0)
+        if np.allclose(renewed, weights, rtol=1e-3):
+            break
+        weights = renewed
+    spare = np.maximum(found.inverse - 1 / len(centred), 0) * found.paired / weights.sum()  # of seeds' effects
+    common, by_arm = _arm_by_seed(rest, arms, pooled, weights, variance, found)
+    of_means = (variance - common) * found.inverse + spare
+    most = {name: freedom[families == name].sum() or 1.0 for name in families}
+    by_group = [
+        Part(np.diag(of_means * (families == name) * (sparsities == s)), known[name, s], family=name, most=most[name])
+        for name, s in known
+    ]
+    return by_group + by_arm
+
+
+def _variances(families, sparsities, squares, freedom) -> tuple[np.ndarray, dict[tuple[str, float], float]]:
+    """Variance of one seed by condition, and its degrees of freedom by family of arms and sparsity.
+
+    Within a family the logarithm of the variance follows a line in sparsity, fitted by restricted maximum likelihood,
+    and the variance at each sparsity is the mean of the line, with PRIOR degrees of freedom, and its own residuals.
+    """
+    variance, known = np.zeros(len(squares)), {}
+    for name in dict.fromkeys(families):
+        family = families == name
+        levels = np.unique(sparsities[family])
+        at = [family & (sparsities == s) for s in levels]
+        sums, free = np.array([squares[a].sum() for a in at]), np.array([freedom[a].sum() for a in at])
+        if not free.any():
+            variance[family] = np.nan
+            known |= {(name, s): 1.0 for s in levels}
+            continue
+        line, worth = _line(levels, sums, free)
+        prior = np.minimum(PRIOR, worth)
+        for place, (a, s) in enumerate(zip(at, levels, strict=True)):
+            ours, own = prior[place], free[place]
+            variance[a] = (ours * line[place] + sums[place]) / (ours + own)
+            # the line holds these residuals too, which are not counted twice: that of a chi-square of equal moments
+            moments = (ours + own) ** 2 / (ours**2 / worth[place] + 2 * ours * own / worth[place] + own)
+            known[name, s] = min(ours + own, moments)
+    return variance, known
+
+
+def _line(levels: np.ndarray, sums: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log-linear variances by level, and the degrees of freedom that they are worth: a gamma regression."""
+    sloped = bool((free > 0).sum() > 2 and free.sum() >= ENOUGH)
+    columns = [np.ones(len(levels))] + [levels] * sloped
+    design = np.column_stack(columns)
+    mean = np.log(sums.sum() / free.sum()) if sums.sum() else -np.inf
+    if np.isinf(mean):
+        return np.zeros(len(levels)), free.sum() * np.ones(len(levels))
+    fit = np.r_[mean, np.zeros(len(columns) - 1)]
+    information = (design.T * free) @ design
+    for _ in range(STEPS):
+        step = np.linalg.solve(information, design.T @ (sums * np.exp(-design @ fit) - free))
+        fit += np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-8:
+            break
+    leverage = np.einsum("ij,jk,ik->i", design, np.linalg.inv(information), design)
+    return np.exp(design @ fit), 1 / leverage
+
+
+def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[np.ndarray, list[Part]]:
+    """What a seed does to an arm at all its sparsities: its share in each variance, and the covariance of the means.
+
+    It is estimated from the products of residuals at different sparsities. That may be negative, and with few seeds is
+    uncertain, so it is replaced by its mean given that it is not negative, under a flat prior. If seeds are not shared, what
+    a seed does to all its cells is part of it; arms that do share some are then taken as independent, which is too wide.
+    """
+    names = [name for name in dict.fromkeys(arms[pooled]) if (arms[pooled] == name).sum() > 1]
+    seeds, total = len(rest), weights.sum()
+    if len(names) < 1 + found.paired:
+        return np.zeros(len(arms)), []
+    shares = {name: weights[arms == name].sum() / total * found.paired for name in dict.fromkeys(arms[pooled])}
+    # the share of such an effect that is left once the seed's own effect, their weighted mean, is removed
+    left = {name: 1 - 2 * share + sum(other**2 for other in shares.values()) for name, share in shares.items()}
+    lasting = np.array([left.get(arm, 0.0) for arm in arms]) * pooled / (1 - weights / total * found.paired)
+    products, scale, single, repeats = 0.0, 0.0, [], []
+    for name in names:
+        own = np.flatnonzero((arms == name) & pooled)
+        pairs = len(own) * (len(own) - 1)
+        products += (rest[:, own].sum(axis=1) ** 2 - (rest[:, own] ** 2).sum(axis=1)).sum()
+        repeats.append(seeds - 1 if found.paired else max(found.number[own].mean() - 1, 0))
+        # what the seed's effect, estimated from these residuals, takes away
+        products += pairs * repeats[-1] / total * found.paired
+        scale += pairs * repeats[-1] * left[name]
+        single.append(variance[own].mean() / len(own))
+    freedom = (len(names) - 1) * (seeds - 1) if found.paired else sum(repeats)
+    if not freedom:
+        return np.zeros(len(arms)), []
+    estimate = products / scale
+    error = (max(estimate, 0) + np.mean(single)) * np.sqrt(2 / freedom)
+    most = (variance[pooled] / lasting[pooled]).min()
+    common = min(stats.truncnorm.mean(-estimate / error, np.inf, estimate, error), most)
+    covariance = (arms[:, None] == arms) & pooled & pooled[:, None]
+    each = 1 / seeds if found.paired else np.sqrt(np.outer(found.inverse, found.inverse))
+    return common * lasting, [Part(covariance * common * each, freedom)]
