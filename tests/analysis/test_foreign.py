@@ -275,6 +275,7 @@ def test_a_number_with_its_spread(read, written, value, spread):
 @pytest.mark.parametrize(
     "content, message",
     [
+        (score("84."), "line 2: score is '84\\.'; it is no number"),  # cut off
         (score("84.3(4)"), "line 2: score is '84.3\\(4\\)'; its spread has two readings"),
         (score("88.9/84.8"), "line 2: score is '88.9/84.8'; it is no number"),
         (score("101"), "line 2: score is '101'; read as percents.*allowed is -1 to 1"),

@@ -11,7 +11,7 @@ from prune_utils.study.section import ParamsError
 from prune_utils.study.words import POINTS
 
 HOLES = {"", "-", "–", "—", "--", "n/a", "na", "nan", "none", "null", "#n/a", "diverged"}
-NUMBER = r"(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
+NUMBER = r"(?:[0-9]+(?:[.,][0-9]+)?|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 PLUS_MINUS = r"(?:±|\+/-|\+-)"
 WRITTEN = re.compile(
     rf"(?P<value>[+-]?{NUMBER})\s*%?\s*"
