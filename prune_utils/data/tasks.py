@@ -49,6 +49,8 @@ def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
         told.append(("allowed labels without training examples", shown(absent), True))
     again = sum(text in seen for text in _texts(dev))
     told.append(("dev examples that are training examples too", *_share(again, len(dev), 0.01)))
+    if names and (unsure := sum(len(labels) > 1 for labels in _labels(every).values())):
+        told.append(("texts that have more than one label", *_share(unsure, len(every), 0.01)))
     if left_out:
         told.append(("rows left out, with missing fields or texts", *_share(left_out, len(every) + left_out, 0.01)))
     if quoted:
@@ -140,6 +142,14 @@ def _texts(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     """The texts of each example, less case and blanks, in which copies of an example may differ."""
     for texts in frame.drop(columns="label").itertuples(index=False, name=None):
         yield tuple(" ".join(text.casefold().split()) for text in texts)
+
+
+def _labels(frame: pd.DataFrame) -> dict[tuple[str, ...], set]:
+    """The labels of each text."""
+    found = {}
+    for text, label in zip(_texts(frame), frame.label, strict=True):
+        found.setdefault(text, set()).add(label)
+    return found
 
 
 def _share(part: int, whole: int, most: float) -> tuple[str, bool]:

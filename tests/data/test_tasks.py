@@ -285,6 +285,9 @@ def test_facts_of_a_task(tmp_path, words):
         "unknown tokens": ("11 of 1,057 (1.0 %)", False),
     }
     assert all(fact.about == "tasks.mine" for fact in tasks.check(task))
+    copies = "\n".join(["sentence\tlabel", *rows[:50], f"  {texts[0].upper()}\t1", f"{texts[2]}\t0"])
+    both = told(local(tmp_path, "mine", copies, "\n".join(["sentence\tlabel", *rows[100:150]])))
+    assert both["texts that have more than one label"] == ("1 of 102 (1.0 %)", False)
     many = local(tmp_path, "mine", labelled(*(f"c{i}" for i in range(300))), labelled("c1", "c2"))
     assert told(many)["classes"] == ("300 classes of 1 to 1 training examples", True)
     assert told(many)["classes without dev examples"][0].endswith("and 286 more")
