@@ -10,17 +10,6 @@ NOISE = {"MNLI": 0.29, "QQP": 0.06, "QNLI": 0.51, "SST-2": 0.15, "CoLA": 0.90}
 ARMS = ("pretrain", "information_deletion", "downstream", "random")
 
 
-def truth(random: np.random.Generator) -> tuple[float, float, np.ndarray, np.ndarray]:
-    """Borders, and by sparsity the fall of the pruned arm and the gain of information deletion, in points; near
-    the borders both are anything from hardly to clearly past the margin."""
-    low, high = random.integers(1, 6), random.integers(6, 10)  # places among 1 ... 9 tenths
-    fall = np.sort(random.uniform(0.0, MARGIN - 0.1, 9))
-    fall[low:] = MARGIN + np.cumsum(random.uniform(0.1, 1.5, 9 - low))
-    gain = random.uniform(-0.1, MARGIN - 0.1, 9)
-    gain[high - 1 :] = MARGIN + np.cumsum(random.uniform(0.1, 1.5, 10 - high))
-    return low / 10, high / 10, fall, gain
-
-
 def cells(seeds: int, fall: np.ndarray, gain: np.ndarray, random: np.random.Generator) -> pd.DataFrame:
     """A study of `seeds` seeds; of one, a table like the paper's, in which each arm has a 0 % row of its own."""
     rows = []

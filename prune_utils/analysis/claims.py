@@ -9,7 +9,7 @@ import pandas as pd
 from prune_utils.analysis import findings, findings_inside
 from prune_utils.analysis.evidence import Evidence, unlearnt
 from prune_utils.analysis.findings import Finding
-from prune_utils.analysis.noise.estimates import Estimate, Verdict
+from prune_utils.analysis.noise.estimates import MOST_SEEDS, Estimate, Verdict
 
 
 @dataclass(frozen=True)
@@ -104,5 +104,5 @@ def _further(found: Finding, evidence: Evidence) -> str:
     if not left or seeds < 2 or any(one.error is None for one, _ in left):
         return ""
     needed = [one.seeds_to_decide(limit, seeds) for one, limit in left]
-    how_many = f"{max(needed)} seeds in all" if all(needed) else "more than 50 seeds"
+    how_many = f"{max(needed)} seeds in all" if all(needed) else f"more than {MOST_SEEDS} seeds"
     return f"; {how_many} would decide it in four of five studies, if the true value is the one measured"

@@ -61,10 +61,8 @@ def low_costs_nothing(evidence: Evidence) -> Finding:
         return unmeasured("the pretrain arm at 30 to 40 %, and the dense model")
     ends, parts, tested, said = sorted({at[0], at[-1]}), [], [], []
     for sparsity in ends:
-        change, rise = (
-            evidence.accuracy.difference(("pretrain", sparsity), DENSE).scaled(POINTS),
-            _loss_rise(evidence, sparsity),
-        )
+        change = evidence.accuracy.difference(("pretrain", sparsity), DENSE).scaled(POINTS)
+        rise = _loss_rise(evidence, sparsity)
         parts.append(change.at_least(-evidence.margins.accuracy_margin))
         tested.append((change, -evidence.margins.accuracy_margin))
         if rise:
@@ -163,17 +161,15 @@ def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
 
 def longer_is_no_help(evidence: Evidence) -> Finding:
     """C8: pruning after the longest fine-tuning is no better than after the shortest, to within the margin."""
-    frame, missing = (
-        evidence.analyses.get("fine_tune_first"),
-        "two lengths of fine-tuning before pruning, on every task",
-    )
+    frame = evidence.analyses.get("fine_tune_first")
+    missing = unmeasured("two lengths of fine-tuning before pruning, on every task (prunability.epochs above 0)")
     if frame is None:
-        return unmeasured(f"{missing} (prunability.epochs above 0)")
+        return missing
     tuned = as_cells(frame)
     means, length = accuracy_means(tuned, evidence.first_correct), tuned.groupby("target_sparsity")
     lengths = sorted(epochs for _, epochs in means.point.index if epochs > 0)
     if len(lengths) < 2:
-        return unmeasured(f"{missing} (prunability.epochs above 0)")
+        return missing
     first, last = lengths[0], lengths[-1]
     gain = means.difference(("downstream", last), ("downstream", first)).scaled(POINTS)
     moved = length.movement_mean.mean()

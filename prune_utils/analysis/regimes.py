@@ -9,6 +9,7 @@ from scipy.optimize import isotonic_regression
 
 from prune_utils.analysis.noise.estimates import LEVEL, Estimate, Verdict
 from prune_utils.analysis.noise.means import DENSE, Means
+from prune_utils.analysis.noise.measured import loss_means
 from prune_utils.analysis.results import from_dense, mean_over_tasks
 from prune_utils.study.schema import Analysis
 from prune_utils.study.words import POINTS
@@ -82,8 +83,8 @@ def curves(cells: pd.DataFrame, pretraining: pd.DataFrame) -> pd.DataFrame:
     for value in ("dev_accuracy", "train_loss"):
         means = from_dense(mean_over_tasks(cells, value))
         parts[value] = means.pivot_table(index="target_sparsity", columns="arm", values=value)
-    runs = pretraining[pretraining.method != "dense"]
-    parts["pretrain_loss"] = runs.pivot_table(index="target_sparsity", columns="method", values="pretrain_loss")
+    losses = loss_means(pretraining).point.rename_axis(["method", "target_sparsity"])
+    parts["pretrain_loss"] = losses.unstack("method")
     return pd.concat(parts, axis=1)
 
 

@@ -116,17 +116,17 @@ def comparable(cells: pd.DataFrame) -> pd.DataFrame:
     have all of them, and the dense model must be among those, if there is one.
     """
     cells = cells.drop(columns="compared", errors="ignore")
-    units = cells[cells.selected].groupby(UNIT).task.agg(frozenset)
+    had = cells[cells.selected].groupby(UNIT).task.agg(frozenset)
     every = frozenset(cells.task)
-    sets = [every, *units.value_counts().index[:FEW]]
-    tasks = max(sorted({*sets, *(a & b for a, b in combinations(sets, 2))}, key=sorted), key=lambda t: _kept(t, units))
+    sets = [every, *had.value_counts().index[:FEW]]
+    tasks = max(sorted({*sets, *(a & b for a, b in combinations(sets, 2))}, key=sorted), key=lambda t: _kept(t, had))
     return cells if tasks == every else cells.assign(compared=cells.task.isin(tasks))
 
 
-def _kept(tasks: frozenset[str], units: pd.Series) -> tuple[int, int]:
+def _kept(tasks: frozenset[str], had: pd.Series) -> tuple[int, int]:
     """The number of cells in means over some tasks, and of tasks; none if they exclude every dense model."""
-    whole = units[[tasks <= have for have in units]]
-    lost = "dense" in units.index and "dense" not in whole.index  # of the first level, the arms
+    whole = had[[tasks <= have for have in had]]
+    lost = "dense" in had.index and "dense" not in whole.index  # of the first level, the arms
     return (0, 0) if lost else (len(tasks) * len(whole), len(tasks))
 
 

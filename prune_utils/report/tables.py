@@ -23,11 +23,10 @@ def table_one(cells: pd.DataFrame) -> pd.DataFrame:
 
     The train loss is left out where it is unknown.
     """
-    chosen, counted = cells[cells.selected], in_means(cells)
-    means = chosen.groupby(["arm", "target_sparsity", "task"])[["dev_accuracy", "train_loss"]].mean()
+    means = cells[cells.selected].groupby(["arm", "target_sparsity", "task"])[["dev_accuracy", "train_loss"]].mean()
     table = _both(means).unstack("task")
-    means = means[means.index.isin(counted.task, level="task")].groupby(level=["arm", "target_sparsity"])
-    table["average"] = _both(means.mean()[means.size() == counted.task.nunique()])
+    values = {name: mean_over_tasks(cells, name).groupby(["arm", "target_sparsity"])[name].mean() for name in means}
+    table["average"] = _both(pd.DataFrame(values))
     return table.fillna("").reindex(in_order(table.index.levels[0]), level="arm")
 
 

@@ -157,6 +157,19 @@ def test_a_seed_without_all_tasks_is_filled_in_and_said():
     assert list(means.dev_accuracy) == pytest.approx(list(whole.dev_accuracy))  # seeds differ by a constant here
 
 
+def test_sentences_tables_and_tests_agree_where_a_seed_lacks_something():
+    """Seeds differ by a constant: a missing cell or run must not change a mean."""
+    cells, runs = study()
+    runs = runs.assign(pretrain_loss=runs.pretrain_loss + 0.3 * runs.seed)
+    hole = cells[~((cells.task == "b") & (cells.seed == 1) & (cells.target_sparsity == 0.9))]
+    lacking = runs[~((runs.seed == 1) & (runs.target_sparsity == 0.5))]
+    pd.testing.assert_frame_equal(curves(hole, lacking), curves(cells, runs), check_exact=False, atol=1e-5)
+    assert list(tables.table_one(hole).average) == list(tables.table_one(cells).average)
+    rise = loss_means(lacking).difference(("gradual", 0.5), ("gradual", 0.0)).value
+    table = curves(cells, lacking)["pretrain_loss", "gradual"]
+    assert rise == pytest.approx(table[0.5] - table[0.0])
+
+
 def test_sentences_carry_the_runs_own_numbers():
     cells, runs = study()
     table = curves(cells, runs)

@@ -10,6 +10,7 @@ from scipy import stats
 
 LEVEL = 0.95  # of the intervals shown, two-sided
 POWER = 0.8  # with which a plan says that a claim is decided
+MOST_SEEDS = 50  # that are told to decide a claim; more are hardly ever run
 RISK = 0.05  # level of the one-sided tests behind verdicts; two of them form an equivalence test
 
 
@@ -66,19 +67,19 @@ class Estimate:
         sides = self.at_most(limit, risk), self.at_least(-limit, risk)
         return all_of(*sides)
 
-    def reach(self, power: float = POWER) -> float:
-        """How far from a limit the true value must lie for a test at RISK to show it with this power."""
-        return float(sum(stats.t.ppf((1 - RISK, power), self.freedom)) * self.error)
+    def reach(self) -> float:
+        """How far from a limit the true value must lie for a test at RISK to show it with POWER."""
+        return float(sum(stats.t.ppf((1 - RISK, POWER), self.freedom)) * self.error)
 
-    def seeds_to_decide(self, limit: float, seeds: int, most: int = 50) -> int | None:
+    def seeds_to_decide(self, limit: float, seeds: int) -> int | None:
         """The number of seeds that would decide a test against `limit` with POWER, if the true value is the one measured.
 
         `seeds`: the number behind this estimate, of which the error falls with the root and the freedom grows in
-        proportion. None if it is more than `most`, or if nothing is known.
+        proportion. None if it is more than MOST_SEEDS, or if nothing is known.
         """
         if self.error is None or seeds < 2:
             return None
-        for more in range(seeds, most + 1):
+        for more in range(seeds, MOST_SEEDS + 1):
             variance = (self.error**2 - self.lasting**2) * seeds / more + self.lasting**2
             freedom = self.freedom * (more - 1) / (seeds - 1)
             if Estimate(self.value, variance**0.5, freedom).reach() <= abs(self.value - limit):

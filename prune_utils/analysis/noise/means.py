@@ -102,10 +102,12 @@ class Means:
         return Estimate(value, float(total**0.5), float(total**2 / self._squares(variances)), float(lasting**0.5))
 
     def _squares(self, variances: np.ndarray) -> float:
-        squares = np.array([v**2 / part.freedom for v, part in zip(variances, self.parts, strict=True)])
-        families = np.array(
-            [str(place if part.family is None else f"of {part.family}") for place, part in enumerate(self.parts)]
-        )
-        most = {family: part.most for family, part in zip(families, self.parts, strict=True)}
-        each = [(families == family, limit) for family, limit in most.items()]
-        return float(sum(max(squares[own].sum(), variances[own].sum() ** 2 / limit) for own, limit in each))
+        """The sum of variance² / freedom over parts; a family counts as no more than its residuals allow."""
+        families = {}
+        for place, (variance, part) in enumerate(zip(variances, self.parts, strict=True)):
+            families.setdefault(place if part.family is None else part.family, []).append((variance, part))
+        squares = 0.0
+        for own in families.values():
+            each, total = sum(v**2 / part.freedom for v, part in own), sum(v for v, _ in own)
+            squares += max(each, total**2 / own[0][1].most)
+        return float(squares)
