@@ -27,7 +27,7 @@ from prune_utils.workflow.nodes import analysis_of, nodes, outgrown
 def rebuild(params: Path) -> Path:
     """Build the report from all finished results; return the path of its first page.
 
-    The analysis is rerun if a result, the params or the regimes notebook changed; nothing is trained. Raises
+    The analysis is rerun if a result, the params or a notebook of the analysis changed; nothing is trained. Raises
     ParamsError if nothing of the study is finished.
     """
     study = identified(load_study(params))
@@ -65,11 +65,16 @@ def _analysis(study: Study | Replay, scratch: Path) -> dict[Path, Path]:
 
 
 def _is_current(study: Study | Replay) -> bool:
-    """Whether every node is done and the analysis is newer than everything it reads."""
-    folder, regimes = paths.results(study.study), analysis_of(study)
-    read = [folder / paths.RECORDED, paths.REGIMES_NOTEBOOK, *(folder / path for path in regimes.after)]
-    there = all(path.exists() for path in [*read, *(node.path for node in nodes(study))]) and not outgrown(study)
-    return there and regimes.path.stat().st_mtime >= max(path.stat().st_mtime for path in read)
+    """Whether every node is done and each of the two of the analysis is newer than everything it reads."""
+    folder, every = paths.results(study.study), nodes(study)
+    if outgrown(study) or not all(node.path.exists() for node in every):
+        return False
+    for node in every[-2:]:
+        read = [folder / paths.RECORDED, node.template, *(folder / path for path in node.after)]
+        made = node.path.stat().st_mtime
+        if not all(path.exists() and path.stat().st_mtime <= made for path in read):
+            return False
+    return True
 
 
 def publish(params: Path) -> None:

@@ -163,11 +163,11 @@ def test_sentences_tables_and_tests_agree_where_a_seed_lacks_something():
     runs = runs.assign(pretrain_loss=runs.pretrain_loss + 0.3 * runs.seed)
     hole = cells[~((cells.task == "b") & (cells.seed == 1) & (cells.target_sparsity == 0.9))]
     lacking = runs[~((runs.seed == 1) & (runs.target_sparsity == 0.5))]
-    pd.testing.assert_frame_equal(curves(hole, lacking), curves(cells, runs), check_exact=False, atol=1e-5)
+    pd.testing.assert_frame_equal(curves(hole, lacking), curves(cells, runs), check_exact=False, rtol=0, atol=1e-3)
     assert list(tables.table_one(hole).average) == list(tables.table_one(cells).average)
     rise = loss_means(lacking).difference(("gradual", 0.5), ("gradual", 0.0)).value
     table = curves(cells, lacking)["pretrain_loss", "gradual"]
-    assert rise == pytest.approx(table[0.5] - table[0.0])
+    assert rise == pytest.approx(table[0.5] - table[0.0], abs=1e-9)
 
 
 def test_sentences_carry_the_runs_own_numbers():
