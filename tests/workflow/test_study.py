@@ -1,6 +1,7 @@
 """A tiny study end to end, by the commands a user gives."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from prune_utils.study.grid import Run
 from prune_utils.study.params import load_study
 from prune_utils.study.record import read_csv
 from prune_utils.training.pretraining import pretrain
+from prune_utils.workflow import reporting
 
 TIMES = ["seconds", "finished"]  # differ between two runs of the same study
 
@@ -141,6 +143,16 @@ def test_the_report_stands_alone(finished):
         assert not [
             c for c in nbformat.read(notebook, 4).cells for o in c.get("outputs", []) if o.output_type == "error"
         ]
+
+
+@pytest.mark.parametrize("name", ["regimes", "details"])
+def test_a_report_is_current_until_a_notebook_of_the_analysis_changes(finished, tmp_path, monkeypatch, name):
+    shutil.copytree(finished / "results/smoke", tmp_path / "results/smoke")  # with its times
+    monkeypatch.setattr(paths, "OUT", tmp_path)
+    study = load_study(tmp_path / "results/smoke/params.yaml")
+    assert reporting._is_current(study)
+    os.utime(tmp_path / f"results/smoke/{name}.ipynb", (0, 0))  # as if the notebook that it was made from were newer
+    assert not reporting._is_current(study)
 
 
 def test_the_links_of_the_report_lead_to_its_pages(finished):
