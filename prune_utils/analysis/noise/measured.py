@@ -10,7 +10,7 @@ from prune_utils.analysis.noise.means import DENSE, REPEATED, Means, Part
 from prune_utils.analysis.results import UNIT, in_means, with_own_zero
 from prune_utils.study.schema import ARMS
 
-COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms whose variance is pooled
+COMPARED = ("dense", "pretrain", "information_deletion", "frozen", "downstream")  # arms whose variance is pooled
 APART = set(ARMS) - set(COMPARED)  # those that have their own; the arms of a table's own are compared
 
 
