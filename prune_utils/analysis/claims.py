@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from prune_utils.analysis import findings, findings_inside
 from prune_utils.analysis.evidence import Evidence, unlearnt
-from prune_utils.analysis.findings import Finding
+from prune_utils.analysis.findings import accuracy, inside
+from prune_utils.analysis.findings.finding import Finding
 from prune_utils.analysis.noise.estimates import MOST_SEEDS, Estimate, Verdict
 
 
@@ -26,33 +26,33 @@ class Claim:
 
 
 CLAIMS = {
-    "C1": Claim("low pruning, 30–40 %, costs nothing", "Fig. 1", findings.low_costs_nothing),
-    "C2": Claim("at 40–60 % deleted information explains the loss", "Fig. 1", findings.medium_is_deletion),
+    "C1": Claim("low pruning, 30–40 %, costs nothing", "Fig. 1", accuracy.low_costs_nothing),
+    "C2": Claim("at 40–60 % deleted information explains the loss", "Fig. 1", accuracy.medium_is_deletion),
     "C3": Claim(
         "at the highest sparsity (70 % or more) the model is also too small to fit",
         "Fig. 1",
-        findings.high_is_also_complexity,
+        accuracy.high_is_also_complexity,
     ),
-    "C4": Claim("accuracy is linear in pre-training loss, by task", "Fig. 2 left", findings.a_bit_of_bert),
-    "C5": Claim("fine-tuning first does not help pruning", "Fig. 1", findings.fine_tuning_first_is_no_help),
+    "C4": Claim("accuracy is linear in pre-training loss, by task", "Fig. 2 left", accuracy.a_bit_of_bert),
+    "C5": Claim("fine-tuning first does not help pruning", "Fig. 1", accuracy.fine_tuning_first_is_no_help),
     "C6": Claim(
         "fine-tuning changes less than 6 % of the mask",
         "Fig. 3 left",
-        findings_inside.masks_hardly_change,
+        inside.masks_hardly_change,
         of_accuracy=False,
     ),
     "C7": Claim(
         "weights move 0–4 % of the order, large ones less",
         "Table 2, Fig. 6",
-        findings_inside.order_hardly_moves,
+        inside.order_hardly_moves,
         of_accuracy=False,
     ),
-    "C8": Claim("longer fine-tuning before pruning does not help", "Fig. 3 right, Fig. 4", findings.longer_is_no_help),
-    "C9": Claim("magnitude beats random by far", "Fig. 1", findings.magnitude_beats_random),
+    "C8": Claim("longer fine-tuning before pruning does not help", "Fig. 3 right, Fig. 4", accuracy.longer_is_no_help),
+    "C9": Claim("magnitude beats random by far", "Fig. 1", accuracy.magnitude_beats_random),
     "C10": Claim(
         "no head is pruned much more than the whole",
         "Fig. 5",
-        findings_inside.no_head_is_spared_or_lost,
+        inside.no_head_is_spared_or_lost,
         of_accuracy=False,
     ),
 }

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prune_utils.analysis import findings
 from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.findings import accuracy
 from prune_utils.analysis.noise.estimates import Verdict
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.study.schema import Analysis
@@ -46,44 +46,44 @@ def arm(name, **points):
 
 
 CASES = [
-    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-0.3), "supported", -0.3),
-    (findings.low_costs_nothing, arm("pretrain", s30=-3.0, s40=-4.0), "not supported", -4.0),
-    (findings.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-4.0), "not supported", -4.0),
-    (findings.low_costs_nothing, arm("pretrain", s30=-1.0), "undecided", -1.0),  # exactly at the margin
+    (accuracy.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-0.3), "supported", -0.3),
+    (accuracy.low_costs_nothing, arm("pretrain", s30=-3.0, s40=-4.0), "not supported", -4.0),
+    (accuracy.low_costs_nothing, arm("pretrain", s30=-0.2, s40=-4.0), "not supported", -4.0),
+    (accuracy.low_costs_nothing, arm("pretrain", s30=-1.0), "undecided", -1.0),  # exactly at the margin
     (
-        findings.medium_is_deletion,
+        accuracy.medium_is_deletion,
         arm("pretrain", s40=-2, s60=-4) | arm("information_deletion", s40=-2.2, s60=-3.4),
         "supported",
         0.2,
     ),
     (
-        findings.medium_is_deletion,
+        accuracy.medium_is_deletion,
         arm("pretrain", s50=-4) | arm("information_deletion", s50=-1),
         "not supported",
         3.0,
     ),
-    (findings.medium_is_deletion, arm("pretrain", s50=2) | arm("information_deletion", s50=2), "not supported", 0.0),
-    (findings.high_is_also_complexity, arm("pretrain", s90=-9) | arm("information_deletion", s90=-5), "supported", 4.0),
+    (accuracy.medium_is_deletion, arm("pretrain", s50=2) | arm("information_deletion", s50=2), "not supported", 0.0),
+    (accuracy.high_is_also_complexity, arm("pretrain", s90=-9) | arm("information_deletion", s90=-5), "supported", 4.0),
     (
-        findings.high_is_also_complexity,
+        accuracy.high_is_also_complexity,
         arm("pretrain", s70=-9, s90=-5) | arm("information_deletion", s70=-1, s90=-9),
         "not supported",
         -4.0,  # at the highest sparsity
     ),
     (
-        findings.fine_tuning_first_is_no_help,
+        accuracy.fine_tuning_first_is_no_help,
         arm("pretrain", s40=-1, s80=-5) | arm("downstream", s40=-2, s80=-7),
         "supported",
         -1.5,
     ),
-    (findings.fine_tuning_first_is_no_help, arm("pretrain", s50=-5) | arm("downstream", s50=-2), "not supported", 3.0),
+    (accuracy.fine_tuning_first_is_no_help, arm("pretrain", s50=-5) | arm("downstream", s50=-2), "not supported", 3.0),
     (
-        findings.magnitude_beats_random,
+        accuracy.magnitude_beats_random,
         arm("pretrain", s50=-1, s90=-9) | arm("random", s50=-6, s90=-9),
         "supported",
         5.0,
     ),
-    (findings.magnitude_beats_random, arm("pretrain", s50=-6) | arm("random", s50=-1), "not supported", -5.0),
+    (accuracy.magnitude_beats_random, arm("pretrain", s50=-6) | arm("random", s50=-1), "not supported", -5.0),
 ]
 
 
@@ -110,5 +110,5 @@ def test_a_finding_without_its_cells_says_so(find):
 
 @pytest.mark.parametrize("rise, verdict", [(0.02, "supported"), (0.5, "not supported")])
 def test_low_pruning_must_keep_the_pretraining_loss_too(rise, verdict):
-    found = findings.low_costs_nothing(evidence(arm("pretrain", s30=-0.1), losses={0.0: 2.0, 0.3: 2.0 + rise}))
+    found = accuracy.low_costs_nothing(evidence(arm("pretrain", s30=-0.1), losses={0.0: 2.0, 0.3: 2.0 + rise}))
     assert found.verdict == verdict and f"{rise:+.2f}" in found.why

@@ -8,9 +8,10 @@ import pytest
 import verdicts
 from scipy import stats
 
-from prune_utils.analysis import comparison, findings
+from prune_utils.analysis import comparison
 from prune_utils.analysis.claims import claims_table
 from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.findings import accuracy
 from prune_utils.analysis.foreign import replay
 from prune_utils.analysis.noise.components import components
 from prune_utils.analysis.noise.estimates import Verdict
@@ -92,7 +93,7 @@ def test_seeds_are_those_that_decide_what_is_undecided():
     margins = Analysis(accuracy_margin=9, loss_margin=0.1)
     found = Evidence(frame, runs, accuracy_means(frame), loss_means(runs), margins)
     rise = found.loss.difference(("gradual", 0.3), ("gradual", 0.0))
-    assert findings.low_costs_nothing(found).undecided() == [(rise, 0.1)]
+    assert accuracy.low_costs_nothing(found).undecided() == [(rise, 0.1)]
     needed = rise.seeds_to_decide(0.1, 3)
     said = f"{needed} seeds in all" if needed else "more than 50 seeds"
     assert f"; {said} would decide it" in claims_table(found).set_index("claim").why["C1"]
@@ -115,10 +116,10 @@ def test_a_length_of_fine_tuning_that_a_task_lacks_is_left_out():
     evidence = Evidence(
         frame, pd.DataFrame(), accuracy_means(frame), None, Analysis(accuracy_margin=1, loss_margin=0.1), {}
     )
-    found = findings.longer_is_no_help(replace(evidence, analyses={"fine_tune_first": tuned}))
+    found = accuracy.longer_is_no_help(replace(evidence, analyses={"fine_tune_first": tuned}))
     assert "after 3 epochs minus after 1" in found.why and found.estimate.value == pytest.approx(0.2)
     short = tuned[(tuned.epochs < 3) | (tuned.task == "a")]
-    found = findings.longer_is_no_help(replace(evidence, analyses={"fine_tune_first": short}))
+    found = accuracy.longer_is_no_help(replace(evidence, analyses={"fine_tune_first": short}))
     assert found.verdict is Verdict.UNDECIDED and found.why.startswith("not measured")
 
 

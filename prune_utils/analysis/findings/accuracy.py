@@ -4,10 +4,9 @@ A verdict is a one-sided test at a stated limit, at level estimates.RISK. A clai
 or if there is only one seed.
 """
 
-from dataclasses import dataclass
-
 from prune_utils.analysis import linearity
 from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.findings.finding import Finding, unmeasured
 from prune_utils.analysis.noise.estimates import RISK, Estimate, Verdict, all_of
 from prune_utils.analysis.noise.means import DENSE
 from prune_utils.analysis.noise.measured import accuracy_means
@@ -17,32 +16,6 @@ from prune_utils.study.words import POINTS, many, percent, percents
 LOW, MEDIUM, HIGH = (0.3, 0.4), (0.4, 0.6), (0.7, 0.99)  # sparsity ranges of the claims
 FROM = 0.4  # C5 and C9 concern 40 % and above
 BEND_LIMIT = 2.0  # points from a line that C4 allows (our choice)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """An estimate in `unit` and a verdict; `why` states the evidence, or what is missing.
-
-    `limit`: what the estimate is tested against. `tested`: every estimate that the verdict rests on, with its limit; by
-    default this one.
-    """
-
-    verdict: Verdict
-    why: str
-    estimate: Estimate | None = None
-    unit: str = "points"
-    limit: float | None = None
-    tested: tuple[tuple[Estimate, float], ...] = ()
-
-    def undecided(self) -> list[tuple[Estimate, float]]:
-        """What is left open of that on which the verdict rests."""
-        alone = [] if self.limit is None or self.estimate is None else [(self.estimate, self.limit)]
-        return [(one, limit) for one, limit in self.tested or alone if one.at_most(limit) is Verdict.UNDECIDED]
-
-
-def unmeasured(what: str) -> Finding:
-    """The finding for a claim whose cells are missing."""
-    return Finding(Verdict.UNDECIDED, f"not measured: {what}")
 
 
 def _mean_of(sparsities: list[float]) -> str:

@@ -1,7 +1,7 @@
-"""Evaluate the paper's claims on weights, C6, C7 and C10, on a study; see `findings`."""
+"""Evaluate the paper's claims on weights, C6, C7 and C10, on a study; see `findings.accuracy`."""
 
 from prune_utils.analysis.evidence import Evidence
-from prune_utils.analysis.findings import Finding, unmeasured
+from prune_utils.analysis.findings.finding import Finding, unmeasured
 from prune_utils.analysis.noise.estimates import Estimate, Verdict, all_of
 
 MASK_LIMIT, MOVEMENT_LIMIT = 6.0, 4.0  # percent: C6, C7
