@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from prune_utils.analysis.findings.inside import SPARED_LIMIT
 from prune_utils.analysis.noise.estimates import LEVEL
 from prune_utils.data.vocabulary import tokenizer_of
-from prune_utils.pruning.names import WORDS
+from prune_utils.pruning.families import words_of
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import gradual_runs
 from prune_utils.study.schema import Study
@@ -75,7 +75,8 @@ def frames(study: Study, seeds: list[int]) -> dict[str, pd.DataFrame]:
     for run in gradual_runs(study, seeds):
         if run.sparsity == 0:
             continue
-        mask = load_masks(run.checkpoint(study.study) / MASKS)[WORDS]
+        masks = load_masks(run.checkpoint(study.study) / MASKS)
+        mask = masks[words_of(masks)]
         known = characters[characters.index < len(mask)]
         found = by_length(mask, known), by_dimension(mask, known), pd.DataFrame([summary(mask, known)])
         for rows, frame in zip(parts.values(), found, strict=True):
