@@ -29,7 +29,10 @@ CELLS, RUNS, CLAIMS = "cells.csv", "pretraining.csv", "claims.csv"  # frames of 
 FACTORIAL = "factorial.csv"  # the fall of accuracy split into deleting and fixing
 INPUTS = "inputs.csv"  # facts about its inputs, recorded before the first training
 REGIMES = "regimes.json"  # borders of its regimes; written last by the analysis
-INSIDE = ("similarity", "heads", "weights", "sizes", "histograms", "words")  # frames of the notebook on the encoder
+INSIDE = (  # frames of the notebook on the encoder
+    *("similarity", "heads", "heads_one_shot", "weights", "sizes", "histograms"),
+    *("words", "subwords", "dimensions", "embeddings"),
+)
 PRUNABILITY = ("movement", "movement_by_rank", "mask_difference", "fine_tune_first")  # frames of fine-tuning first
 
 
