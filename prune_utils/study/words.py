@@ -22,6 +22,11 @@ def percents(shares: Iterable[float]) -> str:
     return ", ".join(f"{round(100 * share, 2):g}" for share in shares) + " %"
 
 
+def signed(value: float, unit: str) -> str:
+    """Format a measured value with its sign, to a tenth or, in nats, to a hundredth."""
+    return f"{value:+.{2 if unit == 'nats' else 1}f}"
+
+
 def minus(text: str) -> str:
     """Write the signs of negative numbers in a text as minus signs: "-1.2 points" becomes "−1.2 points"."""
     return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
