@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from prune_utils.analysis.evidence import Evidence, unlearnt
-from prune_utils.analysis.findings import accuracy, fitting, inside, lines
+from prune_utils.analysis.findings import accuracy, fitting, inside, lines, ranking
 from prune_utils.analysis.findings.finding import Finding
 from prune_utils.analysis.noise.estimates import MOST_SEEDS, Estimate, Verdict
 
@@ -70,6 +70,15 @@ CLAIMS = {
     ),
     "C14": Claim("a nat of pre-training loss costs tasks differently", "Fig. 2 left", lines.slopes_differ),
     "C15": Claim("pruned after fine-tuning, models fit their tasks alike", "Fig. 1", fitting.downstream_fits_alike),
+    "C16": Claim(
+        "global ranking does as well as ranking within each matrix", "footnote 5", ranking.global_does_as_well
+    ),
+    "C17": Claim(
+        "shorter subwords lose more of their embedding, and some dimensions almost nothing",
+        "footnote 7",
+        inside.short_subwords_lose_more,
+        of_accuracy=False,
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from prune_utils.study import paths
 from prune_utils.study.params import load_study, read_yaml, validated
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
-from prune_utils.study.words import minus, percent, signed
+from prune_utils.study.words import percent, signed
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _cell(row) -> str:
         return row.verdict
     ends = json.loads(row.interval) if isinstance(row.interval, str) else None
     said = f"{row.verdict}: {signed(row.measured, row.unit)} {row.unit}"
-    return minus(said + (f" [{' to '.join(signed(end, row.unit) for end in ends)}]" if ends else ""))
+    return said + (f" [{' to '.join(signed(end, row.unit) for end in ends)}]" if ends else "")
 
 
 def borders(studies: dict[str, Compared]) -> pd.DataFrame:

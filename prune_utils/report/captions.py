@@ -88,6 +88,8 @@ FIGURES = {  # place of each figure of the paper in the report
     "Fig. 5": "inside/inside.html#Attention-heads-(Fig.-5)",
     "Fig. 6": f"{PRUNABILITY}Movement-by-starting-rank-(Fig.-6)",
     "Table 1": "details.html#The-table-(Table-1)",
+    "footnote 5": "#Accuracy-by-sparsity-(Fig.-1,-left)",
+    "footnote 7": "inside/inside.html#Subwords-(footnote-7)",
     "Table 2": f"{PRUNABILITY}Movement-by-learning-rate-(Table-2)",
 }
 
@@ -107,12 +109,12 @@ def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
     """The table of claims in Markdown: claim, figure and reason; estimate, interval and the paper's value; verdict."""
     lines = ["| claim | measured | verdict |", "|---|---|---|"]
     for row in claims.itertuples():
-        measured = minus(f"{signed(row.measured, row.unit)} {row.unit}") if pd.notna(row.measured) else ""
+        measured = f"{signed(row.measured, row.unit)} {row.unit}" if pd.notna(row.measured) else ""
         ends = json.loads(row.interval) if isinstance(row.interval, str) else []
         beside = [" to ".join(signed(end, row.unit) for end in ends)] if ends else []
         beside += [f"paper {signed(row.published, row.unit)}"] if pd.notna(row.published) else []
         lines.append(
             f"| **{row.claim}** {row.statement} ({_figure(row.figure, study)})<br><small>{markdown(minus(row.why))}</small> "
-            f"| {measured}<br><small>{minus('<br>'.join(beside))}</small> | {MARKS[row.verdict]}\u00a0**{row.verdict}** |"
+            f"| {measured}<br><small>{'<br>'.join(beside)}</small> | {MARKS[row.verdict]}\u00a0**{row.verdict}** |"
         )
     return "\n".join(lines)

@@ -14,6 +14,7 @@ ZEROS = {
     "scratch": "none",
     "pretrain": "gradual",
     "information_deletion": "gradual",
+    "frozen": "gradual",
     "downstream": "one_shot",
 }
 
@@ -73,8 +74,12 @@ class Cell:
         """The pre-training run that the cell starts from; None for `scratch`."""
         if self.arm == "scratch":
             return None
-        dense = self.arm in ("dense", "downstream")
+        dense = self.arm in ("dense", "downstream", "frozen")
         return Run("gradual", 0.0, self.seed) if dense else Run(self.method, self.sparsity, self.seed)
+
+    def masked(self) -> Run:
+        """The gradual run at the cell's sparsity, whose masks `frozen` takes."""
+        return Run("gradual", self.sparsity, self.seed)
 
     def dense(self) -> "Cell":
         """The dense cell of the same task, learning rate, seed and repeat, which `downstream` prunes."""
@@ -96,7 +101,7 @@ class Delayed:
 
     def folder(self, study: str) -> Path:
         seed = paths.results(study) / "prunability" / self.task / f"seed-{self.seed}"
-        return seed / paths.percent(self.sparsity) / f"epochs-{self.epochs:02d}"
+        return seed / paths.percent(self.sparsity) / f"epochs-{self.epochs:02d}-learning-rate-{self.learning_rate:g}"
 
     def dense(self) -> Cell:
         """The dense cell of the same coordinates."""
@@ -148,6 +153,7 @@ def all_runs(study: Study | Replay) -> list[Run]:
 
 
 def delayed(study: Study, task: str, seed: int) -> list[Delayed]:
-    """The models of a task and seed that are fine-tuned first, at the first learning rate of the study."""
-    wanted, rate = study.prunability, study.finetuning.learning_rates[0]
+    """The models of a task and seed that are fine-tuned first."""
+    wanted = study.prunability
+    rate = wanted.learning_rate or study.finetuning.learning_rates[0]
     return [Delayed(task, wanted.sparsity, rate, seed, epochs) for epochs in wanted.epochs]

@@ -8,7 +8,7 @@ from prune_utils.study.recipes import CONTROLS, Finetuning, Model, Pretraining, 
 from prune_utils.study.section import Count, ParamsError, Section, Sparsity
 from prune_utils.study.sources import Corpus, Task
 
-ARMS = ("dense", "scratch", "pretrain", "information_deletion", "downstream", "random", *CONTROLS)
+ARMS = ("dense", "scratch", "pretrain", "information_deletion", "frozen", "downstream", "random", *CONTROLS)
 PRUNED_ARMS = ARMS[2:]
 METHODS = ("dense", "gradual", "random", *CONTROLS)  # how the masks of a pre-trained checkpoint were chosen
 RAMPED = ("gradual", "global")  # methods that follow the cubic schedule; the others prune before the first step
@@ -144,6 +144,14 @@ class Study(Section):
         allowed, sparsity = self.grid.sparsities[1:], self.prunability.sparsity
         if sparsity not in allowed:
             raise ValueError(f"prunability.sparsity is {sparsity}; allowed are the grid's values above 0: {allowed}")
+        return self
+
+    @model_validator(mode="after")
+    def _prunability_has_a_rate_of_the_grid(self):
+        allowed, rate = self.finetuning.learning_rates, self.prunability.learning_rate
+        if rate not in (None, *allowed):
+            also = f"allowed are null, which is the first of finetuning.learning_rates, and each of them: {allowed}"
+            raise ValueError(f"prunability.learning_rate is {rate}; {also}")
         return self
 
     @property

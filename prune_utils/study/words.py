@@ -10,6 +10,7 @@ QUIET = {
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
 }
 POINTS = 100  # percentage points per unit of accuracy
+CORRELATION, NATS = FINE = "rank correlation", "nats"  # units of estimates that have two decimals
 
 
 def percent(share: float) -> str:
@@ -22,9 +23,9 @@ def percents(shares: Iterable[float]) -> str:
     return ", ".join(f"{round(100 * share, 2):g}" for share in shares) + " %"
 
 
-def signed(value: float, unit: str) -> str:
-    """Format a measured value with its sign, to a tenth or, in nats, to a hundredth."""
-    return f"{value:+.{2 if unit == 'nats' else 1}f}"
+def signed(number: float, unit: str) -> str:
+    """Format an estimate in `unit` with its sign: to a tenth, and in units of FINE to a hundredth."""
+    return minus(f"{number:+.{2 if unit in FINE else 1}f}")
 
 
 def minus(text: str) -> str:

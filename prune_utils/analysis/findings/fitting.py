@@ -13,7 +13,7 @@ from prune_utils.analysis.noise.estimates import RISK, Verdict
 from prune_utils.analysis.noise.means import DENSE
 from prune_utils.analysis.noise.measured import train_loss_means
 from prune_utils.analysis.results import in_means
-from prune_utils.study.words import POINTS, percent, percents
+from prune_utils.study.words import NATS, POINTS, percent, percents
 
 FIT_LIMIT = (
     0.05  # nats of train loss that count as the same fit: 5 % in the probability of the right label (our choice)
@@ -73,7 +73,7 @@ def downstream_fits_alike(evidence: Evidence) -> Finding:
     verdict = Verdict.NOT_SUPPORTED if beyond else mean.within(FIT_LIMIT)
     said = f"train loss of downstream minus pretrain, mean of {percents(at)}; at most {each[worst].value:+.2f}, at "
     said += percents([worst]) + (f"; beyond {FIT_LIMIT:g} nats at {percents(beyond)}" if beyond else "")
-    return Finding(verdict, said, mean, "nats", tested=((mean, FIT_LIMIT), (mean, -FIT_LIMIT)))
+    return Finding(verdict, said, mean, NATS, tested=((mean, FIT_LIMIT), (mean, -FIT_LIMIT)))
 
 
 def _fitted(evidence: Evidence) -> pd.DataFrame:
