@@ -1,6 +1,5 @@
 """Tables of movement and of weights, the paper's and others."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
