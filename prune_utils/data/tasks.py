@@ -31,7 +31,22 @@ def examples(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
     Each frame has the columns `first`, `second` (sentence-pair tasks only) and `label`: an integer from 0 up, or a
     float32 if the task is a regression. Raises ParamsError for everything that cannot be right, see `check`.
     """
-    return _read(task)[:2]
+    train, dev = _read(task)[:2]
+    return _drawn(train, task), dev
+
+
+def _drawn(train: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """The training examples that a task uses. Raises ParamsError if it has fewer than it asks for, or a class is lost."""
+    wanted = getattr(task, "train_examples", None)
+    if wanted is None:
+        return train
+    if wanted > len(train):
+        asked = f"tasks.{task.name}: train_examples is {wanted:,}"
+        raise ParamsError(f"{asked}; allowed are at most the {len(train):,} training examples")
+    drawn = train.sample(wanted, random_state=0).reset_index(drop=True)
+    if train.label.dtype.kind != "f" and drawn.label.nunique() < train.label.nunique():
+        raise ParamsError(f"tasks.{task.name}: train_examples is {wanted:,}, which leaves a class without any")
+    return drawn
 
 
 def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
@@ -43,9 +58,12 @@ def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
     of which most tokens are unknown.
     """
     train, dev, names, tables, known = _read(task)
+    whole, train = len(train), _drawn(train, task)
     every, seen = pd.concat([train, dev]), set(_texts(train))
     left_out, quoted = (sum(getattr(part, name) for part in tables) for name in ("left_out", "quoted"))
     told = [("examples", f"{len(train):,} train, {len(dev):,} dev", len(dev) < SMALL_DEV)]
+    if len(train) < whole:
+        told.append(("training examples drawn at random", *_share(len(train), whole, 1)))
     told += _class_facts(train, dev, names) if names else [("scores", _range(train.label), False)]
     if absent := sorted({name for _, name in known.labels} - set(names)):
         told.append(("allowed labels without training examples", shown(absent), True))

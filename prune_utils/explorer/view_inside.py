@@ -9,7 +9,7 @@ import pandas as pd
 from prune_utils.explorer.controls import follows, labelled, paragraph, view, with_slider
 from prune_utils.explorer.studies import Absent, Opened, percent
 from prune_utils.inside.weights import word_magnitudes
-from prune_utils.pruning import names, stored
+from prune_utils.pruning import stored
 from prune_utils.report import plots_inside
 from prune_utils.report.escaping import in_html
 from prune_utils.report.style import GREY, Drawn, image, show
@@ -22,9 +22,9 @@ def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
     """
     dense, pruned = opened.checkpoint(0.0), opened.checkpoint(sparsity)
     words = stored.words(dense)
-    chosen = word_magnitudes(stored.matrix(dense, names.WORDS), words).index
+    chosen = word_magnitudes(stored.word_embeddings(dense), words).index
     rows = [words.index(word) for word in chosen]
-    return pd.DataFrame(stored.matrix(pruned, names.WORDS)[rows].abs().numpy(), index=chosen)
+    return pd.DataFrame(stored.word_embeddings(pruned)[rows].abs().numpy(), index=chosen)
 
 
 def _heads(opened: Opened, sparsity: float) -> tuple[Drawn, str]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from prune_utils.explorer.controls import follows, labelled, row, table, view, with_slider
 from prune_utils.explorer.studies import Opened, percent
 from prune_utils.inside.heads import matrix_shares
-from prune_utils.pruning import names, stored
+from prune_utils.pruning import families, stored
 from prune_utils.pruning.masks import magnitude_mask, magnitudes, pruned_count
 from prune_utils.report.style import INK, STYLE, Drawn, image, panels, show
 
@@ -102,7 +102,7 @@ def ways(cuts: Cuts, name: str, sparsity: float) -> dict[str, Cut]:
 
 
 def _drawn(cuts: Cuts, name: str, made: dict[str, Cut], sparsity: float) -> Drawn:
-    words = f"Magnitudes of {names.label(name)}, cut at {percent(sparsity)}, and the masks that the cuts make."
+    words = f"Magnitudes of {families.label(name)}, cut at {percent(sparsity)}, and the masks that the cuts make."
     return Drawn(cut(cuts, name, made), "explorer_weights", words, numbers(made))
 
 
@@ -115,22 +115,22 @@ def figure(opened: Opened):
 
 
 def _first(cuts: Cuts) -> str:
-    return next((name for name in cuts.matrices if names.ATTENTION in name), next(iter(cuts.matrices)))
+    return next((name for name in cuts.matrices if families.in_heads(name)), next(iter(cuts.matrices)))
 
 
 @view
 def slider(opened: Opened) -> ipywidgets.Widget:
     """The same for any matrix and sparsity, with counts."""
     cuts, heads = cuts_of(opened), stored.heads(opened.checkpoint(0.0))
-    options = [(names.label(name), name) for name in cuts.matrices]
+    options = [(families.label(name), name) for name in cuts.matrices]
     matrix = labelled(ipywidgets.Dropdown, "Matrix", options=options, value=_first(cuts))
     sparsity = labelled(ipywidgets.BoundedIntText, "Sparsity (%)", "10em", value=80, min=0, max=99)
 
     def shown(name: str, whole: int) -> str:
         made = ways(cuts, name, whole / 100)
         one = _drawn(cuts, name, made, whole / 100)
-        page = table(one.data, f"{names.label(name)} at {whole} %") + image(one)
-        if names.ATTENTION not in name:
+        page = table(one.data, f"{families.label(name)} at {whole} %") + image(one)
+        if not families.in_heads(name):
             return page
         shares = pd.DataFrame({way: matrix_shares(name, cut.mask, heads) for way, cut in made.items()})
         shares = shares.map(lambda share: f"{100 * share:.2f} %").rename("head {}".format)

@@ -4,7 +4,7 @@ import pandas as pd
 from torch import Tensor
 
 from prune_utils.pruning import stored
-from prune_utils.pruning.names import ATTENTION, OUTPUT, PARTS
+from prune_utils.pruning.families import HEADS, in_heads, in_order, kind_and_layer
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import gradual_runs
 from prune_utils.study.schema import Study
@@ -13,11 +13,12 @@ from prune_utils.study.schema import Study
 def matrix_shares(name: str, mask: Tensor, heads: int) -> pd.Series | None:
     """Pruned share of each head's part of an attention matrix, with heads numbered from 1.
 
-    A head owns rows of query, key and value and columns of the attention output. None for other matrices.
+    A head owns rows of query, key and value, fused or not, and columns of the attention output. None for other matrices.
     """
-    if ATTENTION not in name:
+    if not in_heads(name):
         return None
-    owned = mask.T if OUTPUT in name else mask
+    dimension, blocks = HEADS[kind_and_layer(name)[0]]
+    owned = (mask.T if dimension else mask).reshape(blocks, heads, -1).transpose(0, 1)
     shares = (~owned).reshape(heads, -1).double().mean(1)
     return pd.Series(shares.numpy(), index=pd.RangeIndex(1, heads + 1, name="head"))
 
@@ -28,12 +29,15 @@ def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
     `masks`: {matrix name: mask, 1 keeps}; `heads`: heads per layer. A head of size d owns d rows of query, key and
     value and d columns of the attention output; the share is over these 4·d·width weights.
     """
-    layers = sum(name.endswith(f"{PARTS[0]}.weight") for name in masks)
+    layers: dict[int, list[str]] = {}
+    for name in filter(in_heads, in_order(masks)):
+        layers.setdefault(kind_and_layer(name)[1], []).append(name)
     rows = []
-    for layer in range(layers):
-        names = [f"encoder.layer.{layer}.attention.{part}.weight" for part in PARTS]
-        shares = sum(matrix_shares(name, masks[name], heads) for name in names) / len(names)
-        rows += [{"layer": layer + 1, "head": head, "pruned_share": share} for head, share in shares.items()]
+    for layer, names in layers.items():
+        parts = {name: HEADS[kind_and_layer(name)[0]][1] for name in names}  # a fused matrix counts for three
+        shares = sum(size * matrix_shares(name, masks[name], heads) for name, size in parts.items())
+        shares = shares / sum(parts.values())
+        rows += [{"layer": layer, "head": head, "pruned_share": share} for head, share in shares.items()]
     return pd.DataFrame(rows)
 
 

@@ -7,10 +7,10 @@ from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.movement import mask_differences, movement
 from prune_utils.study import paths, record
-from prune_utils.study.grid import cells, delayed
+from prune_utils.study.grid import Run, cells, delayed
 from prune_utils.study.schema import Study
-from prune_utils.training.fine_tune_first import fine_tune_first, gradual_masks
-from prune_utils.training.finetuning import fine_tuned, finetune
+from prune_utils.training.fine_tune_first import fine_tune_first
+from prune_utils.training.finetuning import fine_tuned, finetune, run_masks
 from prune_utils.training.modeling import MaskedBert
 
 
@@ -45,7 +45,7 @@ def compared(study: Study, seed: int) -> dict[str, pd.DataFrame]:
             {**key, "decile": decile, "mean": mean} for decile, mean in enumerate(moved.by_starting_rank, start=1)
         ]
         rows["mask_difference"] += [
-            {**key, "sparsity": s, **mask_differences(gradual_masks(study, s, seed), before, after, s)}
+            {**key, "sparsity": s, **mask_differences(run_masks(study, Run("gradual", s, seed)), before, after, s)}
             for s in study.grid.sparsities[1:]
         ]
     return {name: pd.DataFrame(table) for name, table in rows.items()}

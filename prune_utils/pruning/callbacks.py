@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 
-from prune_utils.pruning.criteria import per_matrix
+from prune_utils.pruning.criteria import SparsityMismatch, per_matrix
 from prune_utils.pruning.masks import sparsity_of
 from prune_utils.pruning.matrices import check_names, prunable_matrices
 from prune_utils.pruning.schedule import Schedule
@@ -63,6 +63,32 @@ class FixedMask(TrainerCallback):
     def on_train_end(self, args, state, control, **kwargs):
         for hook in self.hooks:
             hook.remove()
+
+
+class Frozen(FixedMask):
+    """Keep the weights that `masks` prune at the values that they have now, while a Trainer trains the others.
+
+    As in FixedMask, their gradients are zero before clipping; after every optimiser step they get their values back,
+    to the bit, whatever momentum and weight decay made of them.
+    """
+
+    def __init__(self, model: PreTrainedModel, masks: dict[str, Tensor]):
+        super().__init__(model, masks)
+        self._start = {name: p.detach().clone() for name, p in self.matrices.items()}
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        """Give the frozen weights their values."""
+        for (name, parameter), kept in zip(self.matrices.items(), self.multipliers, strict=True):
+            self._start[name] = self._start[name].to(parameter.device)
+            parameter.copy_(torch.where(kept.bool(), parameter, self._start[name]))
+
+    def check(self) -> None:
+        """Raise SparsityMismatch unless every frozen weight equals its value at the start, bit by bit."""
+        for name, parameter in self.matrices.items():
+            frozen, now = ~self.masks[name].cpu(), parameter.detach().cpu()
+            if not torch.equal(now[frozen].view(torch.int32), self._start[name].cpu()[frozen].view(torch.int32)):
+                raise SparsityMismatch(f"frozen weights of {name} have changed")
 
 
 class GradualPruning(FixedMask):

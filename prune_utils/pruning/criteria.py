@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prune_utils.pruning.families import HEADS, in_heads, kind_and_layer
 from prune_utils.pruning.masks import magnitude_mask, magnitude_masks, pruned_count
-from prune_utils.pruning.names import ATTENTION, OUTPUT
 from prune_utils.study.words import percent
 
 
@@ -31,16 +31,17 @@ def over_all(matrices: dict[str, Tensor], sparsity: float, heads: int) -> dict[s
     return {name: part.view_as(m) for (name, m), part in zip(matrices.items(), parts, strict=True)}
 
 
-def head_magnitudes(matrices: dict[str, Tensor], heads: int) -> dict[str, Tensor]:
-    """Return {layer: sum of absolute weights of each attention head, shape (heads,)}.
+def head_magnitudes(matrices: dict[str, Tensor], heads: int) -> dict[int, Tensor]:
+    """Return {layer: sum of absolute weights of each attention head, shape (heads,)}, with layers from 1 up.
 
-    A head owns rows of the query, key and value matrices and columns of the attention output matrix.
+    A head owns rows of the query, key and value matrices, fused or not, and columns of the attention output matrix.
     """
-    sums: dict[str, Tensor] = {}
-    for name, matrix in matrices.items():
-        if ATTENTION in name:
-            layer = name.split(ATTENTION)[0]
-            sums[layer] = sums.get(layer, 0) + matrix.detach().float().abs().sum(_across(name)).view(heads, -1).sum(1)
+    sums: dict[int, Tensor] = {}
+    for name, matrix in filter(lambda item: in_heads(item[0]), matrices.items()):
+        kind, layer = kind_and_layer(name)
+        dimension, blocks = HEADS[kind]
+        units = matrix.detach().float().abs().sum(1 - dimension)
+        sums[layer] = sums.get(layer, 0) + units.view(blocks, heads, -1).sum(2).sum(0)
     return sums
 
 
@@ -56,19 +57,14 @@ def by_head(matrices: dict[str, Tensor], sparsity: float, heads: int) -> dict[st
     return _whole_heads(matrices, keep)
 
 
-def _across(name: str) -> int:
-    """The dimension of an attention matrix that does not index heads."""
-    return 0 if OUTPUT in name else 1
-
-
-def _whole_heads(matrices: dict[str, Tensor], keep: dict[str, Tensor]) -> dict[str, Tensor]:
+def _whole_heads(matrices: dict[str, Tensor], keep: dict[int, Tensor]) -> dict[str, Tensor]:
     """Masks that keep the heads marked in `keep`, {layer: bool tensor (heads,)}, and all weights outside heads."""
     masks = {name: torch.ones_like(matrix, dtype=torch.bool) for name, matrix in matrices.items()}
-    for name, mask in masks.items():
-        if ATTENTION in name:
-            kept = keep[name.split(ATTENTION)[0]]
-            units = kept.repeat_interleave(mask.shape[1 - _across(name)] // len(kept))
-            mask &= units.unsqueeze(_across(name))
+    for name, mask in filter(lambda item: in_heads(item[0]), masks.items()):
+        kind, layer = kind_and_layer(name)
+        dimension, blocks = HEADS[kind]
+        kept = keep[layer].repeat(blocks)
+        mask &= kept.repeat_interleave(mask.shape[dimension] // len(kept)).unsqueeze(1 - dimension)
     return masks
 
 

@@ -5,15 +5,17 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from prune_utils.pruning.criteria import CRITERIA, SparsityMismatch
+from prune_utils.pruning.families import kind_and_layer
 from prune_utils.pruning.masks import sparsity_of
 
 
 def prunable_matrices(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     """Return the prunable matrices of a model, {name inside the encoder: parameter} (paper §3.2).
 
-    These are the weights of all linear layers of the encoder (query, key, value, attention output, intermediate,
-    output, pooler) and the word embeddings, including an MLM decoder tied to them: 74 matrices and 108,965,376
-    weights in BERT-Base. Biases, LayerNorm, position and token-type embeddings and output heads are never pruned.
+    These are the weights of all linear layers of the encoder and the word embeddings, including an MLM decoder tied
+    to them: in BERT-Base query, key, value, attention output, intermediate, output and pooler, 74 matrices and
+    108,965,376 weights. Biases, norms, embeddings of positions, token types and distances, and output heads are never
+    pruned. docs/models.md has the matrices of each family.
     Raises ValueError if the decoder is not tied, because pruning the embeddings would then not prune it.
     """
     encoder = model.base_model
@@ -68,8 +70,7 @@ def sparsities(model: PreTrainedModel) -> dict[str, float]:
     `whole_model`: all parameters, head included.
     """
     matrices = prunable_matrices(model)
-    words = model.get_input_embeddings().weight
-    layers = [p for name, p in matrices.items() if p is not words and not name.startswith("pooler.")]
+    layers = [p for name, p in matrices.items() if kind_and_layer(name)[1]]
     groups = {"prunable": matrices.values(), "encoder": layers, "whole_model": model.parameters()}
     return {name: _zero_share(list(group)) for name, group in groups.items()}
 

@@ -9,8 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from prune_utils.pruning.names import ENCODER
-from prune_utils.pruning.stored import MASKS, load_masks, packed, unpacked
+from prune_utils.pruning.stored import MASKS, encoder, load_masks, packed, unpacked
 from prune_utils.study.files import whole_file
 from prune_utils.study.paths import WEIGHTS
 from prune_utils.study.section import ParamsError
@@ -26,8 +25,9 @@ def save_sparse(folder: Path, path: Path) -> None:
     Raises ParamsError if the weights or masks of the folder cannot be read.
     """
     weights, masks = _opened(load_file, folder / WEIGHTS), _opened(load_masks, folder / MASKS)
+    prefix = encoder(folder)
     with whole_file(path) as unfinished:
-        write_sparse(weights, {ENCODER + name: mask for name, mask in masks.items()}, unfinished)
+        write_sparse(weights, {prefix + name: mask for name, mask in masks.items()}, unfinished)
 
 
 def write_sparse(weights: dict[str, Tensor], masks: dict[str, Tensor], path: Path) -> None:

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from prune_utils.pruning.names import ENCODER, in_order
+from prune_utils.pruning.families import FAMILIES, Family, in_order, words_of
 from prune_utils.study.files import read_json
 from prune_utils.study.paths import WEIGHTS
 
@@ -23,25 +23,44 @@ def matrices(folder: Path) -> dict[str, Tensor]:
 
     These are the matrices for which the checkpoint has a mask.
     """
-    with safe_open(folder / MASKS, framework="pt") as file:
-        names = in_order(file.metadata() or {})
+    prefix, names = encoder(folder), in_order(_masked(folder))
     with safe_open(folder / WEIGHTS, framework="pt") as file:
-        return {name: _tensor(file, name) for name in names}
+        return {name: _tensor(file, prefix, name) for name in names}
 
 
 def matrix(folder: Path, name: str) -> Tensor:
     """Load one matrix of a checkpoint by its name inside the encoder."""
     with safe_open(folder / WEIGHTS, framework="pt") as file:
-        return _tensor(file, name)
+        return _tensor(file, encoder(folder), name)
 
 
-def _tensor(file, name: str) -> Tensor:
-    return file.get_tensor(ENCODER + name if ENCODER + name in set(file.keys()) else name)
+def word_embeddings(folder: Path) -> Tensor:
+    """Load the word embeddings of a checkpoint, shape (vocabulary, width)."""
+    return matrix(folder, words_of(_masked(folder)))
+
+
+def _masked(folder: Path) -> list[str]:
+    with safe_open(folder / MASKS, framework="pt") as file:
+        return list(file.metadata() or {})
+
+
+def _tensor(file, prefix: str, name: str) -> Tensor:
+    return file.get_tensor(prefix + name if prefix + name in set(file.keys()) else name)
+
+
+def _family(config: dict) -> Family:
+    return FAMILIES[config["model_type"]]
+
+
+def encoder(folder: Path) -> str:
+    """Return the prefix of the encoder's weights in a checkpoint, such as "bert."; names of masks omit it."""
+    return f"{_family(read_json(folder / 'config.json')).encoder}."
 
 
 def heads(folder: Path) -> int:
     """Return the number of attention heads per layer."""
-    return read_json(folder / "config.json")["num_attention_heads"]
+    config = read_json(folder / "config.json")
+    return config[_family(config).name("num_attention_heads")]
 
 
 @cache

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from prune_utils.pruning.names import KINDS, kind_and_layer, label
+from prune_utils.pruning.families import KINDS, kind_and_layer, label
 from prune_utils.report.captions import numbered
 from prune_utils.report.style import GREY, INK, PERCENT, STYLE, Drawn, legend_right, lines, panel, panels, plain, shades
 from prune_utils.study.words import percent
@@ -87,8 +87,11 @@ def head_map(frame: pd.DataFrame, sparsity: float) -> Drawn:
 
 def weight_histograms(frame: pd.DataFrame) -> Drawn:
     """Densities of the weights, one panel per kind of matrix, one line per layer (paper Fig. 7)."""
-    figure, grid = panels(2, 4, width=11, height=5, sharex=True)
-    by_kind = dict(zip(KINDS.values(), grid, strict=True))
+    found = {kind_and_layer(name)[0] for name in frame.matrix.unique()}
+    figure, grid = panels(2, -(-len(found) // 2), width=11, height=5, sharex=True)
+    by_kind = dict(zip((kind for kind in KINDS if kind in found), grid, strict=False))
+    for spare in grid[len(found) :]:
+        spare.set_axis_off()
     layers = sorted({layer for _, layer in map(kind_and_layer, frame.matrix.unique()) if layer})
     colours = dict(zip([None, *layers], [STYLE["gradual"][0], *shades(len(layers))], strict=True))
     for name, part in frame.groupby("matrix", sort=False):

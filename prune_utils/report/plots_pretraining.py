@@ -4,7 +4,7 @@ import pandas as pd
 from torch import Tensor
 
 from prune_utils.analysis.regimes import Regimes
-from prune_utils.pruning.names import label
+from prune_utils.pruning.families import label
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.report.captions import seeds
 from prune_utils.report.style import INK, PERCENT, STYLE, Drawn, legend_right, lines, mean_lines, panel, shade, shades

@@ -17,11 +17,12 @@ from matplotlib.figure import Figure
 
 from prune_utils.analysis.regimes import Regimes
 
-# colours of Okabe & Ito, which can be told apart with any colour vision; their yellow is too pale on white, so heads are brown
+# Okabe & Ito's colours, told apart with any colour vision; heads are brown, as their yellow is pale, and frozen is violet
 STYLE = {
     "pretrain": ("#0072B2", "o", "pruned in pre-training"),
     "gradual": ("#0072B2", "o", "magnitude, gradual"),
     "information_deletion": ("#D55E00", "s", "information deletion"),
+    "frozen": ("#9933FF", "<", "frozen (values kept)"),
     "downstream": ("#009E73", "^", "pruned after fine-tuning"),
     "random": ("#CC79A7", "X", "random masks"),
     "one_shot": ("#56B4E9", "D", "magnitude, one shot"),
@@ -30,7 +31,7 @@ STYLE = {
 }
 # looks of the arms of a table's own, in their order of appearance: Tol's muted colours
 FURTHER = ("#332288", "#882255", "#117733", "#999933", "#CC6677", "#44AA99", "#AA4499", "#88CCEE", "#DDCC77")
-FURTHER_MARKERS, NEXT = "<>hd*p8", count()
+FURTHER_MARKERS, NEXT = ">hd*p8", count()
 INK, GREY, PAPER = "#333333", "#888888", "#ffffff"
 BOUNDS = {"dense": (INK, "--", "dense"), "scratch": (GREY, ":", "from scratch")}
 REGIME_SHADES = {"low": "#eef6ee", "medium": "#fdf6e3", "high": "#fbeaea"}
@@ -106,11 +107,10 @@ def show(drawn: Drawn) -> None:
 
     The caption follows below.
     """
-    data = drawn.data
     bundle = {
         "image/svg+xml": svg(drawn.figure),
         "image/png": base64.b64encode(_saved(drawn.figure, "png")).decode(),
-        "text/csv": data.to_csv(index=not isinstance(data.index, pd.RangeIndex)),
+        "text/csv": drawn.data.to_csv(index=not isinstance(drawn.data.index, pd.RangeIndex)),
         "text/plain": drawn.alt,
     }
     display(bundle, raw=True, metadata={"figure": {"name": drawn.name, "alt": drawn.alt}})

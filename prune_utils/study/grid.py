@@ -14,6 +14,7 @@ ZEROS = {
     "scratch": "none",
     "pretrain": "gradual",
     "information_deletion": "gradual",
+    "frozen": "gradual",
     "downstream": "one_shot",
 }
 
@@ -73,8 +74,12 @@ class Cell:
         """The pre-training run that the cell starts from; None for `scratch`."""
         if self.arm == "scratch":
             return None
-        dense = self.arm in ("dense", "downstream")
+        dense = self.arm in ("dense", "downstream", "frozen")
         return Run("gradual", 0.0, self.seed) if dense else Run(self.method, self.sparsity, self.seed)
+
+    def masked(self) -> Run:
+        """The gradual run at the cell's sparsity, whose masks `frozen` takes."""
+        return Run("gradual", self.sparsity, self.seed)
 
     def dense(self) -> "Cell":
         """The dense cell of the same task, learning rate, seed and repeat, which `downstream` prunes."""

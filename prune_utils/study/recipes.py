@@ -57,6 +57,8 @@ class Pretraining(_Optimiser):
 
     burn_in_steps: Count  # steps of the burn-in
     burn_in_learning_rate: Positive
+    head_steps: Count | None = None  # before the burn-in, of the heads alone: new heads would spoil a trained encoder
+    head_learning_rate: Positive | None = None
     steps: Count  # of each pruned run, ramp included
     ramp_steps: Count  # last step of the cubic schedule
     frequency: Count  # steps between two updates of the mask
@@ -68,13 +70,21 @@ class Pretraining(_Optimiser):
     @property
     def pairs_read(self) -> int:
         """Sentence pairs that the longest run reads; a short text gives fewer, which are reused."""
-        return self.batch_size * max(self.burn_in_steps, self.steps)
+        return self.batch_size * max(self.burn_in_steps, self.steps, self.head_steps or 0)
 
-    def optimisation(self, burn_in: bool) -> Optimisation:
-        """The settings of the burn-in, or of a pruned run."""
-        if burn_in:
-            return self.over(self.burn_in_steps, self.burn_in_learning_rate)
-        return self.over(self.steps, self.learning_rate)
+    def stages(self, burn_in: bool) -> list[tuple[str, Optimisation]]:
+        """What is trained, in order: "heads" alone where `head_steps` are given, and "all", in the burn-in; else "all"."""
+        if not burn_in:
+            return [("all", self.over(self.steps, self.learning_rate))]
+        heads = [("heads", self.over(self.head_steps, self.head_learning_rate))] if self.head_steps else []
+        return [*heads, ("all", self.over(self.burn_in_steps, self.burn_in_learning_rate))]
+
+    @model_validator(mode="after")
+    def _heads_have_a_rate(self):
+        if (self.head_steps is None) != (self.head_learning_rate is None):
+            given = f"head_steps is {self.head_steps} and head_learning_rate is {self.head_learning_rate}"
+            raise ValueError(f"{given}; allowed are both, or neither")
+        return self
 
     @model_validator(mode="after")
     def _ramp_fits(self):
@@ -97,6 +107,7 @@ class Epochs(Section):
     random: Count
     information_deletion: list[EpochsFrom]
     downstream: list[EpochsFrom]  # after pruning, on top of the dense model's epochs
+    frozen: Count | None = None  # default: as for pretrain
     controls: dict[Literal[CONTROLS], Count] | None = None  # default: as for pretrain
 
     @field_validator("information_deletion", "downstream")
@@ -108,7 +119,8 @@ class Epochs(Section):
         return stages
 
     def of(self, arm: str, sparsity: float) -> int:
-        epochs = (self.controls or {}).get(arm, self.pretrain) if arm in CONTROLS else getattr(self, arm)
+        epochs = (self.controls or {}).get(arm) if arm in CONTROLS else getattr(self, arm)
+        epochs = epochs or self.pretrain
         return epochs if isinstance(epochs, int) else [e.epochs for e in epochs if e.sparsity <= sparsity][-1]
 
 

@@ -8,7 +8,7 @@ from prune_utils.study.recipes import CONTROLS, Finetuning, Model, Pretraining, 
 from prune_utils.study.section import Count, ParamsError, Section, Sparsity
 from prune_utils.study.sources import Corpus, Task
 
-ARMS = ("dense", "scratch", "pretrain", "information_deletion", "downstream", "random", *CONTROLS)
+ARMS = ("dense", "scratch", "pretrain", "information_deletion", "frozen", "downstream", "random", *CONTROLS)
 PRUNED_ARMS = ARMS[2:]
 METHODS = ("dense", "gradual", "random", *CONTROLS)  # how the masks of a pre-trained checkpoint were chosen
 RAMPED = ("gradual", "global")  # methods that follow the cubic schedule; the others prune before the first step

@@ -116,6 +116,7 @@ class LocalTask(Section):
     # allowed labels in the order of the classes, or {label in the file: name of its class}; default: any, sorted
     labels: Annotated[list[str] | dict[str, str] | None, BeforeValidator(label_names)] = None
     kind: Literal["classification", "regression"] | None = None  # default: classification, but for GLUE's STS-B
+    train_examples: Count | None = None  # so many of the training examples, drawn at random; default: all
 
     @model_validator(mode="after")
     def _fits_together(self):
@@ -133,6 +134,7 @@ class HubTask(Section):
     dataset: str = "nyu-mll/glue"
     configuration: str | None = None  # default: the name that GLUE's task has in GLUE's data set, else `name`
     revision: str | None = None  # default: the newest when the study begins
+    train_examples: Count | None = None  # as for local files
 
 
 Corpus = Annotated[EmbeddedCorpus | LocalCorpus | HubCorpus, Field(discriminator="source")]

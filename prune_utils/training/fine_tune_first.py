@@ -1,7 +1,6 @@
 """Fine-tuning first: the dense model is fine-tuned, pruned in one shot, and trained further (paper §5)."""
 
 import torch
-from torch import Tensor
 
 from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
@@ -9,12 +8,10 @@ from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.pruning.masks import magnitude_masks
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
 from prune_utils.pruning.movement import mask_differences, movement
-from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import Delayed, Run
 from prune_utils.study.schema import Study
-from prune_utils.training.finetuning import fine_tuned, finetune, starting_model
+from prune_utils.training.finetuning import fine_tuned, finetune, run_masks, starting_model
 from prune_utils.training.machine import provenance
-from prune_utils.training.pretraining import pretrain
 from prune_utils.training.scores import scores
 from prune_utils.training.trainer import finished, train
 
@@ -27,13 +24,6 @@ def fine_tune_first(study: Study, cell: Delayed) -> dict:
     trained with its own linear decay, as in the paper. Dev predictions are saved next to the result.
     """
     return finished(cell.folder(study.study), lambda: _trained(study, cell))
-
-
-def gradual_masks(study: Study, sparsity: float, seed: int) -> dict[str, Tensor]:
-    """The masks of the gradual run at a sparsity, which is trained if it is not finished."""
-    run = Run("gradual", sparsity, seed)
-    pretrain(study, run)
-    return load_masks(run.checkpoint(study.study) / MASKS)
 
 
 def _trained(study: Study, cell: Delayed) -> dict:
@@ -65,7 +55,9 @@ def _trained(study: Study, cell: Delayed) -> dict:
     if not all(torch.isfinite(matrix).all() for matrix in after.values()):  # diverged: its weights have no rank
         return coordinates | {"dev_accuracy": None, "seconds": seconds, **provenance(study.machine)}
     moved = movement(before, after)
-    differences = mask_differences(gradual_masks(study, cell.sparsity, cell.seed), before, after, cell.sparsity)
+    differences = mask_differences(
+        run_masks(study, Run("gradual", cell.sparsity, cell.seed)), before, after, cell.sparsity
+    )
     masks = magnitude_masks(after, cell.sparsity)
     apply_masks(model, masks)
     realised = check_zeros(model, masks, cell.sparsity)

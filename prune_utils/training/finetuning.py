@@ -6,11 +6,12 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, se
 
 from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
-from prune_utils.pruning.callbacks import FixedMask
+from prune_utils.pruning.callbacks import FixedMask, Frozen
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
-from prune_utils.pruning.masks import magnitude_masks
+from prune_utils.pruning.masks import magnitude_masks, sparsity_of
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
-from prune_utils.study.grid import Cell
+from prune_utils.pruning.stored import MASKS, load_masks
+from prune_utils.study.grid import Cell, Run
 from prune_utils.study.schema import Study
 from prune_utils.training.machine import provenance
 from prune_utils.training.modeling import new_configuration
@@ -32,8 +33,9 @@ def finetune_all(study: Study, cells: list[Cell]) -> list[dict]:
 def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
     """The classifier that a cell starts from, its masks, and its measured sparsity; one label is a regression.
 
-    All arms of a seed but `scratch` descend from one burn-in: `dense` starts from the gradual run at 0 %, `downstream`
-    from the `dense` cell, the others from pruned runs. `scratch` has the same shape and random weights.
+    All arms of a seed but `scratch` descend from one burn-in: `dense` and `frozen` start from the gradual run at 0 %,
+    `downstream` from the `dense` cell, the others from pruned runs. The masks of `frozen` are those of the gradual run at
+    its sparsity. `scratch` has the same shape and random weights.
     """
     kind, problem = AutoModelForSequenceClassification, "regression" if labels == 1 else "single_label_classification"
     if cell.arm == "scratch":
@@ -51,7 +53,17 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
     pretrain(study, run)
     set_seed(cell.training_seed)  # the new head gets the same weights in all arms
     checkpoint, heads = run.checkpoint(study.study), {"num_labels": labels, "problem_type": problem}
-    return load_checkpoint(kind, checkpoint, run.sparsity, run.method, **heads)
+    model, masks, realised = load_checkpoint(kind, checkpoint, run.sparsity, run.method, **heads)
+    if cell.arm == "frozen":
+        masks = run_masks(study, cell.masked())
+        return model, masks, sparsity_of(masks)
+    return model, masks, realised
+
+
+def run_masks(study: Study, run: Run) -> dict[str, Tensor]:
+    """The masks of a pre-training run, which is trained if it is not finished."""
+    pretrain(study, run)
+    return load_masks(run.checkpoint(study.study) / MASKS)
 
 
 def fine_tuned(study: Study, dense: Cell) -> PreTrainedModel:
@@ -75,14 +87,16 @@ def _trained(study: Study, cell: Cell) -> dict:
     folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
     model, masks, realised = starting_model(study, cell, labels=prepared.outputs(training))
-    keeps_mask = cell.arm not in ("dense", "scratch", "information_deletion")
+    keep = {"dense": None, "scratch": None, "information_deletion": None, "frozen": Frozen}.get(cell.arm, FixedMask)
+    pruning = keep and keep(model, masks)
     (epochs,) = cell.epochs_trained(study)
-    pruning = FixedMask(model, masks) if keeps_mask else None
     recipe = study.finetuning.optimisation(len(training), epochs, cell.learning_rate)
     seconds, _ = train(
         model, training, recipe, cell.training_seed, folder / "trainer", study.machine, tokenizer, pruning
     )
-    if keeps_mask:
+    if cell.arm == "frozen":
+        pruning.check()
+    elif pruning:
         check_zeros(model, masks, cell.sparsity, cell.method)
     if cell.arm == "dense":
         save_checkpoint(model, masks, 0.0, cell.checkpoint(study.study), tokenizer)

@@ -22,8 +22,9 @@ from prune_utils.training.trainer import finished, predict, train
 def pretrain(study: Study, run: Run) -> dict:
     """Return the result of a pre-training run; train it first unless it is finished. Its checkpoint lies beside it.
 
-    The dense run is the burn-in of the study's starting model. Every other run starts from the dense model of its
-    seed: the methods in `schema.RAMPED` prune on the schedule, the others before the first step.
+    The dense run is the burn-in of the study's starting model; with `head_steps`, its heads are trained alone first.
+    Every other run starts from the dense model of its seed: the methods in `schema.RAMPED` prune on the schedule, the
+    others before the first step.
     """
     return finished(run.folder(study.study), lambda: _trained(study, run))
 
@@ -38,10 +39,15 @@ def _trained(study: Study, run: Run) -> dict:
         pretrain(study, run.dense())
         model, _, _ = load_checkpoint(MaskedBert, run.dense().checkpoint(study.study), 0.0)
         pruning = pruner(model, run, recipe)
-    data, trainer = prepared.pretraining_data(study), run.folder(study.study) / "trainer"
-    seconds, history = train(
-        model, data, recipe.optimisation(burn_in), run.seed, trainer, study.machine, tokenizer, pruning, progress=True
-    )
+    data, folder, seconds, history = prepared.pretraining_data(study), run.folder(study.study), 0.0, []
+    for trained, optimisation in recipe.stages(burn_in):
+        model.base_model.requires_grad_(trained == "all")
+        place = folder / f"trainer-{trained}"
+        took, losses = train(
+            model, data, optimisation, run.seed, place, study.machine, tokenizer, pruning, progress=True
+        )
+        done, seconds = history[-1]["step"] if history else 0, seconds + took
+        history += [{"step": done + entry["step"], "loss": entry["loss"]} for entry in losses]
     masks = pruning.masks if pruning else all_kept(model)
     realised = check_zeros(model, masks, run.sparsity, run.method)
     save_checkpoint(model, masks, run.sparsity, run.checkpoint(study.study), tokenizer, run.method)

@@ -63,7 +63,7 @@ def _words(study: Study) -> int:
 
 def train_size(task: Task) -> int:
     """Number of training examples: from the params, the rows of the file, or the known size of the GLUE task."""
-    return _size(task, "train")
+    return getattr(task, "train_examples", None) or _size(task, "train")
 
 
 def dev_size(task: Task) -> int:

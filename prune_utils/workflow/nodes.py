@@ -59,8 +59,8 @@ class Node:
 
 def _examples(study: Study, training: Run | Cell | Delayed) -> int:
     if isinstance(training, Run):
-        recipe = study.pretraining.optimisation(burn_in=training.method == "dense")
-        return recipe.steps * recipe.batch_size
+        stages = study.pretraining.stages(burn_in=training.method == "dense")
+        return sum(recipe.steps * recipe.batch_size for _, recipe in stages)
     return sum(training.epochs_trained(study)) * train_size(study.task(training.task))
 
 

@@ -40,12 +40,13 @@ def work(study: Study) -> pd.DataFrame:
 def _pretraining_rows(study: Study) -> list[dict]:
     (tokens, masked), held_out, weights, rows = pair_tokens(study), held_out_pairs(study), shape(study).weights, []
     for run in all_runs(study):
-        recipe = study.pretraining.optimisation(burn_in=run.method == "dense")
+        # a step of the heads alone is counted as a whole one
+        steps = sum(recipe.steps for _, recipe in study.pretraining.stages(burn_in=run.method == "dense"))
         of = {"stage": "burn-in" if run.method == "dense" else "pre-training", "method": run.method}
         # the gradual checkpoints serve other arms too, and are counted with `pretrain`
         of["arm"] = "pretrain" if run.method == "gradual" else run.method
         sparse = sparse_bytes(study) if run == Run("gradual", 0.0, study.grid.seeds[0]) else 0  # of one seed
-        of |= {"steps": recipe.steps, "examples": recipe.steps * recipe.batch_size, "evaluated": held_out}
+        of |= {"steps": steps, "examples": steps * study.pretraining.batch_size, "evaluated": held_out}
         rows.append(of | {"length": tokens, "masked": masked, "bytes": weights * CHECKPOINT + sparse})
     return rows
 

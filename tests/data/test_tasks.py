@@ -295,6 +295,22 @@ def test_facts_of_a_task(tmp_path, words):
     assert told(embedded)["examples"] == ("96 train, 32 dev", True)
 
 
+def test_a_task_may_use_a_part_of_its_training_examples(tmp_path):
+    rows = "".join(f"sentence {i}\t{i % 2}\n" for i in range(40))
+    for part in ("train", "dev"):
+        (tmp_path / f"{part}.tsv").write_text(f"sentence\tlabel\n{rows}")
+    of = {"source": "local", "name": "mine", "folder": str(tmp_path)}
+    whole, part = LocalTask(**of), LocalTask(**of, train_examples=30)
+    every, drawn = (tasks.examples(task) for task in (whole, part))
+    assert len(drawn[0]) == train_size(part) == 30 and drawn[1].equals(every[1])
+    assert set(map(tuple, drawn[0].to_numpy())) < set(map(tuple, every[0].to_numpy()))
+    assert drawn[0].equals(tasks.examples(part)[0])
+    assert ("training examples drawn at random", "30 of 40 (75.0 %)") in [(f.what, f.value) for f in tasks.check(part)]
+    for wanted, said in [(41, "allowed are at most the 40 training examples"), (1, "which leaves a class without any")]:
+        with pytest.raises(ParamsError, match=f"tasks.mine: train_examples is {wanted}[;,] {said}"):
+            tasks.check(LocalTask(**of, train_examples=wanted))
+
+
 def test_scores_are_encoded_as_float32_and_classes_as_int64(tmp_path, words):
     regression = local(tmp_path, "mine", labelled(0.5, 1, 2), labelled(1.5, 2), kind="regression")
     data = encoded(tasks.examples(regression)[0], words, 16)

@@ -14,7 +14,7 @@ from views import control, rows_of, texts
 
 from prune_utils.explorer import studies, view_inside, view_weights
 from prune_utils.inside.heads import head_shares, matrix_shares
-from prune_utils.pruning import names, stored
+from prune_utils.pruning import families, stored
 from prune_utils.pruning.criteria import over_all, per_matrix
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.stored import MASKS, load_masks
@@ -100,7 +100,7 @@ def test_stored_matrices_are_the_models_in_its_order(here):
 def test_layers_are_in_the_order_of_their_numbers():
     shape = {"hidden_size": 4, "num_attention_heads": 1, "intermediate_size": 4, "vocab_size": 9}
     every = list(prunable_matrices(BertForPreTraining(BertConfig(num_hidden_layers=12, **shape))))
-    assert names.in_order(sorted(every)) == every and len(every) == 74
+    assert families.in_order(sorted(every)) == every and len(every) == 74
 
 
 def test_the_slider_of_weights_shows_the_counts_of_the_file(here, finished):
@@ -141,7 +141,7 @@ def test_a_cut_below_or_above_all_of_a_matrix_is_drawn(name, sparsity):
 def test_pruned_words_go_and_the_others_stay_where_they_were(here):
     before, after = view_inside.magnitudes(here, 0.0), view_inside.magnitudes(here, 0.9)
     assert list(before.index) == list(after.index) and before.mean(axis=1).is_monotonic_increasing
-    mask = load_masks(here.checkpoint(0.9, 0) / MASKS)[names.WORDS]
+    mask = load_masks(here.checkpoint(0.9, 0) / MASKS)["embeddings.word_embeddings.weight"]
     words = stored.words(here.checkpoint(0.9, 0))
     kept = mask[[words.index(word) for word in after.index]].numpy()
     assert (after.to_numpy()[~kept] == 0).all() and (after.to_numpy() > 0).sum() <= kept.sum()

@@ -12,9 +12,9 @@ from prune_utils.inside import similarity
 from prune_utils.inside.heads import head_shares
 from prune_utils.inside.similarity import cosine_sums, mean_cosines
 from prune_utils.inside.weights import histograms, statistics, word_magnitudes
+from prune_utils.pruning.families import kind_and_layer
 from prune_utils.pruning.masks import magnitude_mask, random_mask, sparsity_of
 from prune_utils.pruning.matrices import apply_masks, prunable_matrices
-from prune_utils.pruning.names import kind_and_layer
 from prune_utils.report import plots_inside
 from prune_utils.report.plots_inside import spread
 from prune_utils.study.params import load_study

@@ -6,7 +6,8 @@ import torch
 from tiny import STATE, train_steps
 from torch.nn.utils import clip_grad_norm_
 
-from prune_utils.pruning.callbacks import FixedMask, GradualPruning
+from prune_utils.pruning.callbacks import FixedMask, Frozen, GradualPruning
+from prune_utils.pruning.criteria import SparsityMismatch
 from prune_utils.pruning.masks import magnitude_mask
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
 from prune_utils.pruning.schedule import Schedule
@@ -62,6 +63,45 @@ def test_momentum_and_decay_do_not_move_pruned_weights(tiny_bert, tiny_batch):
         optimizer.step()
         callback.on_optimizer_step(None, STATE, None)
         check_zeros(tiny_bert, masks)
+
+
+def test_frozen_weights_keep_their_bits_and_the_others_move(tiny_bert, tiny_batch):
+    matrices = prunable_matrices(tiny_bert)
+    optimizer = torch.optim.AdamW(tiny_bert.parameters(), lr=1e-2, weight_decay=0.1)
+    tiny_bert(**tiny_batch).loss.backward()
+    optimizer.step()  # every weight has momentum now
+    matrices["pooler.dense.weight"].data[0, :2] = torch.tensor([0.0, -0.0])
+    start = {name: p.detach().clone() for name, p in matrices.items()}
+    masks = {name: magnitude_mask(p, 0.6) for name, p in matrices.items()}
+    callback = Frozen(tiny_bert, masks)
+    callback.on_train_begin(None, STATE, None)
+    for _ in range(3):
+        optimizer.zero_grad()
+        tiny_bert(**tiny_batch).loss.backward()
+        assert not any(p.grad[~masks[name]].any() for name, p in matrices.items())
+        optimizer.step()
+        callback.on_optimizer_step(None, STATE, None)
+    callback.check()
+    for name, p in matrices.items():
+        bits, before = p.detach().view(torch.int32), start[name].view(torch.int32)
+        assert torch.equal(bits[~masks[name]], before[~masks[name]])
+        assert not torch.equal(p, start[name])
+    name = max(matrices, key=lambda name: int((~masks[name]).sum()))
+    matrices[name].data[~masks[name]] *= 1.0001
+    with pytest.raises(SparsityMismatch, match=f"frozen weights of {name} have changed"):
+        callback.check()
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.9])
+def test_frozen_zeros_are_a_fixed_mask(tiny_bert, tiny_batch, sparsity):
+    """If the frozen values are zero, the kept weights take the steps of the `pretrain` arm, bit by bit."""
+    masks = {name: magnitude_mask(p, sparsity) for name, p in prunable_matrices(tiny_bert).items()}
+    FixedMask(tiny_bert, masks).apply()
+    twin = copy.deepcopy(tiny_bert)
+    pruned = train_steps(tiny_bert, tiny_batch, FixedMask(tiny_bert, masks), steps=5)
+    assert train_steps(twin, tiny_batch, Frozen(twin, masks), steps=5) == pruned
+    for ours, theirs in zip(tiny_bert.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def test_the_hooks_are_gone_after_training(tiny_bert, tiny_batch):

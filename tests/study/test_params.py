@@ -42,7 +42,7 @@ def test_the_paper_is_the_papers():
     assert [epochs.of("downstream", s) for s in (0.1, 0.7, 0.8, 0.9)] == [5, 5, 7, 7]
     assert paper.prunability.sparsity == 0.6 and paper.prunability.epochs == [0, 1, 3, 6, 9, 12]
     assert len(runs(paper, 0)) == 1 + 10 + 9
-    assert len(all_cells(paper)) == 5 * 4 * (2 + 9 * 4)
+    assert len(all_cells(paper)) == 5 * 4 * (2 + 9 * 5)
 
 
 @pytest.mark.parametrize(

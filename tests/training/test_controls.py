@@ -5,8 +5,10 @@ import pytest
 import torch
 from tiny import MACHINE, RECIPE, STATE, train_steps
 
+from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.inside.similarity import similarity_frame
 from prune_utils.pruning.callbacks import FixedMask, GradualPruning
+from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.pruning.criteria import CRITERIA
 from prune_utils.pruning.masks import magnitude_mask
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
@@ -17,7 +19,8 @@ from prune_utils.study.paths import PARAMS, ROOT
 from prune_utils.study.recipes import CONTROLS
 from prune_utils.study.schema import ARMS, METHODS, PRUNED_ARMS
 from prune_utils.study.section import ParamsError
-from prune_utils.training.finetuning import starting_model
+from prune_utils.training.finetuning import finetune, starting_model
+from prune_utils.training.modeling import new_model
 from prune_utils.training.pretraining import pretrain, pruner
 from prune_utils.training.trainer import train
 from prune_utils.workflow.nodes import nodes
@@ -92,6 +95,36 @@ def test_an_arm_is_fine_tuned_from_its_own_methods_run_with_its_mask():
         assert realised == pytest.approx(0.5, abs=1e-3) or (arm == "heads" and 0 < realised < 0.5)
 
 
+def test_a_frozen_cell_starts_dense_with_the_masks_of_its_gradual_run():
+    study = validated(merge(TINY, {"study": "frozen_test", "grid": {"arms": ["dense", "frozen"]}}))
+    cell = Cell("sentiment", "frozen", 0.5, 1e-3, 0)
+    model, masks, realised = starting_model(study, cell, labels=2)
+    dense, _, _ = starting_model(study, cell.dense(), labels=2)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), dense.parameters(), strict=True))
+    pruned, theirs, same = starting_model(study, Cell("sentiment", "pretrain", 0.5, 1e-3, 0), labels=2)
+    assert realised == same and all(torch.equal(masks[name], theirs[name]) for name in theirs)
+    result = finetune(study, cell)
+    assert result["realised_sparsity"] == same and result["final_sparsity"] < 0.1
+    assert result["pretrain_loss"] == pretrain(study, Run("gradual", 0.0, 0))["pretrain_loss"]
+
+
+def test_heads_are_trained_alone_before_the_burn_in():
+    changes = {"head_steps": 3, "head_learning_rate": 1e-2, "burn_in_learning_rate": 1e-30, "weight_decay": 0.0}
+    study = validated(merge(TINY, {"study": "heads_test", "pretraining": changes}))
+    tokenizer, run = tokenizer_of(study), Run("dense", 0.0, 0)
+    result = pretrain(study, run)
+    assert [entry["step"] for entry in result["history"]] == [1, 2, 3, 4, 5, 6, 7]
+    before = new_model(study, tokenizer, 0)
+    after, _, _ = load_checkpoint(type(before), run.checkpoint(study.study), 0.0)
+    encoder = {f"bert.{name}" for name, _ in before.bert.named_parameters()}
+    for (name, old), new in zip(before.named_parameters(), after.parameters(), strict=True):
+        assert torch.allclose(old, new, rtol=0, atol=1e-20) == (name in encoder), name
+    with pytest.raises(
+        ParamsError, match="head_steps is 3 and head_learning_rate is None; allowed are both, or neither"
+    ):
+        validated(merge(TINY, {"pretraining": {"head_steps": 3}}))
+
+
 def test_where_the_zeros_of_every_arm_come_from():
     def at(arm):
         return Cell("a", arm, 0.6 if arm in PRUNED_ARMS else 0.0, 1e-3, 0)
@@ -101,6 +134,7 @@ def test_where_the_zeros_of_every_arm_come_from():
         "scratch": ("none", None),
         "pretrain": ("gradual", Run("gradual", 0.6, 0)),
         "information_deletion": ("gradual", Run("gradual", 0.6, 0)),
+        "frozen": ("gradual", Run("gradual", 0.0, 0)),
         "downstream": ("one_shot", Run("gradual", 0.0, 0)),
         "random": ("random", Run("random", 0.6, 0)),
         **{control: (control, Run(control, 0.6, 0)) for control in CONTROLS},
@@ -128,8 +162,9 @@ def test_a_study_runs_a_method_only_where_it_has_its_arm():
 
 def test_controls_are_fine_tuned_as_long_as_pretrain_unless_told():
     epochs = validated(TINY).finetuning.epochs
-    assert {epochs.of(arm, 0.5) for arm in ("pretrain", *CONTROLS)} == {1}
-    told = validated(merge(TINY, {"finetuning": {"epochs": {"pretrain": 2, "controls": {"global": 5}}}}))
+    assert {epochs.of(arm, 0.5) for arm in ("pretrain", "frozen", *CONTROLS)} == {1}
+    told = validated(merge(TINY, {"finetuning": {"epochs": {"pretrain": 2, "frozen": 3, "controls": {"global": 5}}}}))
+    assert told.finetuning.epochs.of("frozen", 0.5) == 3
     assert [told.finetuning.epochs.of(arm, 0.5) for arm in CONTROLS] == [
         5 if arm == "global" else 2 for arm in CONTROLS
     ]

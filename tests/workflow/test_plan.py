@@ -76,16 +76,17 @@ def test_the_paper_costs_what_it_is_said_to_have_cost(paper):
     """5.5e18 FLOP of pre-training and 1.9e19 of fine-tuning at true lengths (from the paper's counts alone)."""
     cost = paper.groupby("stage", observed=True).flop.sum()
     assert cost["burn-in"] + cost["pre-training"] == pytest.approx(5.5e18, rel=0.25)
-    assert cost["fine-tuning"] == pytest.approx(1.9e19, rel=0.25)
-    # what information deletion costs is more than all other arms together
     arms = paper[paper.stage == "fine-tuning"].set_index("arm").flop
+    arms = arms.drop("frozen")  # which the paper has not
+    assert arms.sum() == pytest.approx(1.9e19, rel=0.25)
+    # what information deletion costs is more than all other arms together
     assert arms["information_deletion"] > arms.drop("information_deletion").sum()
     assert 15 < paper.hours_arithmetic.sum() < 25 < paper.hours_accelerator.sum()
 
 
 def test_runs_and_steps_are_those_of_the_grid(paper):
     study = load_study(PARAMS / "paper.yaml")
-    assert paper[paper.stage == "fine-tuning"].runs.sum() == len(all_cells(study)) == 760
+    assert paper[paper.stage == "fine-tuning"].runs.sum() == len(all_cells(study)) == 940
     pretraining = paper[paper.stage.isin(TRAINED[:2])]
     assert pretraining.runs.sum() == len(all_runs(study)) and pretraining.steps.sum() == 15_000 + 19 * 100_000
     small = plan(SMOKE, PACE).set_index(["stage", "arm"])
