@@ -21,6 +21,7 @@ class Hub:
         self.repositories, self.commits = {}, {}
         self.log = []  # (method, path, range, status) of each answer
         self.gated = set()  # names whose files need a token that nobody has
+        self.refusing = {}  # {name: status with which its files are refused}
         self.cut = {}  # {path of a file: times that its connection breaks in the middle}
         self.silent = threading.Event()  # once set, nothing is answered
         self.ended = threading.Event()
@@ -78,6 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json(self._tree(files) if verb == "tree" else self._information(name, sha, files))
         if name in self.hub.gated:
             return self._refuse(401, "GatedRepo", f"Access to {kind} {name} is restricted.")
+        if name in self.hub.refusing:
+            return self._refuse(self.hub.refusing[name], "", "Refused")
         file = files.get("/".join(path))
         if file is None:
             return self._refuse(404, "EntryNotFound", "Entry not found", sha)
@@ -95,8 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{_blob(file)}"', "X-Repo-Commit": sha, "Accept-Ranges": "bytes"}
         if first:
             headers["Content-Range"] = f"bytes {first}-{len(file) - 1}/{len(file)}"
-        left = self.hub.cut.get(path, 0) if self.command == "GET" else 0
-        self.hub.cut[path] = max(0, left - 1)
+        left = self.hub.cut.get(path, 0)
+        if self.command == "GET" and left:
+            self.hub.cut[path] -= 1
         self._answer(206 if first else 200, file[first:], headers, broken=bool(left))
 
     def _json(self, content):
@@ -112,10 +116,11 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")  # so that nothing is answered once the server has stopped
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(body[: len(body) // 2] if broken else body)
-        self.close_connection = self.close_connection or broken
+        self.close_connection = True
 
 
 @contextmanager
@@ -126,7 +131,8 @@ def serving(hub):
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        hub.address = f"http://127.0.0.1:{server.server_port}"
+        yield hub.address
     finally:
         hub.ended.set()
         server.shutdown()

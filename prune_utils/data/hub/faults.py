@@ -30,8 +30,9 @@ def told(key: str, name: str, revision: str | None) -> Iterator[None]:
 def _fault(error: Exception, key: str, name: str, revision: str | None) -> str:
     from huggingface_hub import constants, errors
 
-    if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__:
-        error = error.__cause__  # the reason why nothing but the cache was left
+    outer = isinstance(error, errors.LocalEntryNotFoundError) or type(error).__name__ == "DatasetGenerationError"
+    if outer and error.__cause__:
+        error = error.__cause__  # the reason why nothing but the cache was left, or why a file cannot be read
     page = f"{constants.ENDPOINT}/{'datasets/' if kind_of(key) == 'dataset' else ''}{name}"
     said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     match error:
