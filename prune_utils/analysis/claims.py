@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from prune_utils.analysis.evidence import Evidence, unlearnt
-from prune_utils.analysis.findings import accuracy, inside
+from prune_utils.analysis.findings import accuracy, inside, ranking
 from prune_utils.analysis.findings.finding import Finding
 from prune_utils.analysis.noise.estimates import MOST_SEEDS, Estimate, Verdict
 
@@ -53,6 +53,15 @@ CLAIMS = {
         "no head is pruned much more than the whole",
         "Fig. 5",
         inside.no_head_is_spared_or_lost,
+        of_accuracy=False,
+    ),
+    "C16": Claim(
+        "global ranking does as well as ranking within each matrix", "footnote 5", ranking.global_does_as_well
+    ),
+    "C17": Claim(
+        "shorter subwords lose more of their embedding, and some dimensions almost nothing",
+        "footnote 7",
+        inside.short_subwords_lose_more,
         of_accuracy=False,
     ),
 }

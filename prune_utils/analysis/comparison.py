@@ -14,7 +14,7 @@ from prune_utils.study import paths
 from prune_utils.study.params import load_study, read_yaml, validated
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
-from prune_utils.study.words import minus, percent
+from prune_utils.study.words import percent, signed
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def _cell(row) -> str:
     if pd.isna(row.measured):
         return row.verdict
     ends = json.loads(row.interval) if isinstance(row.interval, str) else None
-    said = f"{row.verdict}: {row.measured:+.1f} {row.unit}"
-    return minus(said + (f" [{ends[0]:+.1f} to {ends[1]:+.1f}]" if ends else ""))
+    said = f"{row.verdict}: {signed(row.measured, row.unit)} {row.unit}"
+    return said + (f" [{' to '.join(signed(end, row.unit) for end in ends)}]" if ends else "")
 
 
 def borders(studies: dict[str, Compared]) -> pd.DataFrame:

@@ -18,7 +18,13 @@ from prune_utils.study.record import read_csv
 from prune_utils.study.schema import Analysis, Replay, Study
 from prune_utils.study.section import ParamsError
 
-MEASURED = ("similarity", "heads", "weights")  # the frames of paths.INSIDE that claims and figures use
+MEASURED = (
+    "similarity",
+    "heads",
+    "heads_one_shot",
+    "weights",
+    "embeddings",
+)  # the frames of paths.INSIDE that claims and figures use
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,11 @@ def masked(pair: tuple, tokenizer: PreTrainedTokenizerBase, recipe: Pretraining,
     }
 
 
+def unmasked(pair: dict) -> list[int]:
+    """The token ids of an example of `masked` as they were before masking."""
+    return [old if new == IGNORED else new for old, new in zip(pair["input_ids"], pair["labels"], strict=True)]
+
+
 def examples(
     texts: Iterator[list[str]], tokenizer: PreTrainedTokenizerBase, length: int, recipe: Pretraining, seed: str
 ) -> Iterator[dict]:

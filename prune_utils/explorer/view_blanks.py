@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, BertForPreTraining, PreTrainedTokenizerB
 
 from prune_utils.data.embedded import lexicon
 from prune_utils.data.embedded.clauses import article
-from prune_utils.data.pairs import IGNORED
+from prune_utils.data.pairs import unmasked
 from prune_utils.explorer.controls import follows, labelled, paragraph, row, table, view
 from prune_utils.explorer.studies import Absent, Opened, percent
 from prune_utils.report.style import MARKERS, PERCENT, Drawn, image, legend_right, panel, plain
@@ -109,7 +109,7 @@ def suggestion(opened: Opened, tokenizer: PreTrainedTokenizerBase) -> str:
 
 def _blanked(pair: dict, tokenizer: PreTrainedTokenizerBase) -> str | None:
     """The first sentence of a pair with its masks filled and its longest word blank; None if its length is unsuitable."""
-    ids = [old if new == IGNORED else new for old, new in zip(pair["input_ids"], pair["labels"], strict=True)]
+    ids = unmasked(pair)
     words = tokenizer.convert_ids_to_tokens(ids[1 : ids.index(tokenizer.sep_token_id)])
     following = [*words[1:], ""]
     whole = [i for i, w in enumerate(words) if w.isalpha() and len(w) >= LETTERS and not following[i].startswith("##")]

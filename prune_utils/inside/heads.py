@@ -1,12 +1,16 @@
 """Pruned share of each attention head (paper Fig. 5)."""
 
+from collections.abc import Callable
+from functools import lru_cache
+
 import pandas as pd
 from torch import Tensor
 
 from prune_utils.pruning import stored
 from prune_utils.pruning.families import HEADS, in_heads, in_order, kind_and_layer
+from prune_utils.pruning.masks import magnitude_masks
 from prune_utils.pruning.stored import MASKS, load_masks
-from prune_utils.study.grid import gradual_runs
+from prune_utils.study.grid import Run, gradual_runs
 from prune_utils.study.schema import Study
 
 
@@ -43,9 +47,22 @@ def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
 
 def heads_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     """Pruned shares in the gradual runs: columns seed, sparsity, layer, head, pruned_share."""
+    return _frame(study, seeds, lambda run: load_masks(run.checkpoint(study.study) / MASKS))
+
+
+def one_shot_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
+    """As `heads_frame`, for the 0 % run of each seed cut at every sparsity in one shot, as in the paper's figure."""
+
+    @lru_cache(maxsize=1)
+    def dense(seed: int) -> dict[str, Tensor]:
+        return stored.matrices(Run("gradual", 0.0, seed).checkpoint(study.study))
+
+    return _frame(study, seeds, lambda run: magnitude_masks(dense(run.seed), run.sparsity))
+
+
+def _frame(study: Study, seeds: list[int], masks: Callable[[Run], dict[str, Tensor]]) -> pd.DataFrame:
     parts = []
     for run in gradual_runs(study, seeds):
-        folder = run.checkpoint(study.study)
-        shares = head_shares(load_masks(folder / MASKS), stored.heads(folder))
+        shares = head_shares(masks(run), stored.heads(run.checkpoint(study.study)))
         parts.append(shares.assign(seed=run.seed, sparsity=run.sparsity))
     return pd.concat(parts, ignore_index=True)[["seed", "sparsity", "layer", "head", "pruned_share"]]

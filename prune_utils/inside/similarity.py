@@ -12,6 +12,7 @@ from transformers import BertModel
 
 from prune_utils.data import prepared
 from prune_utils.data.batches import lengths_of, padded
+from prune_utils.data.pairs import unmasked
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.study.grid import Run, runs
@@ -49,11 +50,13 @@ def mean_cosines(pruned: BertModel, dense: BertModel, batches: list[dict[str, Te
 
 
 def held_out_batches(study: Study) -> list[dict[str, Tensor]]:
-    """Held-out pairs in batches of similar length, with the masked and replaced tokens of the evaluation."""
+    """Held-out pairs in batches of similar length, with their tokens before masking, as in the authors' scripts."""
     data = prepared.pretraining_data(study, held_out=True)
     data = data.select(np.linspace(0, len(data) - 1, min(len(data), PAIRS)).astype(int))
     order = np.argsort(lengths_of(data), kind="stable")
-    rows = data.select(order).select_columns(["input_ids", "token_type_ids"]).to_list()
+    rows = [
+        {"input_ids": unmasked(pair), "token_type_ids": pair["token_type_ids"]} for pair in data.select(order).to_list()
+    ]
     padding = tokenizer_of(study).pad_token_id
     return [padded(rows[start : start + BATCH_SIZE], padding) for start in range(0, len(rows), BATCH_SIZE)]
 

@@ -12,7 +12,7 @@ from prune_utils.study import paths
 from prune_utils.study.grid import all_runs
 from prune_utils.study.record import told
 from prune_utils.study.schema import Replay, Study
-from prune_utils.study.words import many, minus, percent, percents
+from prune_utils.study.words import many, minus, percent, percents, signed
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.UNDECIDED: "?"}
 
@@ -87,6 +87,8 @@ FIGURES = {  # place of each figure of the paper in the report
     "Fig. 4": f"{PRUNABILITY}Movement-by-epochs-(Fig.-4)",
     "Fig. 5": "inside/inside.html#Attention-heads-(Fig.-5)",
     "Fig. 6": f"{PRUNABILITY}Movement-by-starting-rank-(Fig.-6)",
+    "footnote 5": "#Accuracy-by-sparsity-(Fig.-1,-left)",
+    "footnote 7": "inside/inside.html#Subwords-(footnote-7)",
     "Table 2": f"{PRUNABILITY}Movement-by-learning-rate-(Table-2)",
 }
 
@@ -106,11 +108,12 @@ def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
     """The table of claims in Markdown: claim, figure and reason; estimate, interval and the paper's value; verdict."""
     lines = ["| claim | measured | verdict |", "|---|---|---|"]
     for row in claims.itertuples():
-        measured = minus(f"{row.measured:+.1f} {row.unit}") if pd.notna(row.measured) else ""
-        beside = ["{:+.1f} to {:+.1f}".format(*json.loads(row.interval))] if isinstance(row.interval, str) else []
-        beside += [f"paper {row.published:+.1f}"] if pd.notna(row.published) else []
+        measured = f"{signed(row.measured, row.unit)} {row.unit}" if pd.notna(row.measured) else ""
+        ends = json.loads(row.interval) if isinstance(row.interval, str) else []
+        beside = [" to ".join(signed(end, row.unit) for end in ends)] if ends else []
+        beside += [f"paper {signed(row.published, row.unit)}"] if pd.notna(row.published) else []
         lines.append(
             f"| **{row.claim}** {row.statement} ({_figure(row.figure, study)})<br><small>{markdown(minus(row.why))}</small> "
-            f"| {measured}<br><small>{minus('<br>'.join(beside))}</small> | {MARKS[row.verdict]}\u00a0**{row.verdict}** |"
+            f"| {measured}<br><small>{'<br>'.join(beside)}</small> | {MARKS[row.verdict]}\u00a0**{row.verdict}** |"
         )
     return "\n".join(lines)

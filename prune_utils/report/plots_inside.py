@@ -44,25 +44,33 @@ def similarity(frame: pd.DataFrame) -> Drawn:
     return Drawn(figure, "similarity", alt, frame, text)
 
 
-def head_spread(frame: pd.DataFrame) -> Drawn:
+def head_spread(frame: pd.DataFrame, one_shot: pd.DataFrame) -> Drawn:
     """Pruned share of the attention heads by sparsity, and the same minus the overall sparsity (paper Fig. 5).
 
     The band reaches from the least to the most pruned head over all layers and seeds; dashed: the overall sparsity.
+    `one_shot`: the same frame of the 0 % run cut in one shot, whose ends are dotted.
     """
     figure, (left, right) = panels(1, 2, width=10.4, height=4)
-    shares = 100 * spread(frame)
-    at, (colour, marker, _) = 100 * shares.index, STYLE["gradual"]
-    for axes, part in ((left, shares), (right, shares.sub(at, axis=0))):
+    shares, cut = 100 * spread(frame), 100 * spread(one_shot)
+    at, (colour, marker, _), other = 100 * shares.index, STYLE["gradual"], STYLE["one_shot"][0]
+    for axes, minus in ((left, 0), (right, at)):
+        part, ends = shares.sub(minus, axis=0), cut.sub(minus, axis=0)
         axes.fill_between(at, part["min"], part["max"], color=colour, alpha=0.25, linewidth=0, label="min to max")
         axes.plot(at, part["mean"], color=colour, marker=marker, label="mean over heads")
+        axes.plot(100 * cut.index, ends["min"], ":", color=other, label="0 % run cut in one shot: min, max")
+        axes.plot(100 * cut.index, ends["max"], ":", color=other)
         overall = {"linestyle": "--", "linewidth": 1.2, "label": "overall sparsity", "zorder": 1}
         axes.axline((0, 0), slope=int(axes is left), color=INK, **overall)
         axes.set(xlabel=PERCENT)
     left.set(ylabel="pruned share of a head (%)")
     right.set(ylabel="difference from overall sparsity (points)")
     left.legend()
-    text = f"*Band: least to most pruned head over all layers; {numbered(frame)}.*"
-    return Drawn(figure, "heads", lines("Pruned share of the attention heads, percent", shares), shares, text)
+    both = shares.join(cut.add_prefix("one shot "))
+    text = (
+        f"*Band: least to most pruned head over all layers of the gradually pruned models; dotted: of the 0 % run, cut "
+        f"in one shot; {numbered(frame)}.*"
+    )
+    return Drawn(figure, "heads", lines("Pruned share of the attention heads, percent", both), both, text)
 
 
 def head_map(frame: pd.DataFrame, sparsity: float) -> Drawn:
@@ -140,6 +148,29 @@ def word_map(magnitudes: pd.DataFrame, top: float | None = None) -> Drawn:
     alt = f"Magnitudes of {len(magnitudes)} word embeddings, {ends}"
     text = "*One seed, 0 % run. Colours end at the 99th percentile of the magnitudes.*"
     return Drawn(figure, "words", alt, magnitudes.rename_axis("token"), text)
+
+
+def subwords(by_length: pd.DataFrame, by_dimension: pd.DataFrame) -> Drawn:
+    """Pruned share of the word embeddings by length of the subword, and of their dimensions in order (cf. paper Fig. 8).
+
+    One line per sparsity, means over seeds. Right: dashed, a tenth of the pruned share; a dimension below it has lost
+    almost nothing.
+    """
+    figure, (left, right) = panels(1, 2, width=10.4, height=4)
+    means = 100 * by_length.pivot_table(index="length", columns="sparsity", values="pruned_share")
+    places = by_dimension.groupby(["seed", "sparsity"]).pruned_share.rank("first").to_numpy()
+    placed = by_dimension.assign(place=places)
+    ordered = 100 * placed.pivot_table(index="place", columns="sparsity", values="pruned_share")
+    for sparsity, colour in zip(means, shades(means.shape[1]), strict=True):
+        left.plot(means.index, means[sparsity], color=colour, marker="o", markersize=4)
+        right.plot(ordered.index, ordered[sparsity], color=colour, label=percent(sparsity))
+        right.axhline(ordered[sparsity].mean() / 10, color=colour, linestyle="--", linewidth=0.8)
+    left.set(xlabel="length of the subword (characters)", ylabel="pruned share of its embedding (%)", ylim=(0, None))
+    right.set(xlabel="dimensions, least pruned first", ylabel="pruned share of the dimension (%)", ylim=(0, None))
+    legend_right(right)
+    alt = lines("Pruned share of embeddings by length of the subword, percent", means.rename(columns=percent))
+    text = f"*Means over {numbered(by_length)}. Dashed: a tenth of the share pruned in all.*"
+    return Drawn(figure, "subwords", alt, by_length, text)
 
 
 def spread(frame: pd.DataFrame) -> pd.DataFrame:

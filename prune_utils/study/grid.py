@@ -101,7 +101,7 @@ class Delayed:
 
     def folder(self, study: str) -> Path:
         seed = paths.results(study) / "prunability" / self.task / f"seed-{self.seed}"
-        return seed / paths.percent(self.sparsity) / f"epochs-{self.epochs:02d}"
+        return seed / paths.percent(self.sparsity) / f"epochs-{self.epochs:02d}-learning-rate-{self.learning_rate:g}"
 
     def dense(self) -> Cell:
         """The dense cell of the same coordinates."""
@@ -153,6 +153,7 @@ def all_runs(study: Study | Replay) -> list[Run]:
 
 
 def delayed(study: Study, task: str, seed: int) -> list[Delayed]:
-    """The models of a task and seed that are fine-tuned first, at the first learning rate of the study."""
-    wanted, rate = study.prunability, study.finetuning.learning_rates[0]
+    """The models of a task and seed that are fine-tuned first."""
+    wanted = study.prunability
+    rate = wanted.learning_rate or study.finetuning.learning_rates[0]
     return [Delayed(task, wanted.sparsity, rate, seed, epochs) for epochs in wanted.epochs]

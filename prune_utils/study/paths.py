@@ -28,7 +28,10 @@ RESULT = "result.json"  # numbers of a finished training; written last, so its p
 CELLS, RUNS, CLAIMS = "cells.csv", "pretraining.csv", "claims.csv"  # frames of a study
 INPUTS = "inputs.csv"  # facts about its inputs, recorded before the first training
 REGIMES = "regimes.json"  # borders of its regimes; written last by the analysis
-INSIDE = ("similarity", "heads", "weights", "sizes", "histograms", "words")  # frames of the notebook on the encoder
+INSIDE = (  # frames of the notebook on the encoder
+    *("similarity", "heads", "heads_one_shot", "weights", "sizes", "histograms"),
+    *("words", "subwords", "dimensions", "embeddings"),
+)
 PRUNABILITY = ("movement", "movement_by_rank", "mask_difference", "fine_tune_first")  # frames of fine-tuning first
 
 

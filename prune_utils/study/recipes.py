@@ -129,6 +129,9 @@ class Prunability(Section):
 
     sparsity: Sparsity  # must be on the grid: masks are compared with those of its gradual run
     epochs: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    learning_rate: Positive | None = (
+        None  # one of finetuning.learning_rates, whose dense cells are reused; None: the first
+    )
 
     @field_validator("epochs")
     @classmethod

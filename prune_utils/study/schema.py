@@ -146,6 +146,14 @@ class Study(Section):
             raise ValueError(f"prunability.sparsity is {sparsity}; allowed are the grid's values above 0: {allowed}")
         return self
 
+    @model_validator(mode="after")
+    def _prunability_has_a_rate_of_the_grid(self):
+        allowed, rate = self.finetuning.learning_rates, self.prunability.learning_rate
+        if rate not in (None, *allowed):
+            also = f"allowed are null, which is the first of finetuning.learning_rates, and each of them: {allowed}"
+            raise ValueError(f"prunability.learning_rate is {rate}; {also}")
+        return self
+
     @property
     def origin(self) -> str:
         """A sentence on what may be concluded, in Markdown."""

@@ -11,6 +11,7 @@ QUIET = {
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
 }
 POINTS = 100  # percentage points per unit of accuracy
+CORRELATION = "rank correlation"  # unit of an estimate
 
 
 def percent(share: float) -> str:
@@ -21,6 +22,11 @@ def percent(share: float) -> str:
 def percents(shares: Iterable[float]) -> str:
     """Format several shares with one percent sign: "30, 50 %"."""
     return ", ".join(f"{round(100 * share, 2):g}" for share in shares) + " %"
+
+
+def signed(number: float, unit: str) -> str:
+    """Format an estimate in `unit` with its sign: correlations with two decimals, everything else with one."""
+    return minus(f"{number:+.{2 if unit == CORRELATION else 1}f}")
 
 
 def minus(text: str) -> str:

@@ -1,11 +1,13 @@
 """Each finding on accuracy case by case: supported, not supported, undecided, missing; numbers worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from prune_utils.analysis.evidence import Evidence
-from prune_utils.analysis.findings import accuracy
+from prune_utils.analysis.findings import accuracy, inside, ranking
 from prune_utils.analysis.noise.estimates import Verdict
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.study.schema import Analysis
@@ -84,6 +86,14 @@ CASES = [
         5.0,
     ),
     (accuracy.magnitude_beats_random, arm("pretrain", s50=-6) | arm("random", s50=-1), "not supported", -5.0),
+    (
+        ranking.global_does_as_well,
+        arm("pretrain", s30=-1, s50=-2, s90=-9) | arm("global", s30=-9, s50=-1.6, s90=-9),  # from 40 % up
+        "supported",
+        0.2,
+    ),
+    (ranking.global_does_as_well, arm("pretrain", s50=-2) | {("global", 0.5): -5.0}, "not supported", -3.0),
+    (ranking.global_does_as_well, arm("pretrain", s50=-5) | {("global", 0.5): -2.0}, "not supported", 3.0),
 ]
 
 
@@ -105,10 +115,35 @@ def test_one_seed_decides_nothing(find, changes, verdict, measured):
 @pytest.mark.parametrize("find", sorted({find for find, *_ in CASES}, key=lambda find: find.__name__))
 def test_a_finding_without_its_cells_says_so(find):
     found = find(evidence({("scratch", 0.0): -20.0}))
-    assert found.verdict is Verdict.UNDECIDED and found.estimate is None and found.why.startswith("not measured: ")
+    assert found.verdict is Verdict.UNDECIDED and found.estimate is None
+    assert found.why.startswith(("not measured: ", "the study has no arm "))
 
 
 @pytest.mark.parametrize("rise, verdict", [(0.02, "supported"), (0.5, "not supported")])
 def test_low_pruning_must_keep_the_pretraining_loss_too(rise, verdict):
     found = accuracy.low_costs_nothing(evidence(arm("pretrain", s30=-0.1), losses={0.0: 2.0, 0.3: 2.0 + rise}))
     assert found.verdict == verdict and f"{rise:+.2f}" in found.why
+
+
+def test_a_global_arm_below_40_percent_is_not_compared():
+    found = ranking.global_does_as_well(evidence(arm("pretrain", s30=-1) | arm("global", s30=-1)))
+    assert found.why == "not measured: pretrain and global at 40 % or above"
+
+
+@pytest.mark.parametrize(
+    "correlation, least, verdict",
+    [(-0.3, 0.01, "supported"), (0.3, 0.01, "not supported"), (-0.3, 0.2, "not supported"), (0.0, 0.01, "undecided")],
+)
+def test_subwords_need_a_correlation_and_a_spared_dimension(correlation, least, verdict):
+    embeddings = pd.DataFrame({"seed": [0, 1, 2] * 2, "sparsity": [0.3] * 3 + [0.5] * 3, "pruned_share": 0.5})
+    embeddings["correlation"] = [0.9] * 3 + [correlation - 0.01, correlation, correlation + 0.01]  # from 40 % up
+    embeddings["least"] = [0.5] * 3 + [least, 1.01 * least, 0.99 * least]
+    embeddings = embeddings.assign(spared=int(least < 0.05), dimensions=8)
+    base = evidence(arm("pretrain", s50=-1))
+    found = inside.short_subwords_lose_more(replace(base, analyses={"embeddings": embeddings}))
+    assert found.verdict == verdict and found.estimate.value == pytest.approx(correlation)
+    assert f"loses {200 * least:.0f} % of what all lose" in found.why
+    alone = replace(base, analyses={"embeddings": embeddings[embeddings.seed == 0]})
+    assert inside.short_subwords_lose_more(alone).verdict is Verdict.UNDECIDED
+    low = replace(base, analyses={"embeddings": embeddings[embeddings.sparsity == 0.3]})
+    assert inside.short_subwords_lose_more(low).why.startswith("not measured: ")

@@ -107,13 +107,17 @@ def test_held_out_pairs_are_chosen_evenly_and_batched_by_length(monkeypatch):
         "attention_mask",
     }
     everything = similarity.prepared.pretraining_data(study, held_out=True)
-    expected = [everything[round(i)]["input_ids"] for i in np.floor(np.linspace(0, len(everything) - 1, 5))]
+    pairs = [everything[round(i)] for i in np.floor(np.linspace(0, len(everything) - 1, 5))]
+    ids, answers = (pd.Series([pair[name] for pair in pairs]).map(np.array) for name in ("input_ids", "labels"))
+    expected = [np.where(a < 0, read, a).tolist() for read, a in zip(ids, answers, strict=True)]  # before masking
     rows = [
         ids[: int(kept.sum())].tolist()
         for batch in batches
         for ids, kept in zip(batch["input_ids"], batch["attention_mask"], strict=True)
     ]
     assert sorted(rows) == sorted(expected)
+    mask = similarity.tokenizer_of(study).mask_token_id
+    assert mask in np.concatenate(list(ids)) and mask not in np.concatenate(rows)
 
 
 # --- heads ---
@@ -250,8 +254,11 @@ def test_the_figures_of_heads_show_their_spread():
         ]
     )
     assert spread(frame).loc[0.375].tolist() == [0.375, 0, 0.75]
-    left, right = plots_inside.head_spread(frame).figure.axes
+    one_shot = frame.assign(pruned_share=frame.pruned_share / 3)
+    left, right = plots_inside.head_spread(frame, one_shot).figure.axes
     assert list(left.lines[0].get_ydata()) == [0, 37.5] and list(right.lines[0].get_ydata()) == [0, 0]
+    assert [list(line.get_ydata()) for line in left.lines[1:3]] == [[0, 0], [0, 25]]
+    assert [list(line.get_ydata()) for line in right.lines[1:3]] == [[0, -37.5], [0, -12.5]]
     band = right.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (-37.5, 37.5)
     shown = plots_inside.head_map(frame, 0.375)

@@ -7,7 +7,7 @@ import yaml
 
 from prune_utils.__main__ import main
 from prune_utils.study import paths, record
-from prune_utils.study.grid import all_cells, runs
+from prune_utils.study.grid import all_cells, delayed, runs
 from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.section import ParamsError
@@ -41,6 +41,7 @@ def test_the_paper_is_the_papers():
     assert [epochs.of("information_deletion", s) for s in (0.1, 0.6, 0.7, 0.9)] == [13, 13, 15, 15]
     assert [epochs.of("downstream", s) for s in (0.1, 0.7, 0.8, 0.9)] == [5, 5, 7, 7]
     assert paper.prunability.sparsity == 0.6 and paper.prunability.epochs == [0, 1, 3, 6, 9, 12]
+    assert {(cell.learning_rate, cell.dense().learning_rate) for cell in delayed(paper, "MNLI", 0)} == {(5e-5, 5e-5)}
     assert len(runs(paper, 0)) == 1 + 10 + 9
     assert len(all_cells(paper)) == 5 * 4 * (2 + 9 * 5)
 
@@ -76,6 +77,15 @@ def test_the_paper_is_the_papers():
             {"prunability": {"sparsity": 0.5}},
             "prunability.sparsity is 0.5; allowed are the grid's values above 0: [0.6, 0.9]",
         ),
+        (
+            {"prunability": {"learning_rate": 2e-3}},
+            "prunability.learning_rate is 0.002; allowed are null, which is the first of finetuning.learning_rates, "
+            "and each of them: [0.001, 0.003]",
+        ),
+        (
+            {"prunability": {"learning_rate": -1e-3}},
+            "prunability.learning_rate is -0.001; input should be greater than 0",
+        ),
         ({"model": {"hidden_size": None}}, "needs its shape; missing: hidden_size"),
         ({"model": {"dropout": 1.0}}, "model.dropout is 1.0; input should be less than 1"),
         ({"pretraining": {"learning_rate": float("inf")}}, "learning_rate is inf; input should be a finite number"),
@@ -88,6 +98,16 @@ def test_a_wrong_value_is_named_with_what_is_allowed(smoke, change, said):
         validated(merge(smoke, change))
     assert said in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_fine_tuning_first_has_a_rate_of_its_own_and_a_folder_for_each(smoke):
+    first, other = (
+        delayed(validated(merge(smoke, {"prunability": {"learning_rate": rate}})), "sentiment", 0)
+        for rate in (None, 3e-3)
+    )
+    assert {cell.learning_rate for cell in first} == {1e-3} and {cell.learning_rate for cell in other} == {3e-3}
+    assert {cell.dense().learning_rate for cell in other} == {3e-3}
+    assert not {cell.folder("smoke") for cell in first} & {cell.folder("smoke") for cell in other}
 
 
 def test_a_missing_key_is_named(smoke):

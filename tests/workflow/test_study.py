@@ -83,6 +83,14 @@ def test_what_is_inside_the_encoder_has_its_rows(finished):
     assert (cosine.size() == 3).all()  # the embeddings and two layers
     assert cosine.min()["gradual", 0.0] == pytest.approx(1)
     assert cosine.max()["gradual", 0.9] < 0.999 and cosine.max()["random", 0.9] < 0.999
+    one_shot = pd.read_csv(finished / "results/smoke/inside/heads_one_shot.csv")
+    keys = ["seed", "sparsity", "layer", "head"]
+    pd.testing.assert_frame_equal(one_shot[keys], heads[keys])
+    assert one_shot.groupby("sparsity").pruned_share.mean().to_dict() == pytest.approx(
+        {0: 0, 0.6: 0.6, 0.9: 0.9}, abs=3e-3
+    )
+    embeddings = pd.read_csv(finished / "results/smoke/inside/embeddings.csv")
+    assert list(embeddings.sparsity) == [0.6, 0.9] == list(embeddings.pruned_share.round(1))
     means = heads.groupby("sparsity").pruned_share.mean().to_dict()
     assert means == pytest.approx({0.0: 0.0, 0.6: 0.6, 0.9: 0.9}, abs=3e-3)
     assert set(weights.groupby("sparsity")["size"].count()) == {14}

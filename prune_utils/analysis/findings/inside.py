@@ -1,11 +1,14 @@
-"""Evaluate the paper's claims on weights, C6, C7 and C10, on a study; see `findings.accuracy`."""
+"""Evaluate the paper's claims on weights, C6, C7, C10 and C17, on a study; see `findings.accuracy`."""
 
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.findings.finding import Finding, unmeasured
 from prune_utils.analysis.noise.estimates import Estimate, Verdict, all_of
+from prune_utils.study.words import CORRELATION, percent
 
 MASK_LIMIT, MOVEMENT_LIMIT = 6.0, 4.0  # percent: C6, C7
 HEAD_LIMIT = 10.0  # percentage points that count as "much more than the whole" in C10 (our choice)
+SPARED_LIMIT = 10.0  # percent of the share that all dimensions lose; less is "almost nothing" in C17 (our choice)
+FROM = 0.4  # C17 is evaluated at the first sparsity from 40 % up
 
 
 def masks_hardly_change(evidence: Evidence) -> Finding:
@@ -45,4 +48,25 @@ def no_head_is_spared_or_lost(evidence: Evidence) -> Finding:
     excess = 100 * (frame.pruned_share - frame.sparsity)
     worst = Estimate.over_seeds(excess.groupby(frame.seed).max())
     said = f"largest excess of a head over the whole model; more than {HEAD_LIMIT:g} counts as much more"
+    if (cut := evidence.analyses.get("heads_one_shot")) is not None:
+        said += f"; {100 * (cut.pruned_share - cut.sparsity).max():+.1f} if the 0 % run is cut in one shot"
     return Finding(worst.at_most(HEAD_LIMIT), said, worst, "percentage points", HEAD_LIMIT)
+
+
+def short_subwords_lose_more(evidence: Evidence) -> Finding:
+    """C17: the shorter a subword, the more of its embedding is pruned, and some dimension loses almost nothing."""
+    frame = evidence.analyses.get("embeddings")
+    at = sorted(s for s in set(frame.sparsity) if s >= FROM) if frame is not None else []
+    if not at:
+        return unmeasured("the share pruned of word embeddings at 40 % or above")
+    frame = frame[frame.sparsity == at[0]].dropna(subset="correlation")
+    if frame.empty:
+        return unmeasured("subwords of different lengths")
+    correlation = Estimate.over_seeds(frame.correlation)
+    least = Estimate.over_seeds(100 * frame.least / frame.pruned_share)
+    said = f"rank correlation of pruned share and length at {percent(at[0])}; the least pruned dimension loses "
+    said += f"{least.value:.0f} % of what all lose, and {frame.spared.mean():.3g} of {frame.dimensions.iloc[0]:g} lose "
+    said += f"less than {SPARED_LIMIT:g} %, mean over seeds"
+    verdict = all_of(correlation.at_most(0.0), least.at_most(SPARED_LIMIT))
+    tested = (correlation, 0.0), (least, SPARED_LIMIT)
+    return Finding(verdict, said, correlation, CORRELATION, 0.0, tested)
