@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from prune_utils.analysis.evidence import Evidence, unlearnt
-from prune_utils.analysis.findings import accuracy, inside, ranking
+from prune_utils.analysis.findings import accuracy, fitting, inside, lines, ranking
 from prune_utils.analysis.findings.finding import Finding
 from prune_utils.analysis.noise.estimates import MOST_SEEDS, Estimate, Verdict
 
@@ -33,7 +33,7 @@ CLAIMS = {
         "Fig. 1",
         accuracy.high_is_also_complexity,
     ),
-    "C4": Claim("accuracy is linear in pre-training loss, by task", "Fig. 2 left", accuracy.a_bit_of_bert),
+    "C4": Claim("accuracy is linear in pre-training loss, by task", "Fig. 2 left", lines.a_bit_of_bert),
     "C5": Claim("fine-tuning first does not help pruning", "Fig. 1", accuracy.fine_tuning_first_is_no_help),
     "C6": Claim(
         "fine-tuning changes less than 6 % of the mask",
@@ -55,6 +55,21 @@ CLAIMS = {
         inside.no_head_is_spared_or_lost,
         of_accuracy=False,
     ),
+    "C11": Claim(
+        "30–40 % can go after fine-tuning, too, at no cost", "Fig. 1", accuracy.low_costs_nothing_after_tuning
+    ),
+    "C12": Claim(
+        "at the highest sparsity (70 % or more) recovery grows with the training set",
+        "Table 1",
+        accuracy.recovery_grows_with_examples,
+    ),
+    "C13": Claim(
+        "at the highest sparsity (70 % or more) a gap stays where the task is fitted",
+        "Fig. 1",
+        fitting.information_is_gone,
+    ),
+    "C14": Claim("a nat of pre-training loss costs tasks differently", "Fig. 2 left", lines.slopes_differ),
+    "C15": Claim("pruned after fine-tuning, models fit their tasks alike", "Fig. 1", fitting.downstream_fits_alike),
     "C16": Claim(
         "global ranking does as well as ranking within each matrix", "footnote 5", ranking.global_does_as_well
     ),

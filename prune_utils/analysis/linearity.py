@@ -1,12 +1,13 @@
 """Test whether accuracy is linear in pre-training loss (paper Fig. 2 left, "a bit of BERT")."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from prune_utils.analysis.evidence import Evidence, above_majority
-from prune_utils.analysis.noise.estimates import Estimate
+from prune_utils.analysis.noise.estimates import Estimate, combined
 from prune_utils.analysis.noise.means import Means
 from prune_utils.study.words import POINTS, percent
 
@@ -27,17 +28,17 @@ class Line:
     left_out: list[float]
 
 
-def lines(evidence: Evidence, floor: bool = True) -> dict[str, Line]:
+def lines(evidence: Evidence, floor: bool = True, below: float = 1.0) -> dict[str, Line]:
     """Fit information-deletion accuracy against pre-training loss, by task; the dense model is the 0 % point.
 
     With `floor`, sparsities at which accuracy is not above the majority class are left out, since they say nothing of a
-    slope. Slope and bend are contrasts of the means, so their errors are those of the noise model; losses, which vary
+    slope; only sparsities `below` the one given are used. Slope and bend are contrasts of the means, so their errors are those of the noise model; losses, which vary
     far less, count as exact. Tasks with fewer than LEAST distinct losses are left out.
     """
     found = {}
     for task, losses in _losses(evidence.cells).items():
         means = evidence.over([task]).accuracy
-        there = losses[[means.has(condition) for condition in losses.index]]
+        there = losses[[means.has(condition) and condition[1] < below for condition in losses.index]]
         kept = there[above_majority(evidence.cells, task, list(there.index))] if floor else there
         if kept.nunique() >= LEAST:
             out = [s for _, s in there.index.difference(kept.index)]
@@ -85,10 +86,13 @@ def _fit(means: Means, losses: pd.Series) -> tuple[Estimate, Estimate]:
 
 def mean_slope(found: dict[str, Line]) -> Estimate:
     """The mean slope over tasks; the errors of the tasks count as independent, though they share pre-trainings."""
-    slopes = [line.slope for line in found.values()]
-    value = float(np.mean([slope.value for slope in slopes]))
-    if any(slope.error is None for slope in slopes):
-        return Estimate(value)
-    variances = np.square([slope.error for slope in slopes]) / len(slopes) ** 2
-    spread = (variances**2 / [slope.freedom for slope in slopes]).sum()
-    return Estimate(value, float(np.sqrt(variances.sum())), float(variances.sum() ** 2 / spread) if spread else np.inf)
+    return combined([1 / len(found)] * len(found), [line.slope for line in found.values()])
+
+
+def differences(found: dict[str, Line]) -> dict[tuple[str, str], Estimate]:
+    """How many points per nat more each task costs than a less costly one, by pair of tasks, errors as in `mean_slope`."""
+    order = sorted(found, key=lambda task: found[task].slope.value)
+    return {
+        (steep, flat): combined([1, -1], [found[flat].slope, found[steep].slope])
+        for steep, flat in combinations(order, 2)
+    }

@@ -12,7 +12,7 @@ from prune_utils.data.embedded import tasks as embedded_tasks
 from prune_utils.data.glue import TaskFacts, facts, layout
 from prune_utils.data.hub import datasets as hub
 from prune_utils.data.inputs import task_of
-from prune_utils.data.rows.labels import numbered
+from prune_utils.data.rows.labels import drawn, numbered
 from prune_utils.data.rows.lines import shown
 from prune_utils.data.rows.tsv import Table, columns, of, table, visible
 from prune_utils.study.schema import Study
@@ -31,22 +31,7 @@ def examples(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
     Each frame has the columns `first`, `second` (sentence-pair tasks only) and `label`: an integer from 0 up, or a
     float32 if the task is a regression. Raises ParamsError for everything that cannot be right, see `check`.
     """
-    train, dev = _read(task)[:2]
-    return _drawn(train, task), dev
-
-
-def _drawn(train: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """The training examples that a task uses. Raises ParamsError if it has fewer than it asks for, or a class is lost."""
-    wanted = getattr(task, "train_examples", None)
-    if wanted is None:
-        return train
-    if wanted > len(train):
-        asked = f"tasks.{task.name}: train_examples is {wanted:,}"
-        raise ParamsError(f"{asked}; allowed are at most the {len(train):,} training examples")
-    drawn = train.sample(wanted, random_state=0).reset_index(drop=True)
-    if train.label.dtype.kind != "f" and drawn.label.nunique() < train.label.nunique():
-        raise ParamsError(f"tasks.{task.name}: train_examples is {wanted:,}, which leaves a class without any")
-    return drawn
+    return _read(task)[:2]
 
 
 def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
@@ -58,12 +43,11 @@ def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
     of which most tokens are unknown.
     """
     train, dev, names, tables, known = _read(task)
-    whole, train = len(train), _drawn(train, task)
     every, seen = pd.concat([train, dev]), set(_texts(train))
     left_out, quoted = (sum(getattr(part, name) for part in tables) for name in ("left_out", "quoted"))
     told = [("examples", f"{len(train):,} train, {len(dev):,} dev", len(dev) < SMALL_DEV)]
-    if len(train) < whole:
-        told.append(("training examples drawn at random", *_share(len(train), whole, 1)))
+    if tables and len(train) < len(tables[0].rows):
+        told.append(("training examples drawn at random", *_share(len(train), len(tables[0].rows), 1)))
     told += _class_facts(train, dev, names) if names else [("scores", _range(train.label), False)]
     if absent := sorted({name for _, name in known.labels} - set(names)):
         told.append(("allowed labels without training examples", shown(absent), True))
@@ -107,15 +91,15 @@ def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table
     if task.source == "hub":
         tables, known = _hub_tables(task)
     with of(task):
-        return _assembled(*tables, known)
+        return _assembled(*tables, known, task.train_examples)
 
 
 @lru_cache(maxsize=32)
-def _assembled(train: Table, dev: Table, known: TaskFacts) -> tuple:
+def _assembled(train: Table, dev: Table, known: TaskFacts, wanted: int | None) -> tuple:
     *labels, names = numbered(train, dev, known)
     texts = (pd.DataFrame([row[:-1] for row in part.rows]) for part in (train, dev))
-    frames = (_named(frame.assign(label=numbers)) for frame, numbers in zip(texts, labels, strict=True))
-    return *frames, names, [train, dev], known
+    frames = [_named(frame.assign(label=numbers)) for frame, numbers in zip(texts, labels, strict=True)]
+    return drawn(frames[0], wanted), frames[1], names, [train, dev], known
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:

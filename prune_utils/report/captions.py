@@ -87,6 +87,7 @@ FIGURES = {  # place of each figure of the paper in the report
     "Fig. 4": f"{PRUNABILITY}Movement-by-epochs-(Fig.-4)",
     "Fig. 5": "inside/inside.html#Attention-heads-(Fig.-5)",
     "Fig. 6": f"{PRUNABILITY}Movement-by-starting-rank-(Fig.-6)",
+    "Table 1": "details.html#The-table-(Table-1)",
     "footnote 5": "#Accuracy-by-sparsity-(Fig.-1,-left)",
     "footnote 7": "inside/inside.html#Subwords-(footnote-7)",
     "Table 2": f"{PRUNABILITY}Movement-by-learning-rate-(Table-2)",

@@ -11,7 +11,7 @@ QUIET = {
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
 }
 POINTS = 100  # percentage points per unit of accuracy
-CORRELATION = "rank correlation"  # unit of an estimate
+CORRELATION, NATS = FINE = "rank correlation", "nats"  # units of estimates that have two decimals
 
 
 def percent(share: float) -> str:
@@ -25,8 +25,8 @@ def percents(shares: Iterable[float]) -> str:
 
 
 def signed(number: float, unit: str) -> str:
-    """Format an estimate in `unit` with its sign: correlations with two decimals, everything else with one."""
-    return minus(f"{number:+.{2 if unit == CORRELATION else 1}f}")
+    """Format an estimate in `unit` with its sign: to a tenth, and in units of FINE to a hundredth."""
+    return minus(f"{number:+.{2 if unit in FINE else 1}f}")
 
 
 def minus(text: str) -> str:

@@ -22,14 +22,15 @@ def scores(
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
 ) -> dict[str, float]:
-    """Dev metrics, and the loss on the whole training set; dev predictions are stored in `folder`.
+    """Dev metrics, and the loss on the whole training set and its size; dev predictions are stored in `folder`.
 
     `dev_accuracy` is what learning rates are selected by and what is averaged over tasks: the accuracy of a
     classification, and of a regression Pearson's correlation, 0 if all predictions are equal. Losses are cross-entropy
     in nats, and of a regression the mean squared error. Labels of a regression are floats.
     """
     found = _dev_scores(*_predicted(model, dev, study, tokenizer), folder)
-    return found | {"train_loss": float(_losses(*_predicted(model, training, study, tokenizer)).mean())}
+    loss = float(_losses(*_predicted(model, training, study, tokenizer)).mean())
+    return found | {"train_loss": loss, "train_examples": len(training)}
 
 
 def _predicted(model, data, study: Study, tokenizer: PreTrainedTokenizerBase) -> tuple[np.ndarray, np.ndarray]:

@@ -85,6 +85,9 @@ CASES = [
         "supported",
         5.0,
     ),
+    (accuracy.low_costs_nothing_after_tuning, arm("downstream", s30=-0.3, s40=-0.1), "supported", -0.1),
+    (accuracy.low_costs_nothing_after_tuning, arm("downstream", s30=-3.0, s40=-0.1), "not supported", -0.1),
+    (accuracy.low_costs_nothing_after_tuning, arm("downstream", s40=-1.0), "undecided", -1.0),  # exactly at the margin
     (accuracy.magnitude_beats_random, arm("pretrain", s50=-6) | arm("random", s50=-1), "not supported", -5.0),
     (
         ranking.global_does_as_well,
@@ -123,6 +126,12 @@ def test_a_finding_without_its_cells_says_so(find):
 def test_low_pruning_must_keep_the_pretraining_loss_too(rise, verdict):
     found = accuracy.low_costs_nothing(evidence(arm("pretrain", s30=-0.1), losses={0.0: 2.0, 0.3: 2.0 + rise}))
     assert found.verdict == verdict and f"{rise:+.2f}" in found.why
+
+
+def test_the_end_that_leaves_a_claim_open_is_named():
+    found = accuracy.low_costs_nothing_after_tuning(evidence(arm("downstream", s30=-1.0, s40=-0.1)))
+    assert found.verdict is Verdict.UNDECIDED and found.why.endswith("; open at 30 %")
+    assert "open" not in accuracy.low_costs_nothing_after_tuning(evidence(arm("downstream", s30=-0.1, s40=-0.1))).why
 
 
 def test_a_global_arm_below_40_percent_is_not_compared():

@@ -307,7 +307,7 @@ def test_a_task_may_use_a_part_of_its_training_examples(tmp_path):
     assert drawn[0].equals(tasks.examples(part)[0])
     assert ("training examples drawn at random", "30 of 40 (75.0 %)") in [(f.what, f.value) for f in tasks.check(part)]
     for wanted, said in [(41, "allowed are at most the 40 training examples"), (1, "which leaves a class without any")]:
-        with pytest.raises(ParamsError, match=f"tasks.mine: train_examples is {wanted}[;,] {said}"):
+        with pytest.raises(ParamsError, match=f"task mine: train_examples is {wanted}[;,] {said}"):
             tasks.check(LocalTask(**of, train_examples=wanted))
 
 

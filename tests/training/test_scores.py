@@ -71,6 +71,7 @@ def test_two_labels_by_hand(scored, tmp_path):
         np.mean([np.log1p(np.exp(-margin)) for margin in (2, 2, 1, -1, -1)]), rel=1e-6
     )
     assert result["train_loss"] == pytest.approx((np.log(2) + np.log(4 / 3)) / 2, rel=1e-6)
+    assert result["train_examples"] == 2
     predictions = np.load(tmp_path / "cell" / PREDICTIONS, allow_pickle=False)
     assert predictions.tolist() == [0, 1, 1, 1, 0] and predictions.dtype == np.uint8
 
@@ -113,7 +114,7 @@ def test_losses_of_confident_classifiers_are_finite(scored):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_one_logit_that_is_not_finite_leaves_no_accuracy_and_no_predictions(scored, tmp_path, value):
     result = scored(([[0.0, 0.0]] * 2, [0, 1]), ([[0.0, 1.0], [value, 1.0], [0.0, 1.0]], [1, 1, 0]))
-    assert set(result) == {"dev_accuracy", "dev_examples", "train_loss"}
+    assert set(result) == {"dev_accuracy", "dev_examples", "train_loss", "train_examples"}
     assert np.isnan(result["dev_accuracy"]) and result["dev_examples"] == 3
     assert result["train_loss"] == pytest.approx(np.log(2))  # of the training set alone
     assert not list(tmp_path.rglob("*.npy"))

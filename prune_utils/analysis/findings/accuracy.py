@@ -1,21 +1,25 @@
-"""Evaluate the paper's claims on accuracy, C1–C5, C8 and C9, on a study: estimate, verdict, evidence.
+"""Evaluate the paper's claims on accuracy by sparsity: C1–C3, C5, C8, C9, C11 and C12; `lines` has C4.
 
 A verdict is a one-sided test at a stated limit, at level estimates.RISK. A claim is undecided if its cells are missing
 or if there is only one seed.
 """
 
-from prune_utils.analysis import linearity
-from prune_utils.analysis.evidence import Evidence
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from prune_utils.analysis.evidence import Evidence, above_majority, unlearnt
 from prune_utils.analysis.findings.finding import Finding, unmeasured
-from prune_utils.analysis.noise.estimates import RISK, Estimate, Verdict, all_of
+from prune_utils.analysis.noise.estimates import Estimate, Verdict, all_of
 from prune_utils.analysis.noise.means import DENSE
 from prune_utils.analysis.noise.measured import accuracy_means
+from prune_utils.analysis.noise.tasks import LEAST, trend
 from prune_utils.analysis.predictions import as_cells
 from prune_utils.study.words import POINTS, many, percent, percents
 
 LOW, MEDIUM, HIGH = (0.3, 0.4), (0.4, 0.6), (0.7, 0.99)  # sparsity ranges of the claims
 FROM = 0.4  # C5 and C9 concern 40 % and above
-BEND_LIMIT = 2.0  # points from a line that C4 allows (our choice)
 
 
 def _mean_of(sparsities: list[float]) -> str:
@@ -29,23 +33,35 @@ def _loss_rise(evidence: Evidence, sparsity: float) -> Estimate | None:
 
 def low_costs_nothing(evidence: Evidence) -> Finding:
     """C1: accuracy and pre-training loss change by no more than the margins, at both ends of 30 to 40 %."""
-    at = evidence.within(LOW, "pretrain")
+    return _costs_nothing(evidence, "pretrain", _loss_rise)
+
+
+def low_costs_nothing_after_tuning(evidence: Evidence) -> Finding:
+    """C11: C1 for weights that are pruned after fine-tuning, which leaves no pre-training loss to compare."""
+    return _costs_nothing(evidence, "downstream", lambda *_: None)
+
+
+def _costs_nothing(evidence: Evidence, arm: str, loss_rise: Callable[[Evidence, float], Estimate | None]) -> Finding:
+    at = evidence.within(LOW, arm)
     if not at or not evidence.accuracy.has(DENSE):
-        return unmeasured("the pretrain arm at 30 to 40 %, and the dense model")
-    ends, parts, tested, said = sorted({at[0], at[-1]}), [], [], []
+        return unmeasured(f"the {arm} arm at 30 to 40 %, and the dense model")
+    ends, decided, tested, said = sorted({at[0], at[-1]}), [], [], []
     for sparsity in ends:
-        change = evidence.accuracy.difference(("pretrain", sparsity), DENSE).scaled(POINTS)
-        rise = _loss_rise(evidence, sparsity)
-        parts.append(change.at_least(-evidence.margins.accuracy_margin))
+        change = evidence.accuracy.difference((arm, sparsity), DENSE).scaled(POINTS)
+        rise = loss_rise(evidence, sparsity)
+        parts = [change.at_least(-evidence.margins.accuracy_margin)]
         tested.append((change, -evidence.margins.accuracy_margin))
         if rise:
             parts.append(rise.at_most(evidence.margins.loss_margin))
             tested.append((rise, evidence.margins.loss_margin))
+        decided.append(all_of(*parts))
         said.append(f"{change.value:+.1f} points at {percent(sparsity)}")
         said[-1] += f" and pre-training loss {rise.value:+.3f} nats" if rise else ""
+    open_ends = [percent(s) for s, one in zip(ends, decided, strict=True) if one is Verdict.UNDECIDED]
+    rest = f"; open at {open_ends[0]}" if len(open_ends) == 1 < len(ends) else ""
     return Finding(
-        all_of(*parts),
-        f"accuracy minus dense at {percent(ends[-1])}; {', '.join(said)}",
+        all_of(*decided),
+        f"accuracy minus dense at {percent(ends[-1])}; {', '.join(said)}{rest}",
         change,
         limit=-evidence.margins.accuracy_margin,
         tested=tuple(tested),
@@ -78,45 +94,6 @@ def high_is_also_complexity(evidence: Evidence) -> Finding:
     gain = evidence.accuracy.difference(("information_deletion", at[-1]), ("pretrain", at[-1])).scaled(POINTS)
     said = f"information deletion minus pretrain at {percents(at[-1:])}"
     return Finding(gain.at_least(0.0), said, gain, limit=0.0)
-
-
-def a_bit_of_bert(evidence: Evidence) -> Finding:
-    """C4: information-deletion accuracy falls linearly with pre-training loss, with a slope per task.
-
-    On every task the bend must be shown to be smaller than BEND_LIMIT (an equivalence test) and the slope to be
-    negative. Cells at the majority class are left out; the evidence says what follows with them.
-    """
-    lines = linearity.lines(evidence)
-    if not lines:
-        return unmeasured("information_deletion with pre-training losses at four sparsities")
-    verdict, bent = _linear(lines)
-    worst = max(lines, key=lambda task: abs(lines[task].bend.value))
-    said = f"mean slope over tasks; the largest bend is {lines[worst].bend.value:+.1f} points, on {worst}"
-    if bent:
-        said += f"; more than {BEND_LIMIT:g} points on {', '.join(bent)}"
-    if out := [task for task in lines if lines[task].left_out]:
-        others, also = _linear(linearity.lines(evidence, floor=False))
-        said += f"; cells at the majority class are left out on {', '.join(out)}"
-        said += f", and with them the claim is {others}" + (f", bent on {', '.join(also)}" if also else "")
-    tested = [(line.bend, side) for line in lines.values() for side in (BEND_LIMIT, -BEND_LIMIT)]
-    tested += [(line.slope, 0.0) for line in lines.values()]
-    return Finding(verdict, said, linearity.mean_slope(lines), "points per nat", tested=tuple(tested))
-
-
-def _linear(lines: dict[str, linearity.Line]) -> tuple[Verdict, list[str]]:
-    """The verdict on all tasks, and those that are shown to be bent. Each must be supported; Bonferroni's correction holds
-    the risk that a single one is refuted by chance."""
-    risk = RISK / len(lines)
-    bends = {
-        task: _of_one(line.bend.within(BEND_LIMIT), line.bend.within(BEND_LIMIT, risk)) for task, line in lines.items()
-    }
-    falling = [_of_one(line.slope.at_most(0.0), line.slope.at_most(0.0, risk)) for line in lines.values()]
-    return all_of(*bends.values(), *falling), [task for task, one in bends.items() if one is Verdict.NOT_SUPPORTED]
-
-
-def _of_one(verdict: Verdict, corrected: Verdict) -> Verdict:
-    """The verdict of a part: support at the full risk, refutation at the corrected one."""
-    return Verdict.UNDECIDED if verdict is Verdict.NOT_SUPPORTED is not corrected else verdict
 
 
 def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
@@ -160,3 +137,46 @@ def magnitude_beats_random(evidence: Evidence) -> Finding:
     lead = evidence.accuracy.difference(("pretrain", at[0]), ("random", at[0])).scaled(POINTS)
     limit, said = evidence.margins.accuracy_margin, f"pretrain minus random at {percents(at[:1])}"
     return Finding(lead.at_least(limit), said, lead, limit=limit)
+
+
+def recovery_grows_with_examples(evidence: Evidence) -> Finding:
+    """C12: at the highest sparsity of at least 70 %, recovery by information deletion grows with the training set.
+
+    The slope of recovery over the logarithm of the number of training examples, a regression over tasks: what it tells
+    apart is tasks, and no number of seeds replaces them. Tasks that the dense model does not learn are left out.
+    """
+    at, sizes = evidence.within(HIGH, "pretrain", "information_deletion"), _training_sizes(evidence)
+    missing = unmeasured(
+        f"pretrain and information_deletion at 70 % or above on {LEAST} tasks that are learnt, with training sets of "
+        "different sizes (train_examples)"
+    )
+    if not at or sizes.nunique() < 2 or len(sizes) < LEAST:
+        return missing
+    cells = ("information_deletion", at[-1]), ("pretrain", at[-1])
+    means = {task: evidence.over([task]).accuracy for task in sizes.index}
+    gains = {task: one.difference(*cells).scaled(POINTS) for task, one in means.items() if one.has(*cells)}
+    sizes = sizes[list(gains)]
+    if sizes.nunique() < 2 or len(sizes) < LEAST:
+        return missing
+    slope = _trend(sizes, gains)
+    said = f"more recovery for ten times the training examples, at {percent(at[-1])}; recovery on "
+    said += ", ".join(f"{task} ({int(n):,} examples) {gains[task].value:+.1f}" for task, n in sizes.items())
+    if floor := [task for task in sizes.index if not all(above_majority(evidence.cells, task, list(cells)))]:
+        rest = sizes.drop(floor)
+        known = len(rest) >= LEAST and rest.nunique() > 1
+        other = _trend(rest, gains).at_least(0.0) if known else Verdict.UNDECIDED
+        said += f"; without {', '.join(floor)}, with a cell at the majority class, the claim is {other}"
+    return Finding(slope.at_least(0.0), said, slope, "points per tenfold")
+
+
+def _training_sizes(evidence: Evidence) -> pd.Series:
+    """Training examples of the tasks that are learnt and of which they are known, largest first."""
+    cells = evidence.cells
+    if "train_examples" not in cells:
+        return pd.Series(dtype=float)
+    sizes = cells[~cells.task.isin(unlearnt(cells))].groupby("task").train_examples.max().dropna()
+    return sizes.sort_values(ascending=False)
+
+
+def _trend(sizes: pd.Series, gains: dict[str, Estimate]) -> Estimate:
+    return trend(np.log10(sizes.to_numpy(float)), [gains[task] for task in sizes.index])

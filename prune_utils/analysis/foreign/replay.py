@@ -27,8 +27,10 @@ CELLS = {  # every name of each column, lower case; sparsity, dev_accuracy and s
     "train_loss": ("train_loss", "training_loss"),
     "dev_majority": ("dev_majority",),
     "dev_examples": ("dev_examples",),
+    "train_examples": ("train_examples",),
     "pretrain_loss": ("pretrain_loss", "pretraining_loss", "pre_training_loss"),
 }
+COUNTS = ("n", "dev_examples", "train_examples")
 NEEDED = ("arm", "sparsity", "task", "dev_accuracy")
 MOVEMENT = {"learning_rate": CELLS["learning_rate"], "task": CELLS["task"], "mean": ("mean",)}
 OF_RUNS = {"dense": "gradual", "pretrain": "gradual", "random": "random"}  # arms with the loss of a run, and its method
@@ -54,8 +56,8 @@ def read_table(path: Path, arms: Mapping[str, str] | None = None) -> pd.DataFram
     """Read a table of results as cells, with the columns of `results.cells_frame` that it has.
 
     Needed columns: arm, sparsity, task and dev_accuracy; optional: seed, learning_rate, train_loss, pretrain_loss, and
-    for means of several runs std and n, and the share of the majority class in the dev set, dev_majority, with its size,
-    dev_examples. CELLS has all their names. Shares are fractions or percents; `arms`: our arms by
+    for means of several runs std and n; the share of the majority class in the dev set, dev_majority, with its size,
+    dev_examples; and the number of training examples of each task, train_examples. CELLS has all their names. Shares are fractions or percents; `arms`: our arms by
     the table's names, see `foreign.names.arms`. Rows without an accuracy are holes and are dropped.
 
     At 0 % every pruned arm is the dense model: in a table of single runs the 0 % rows of the arms become `dense` cells
@@ -77,7 +79,8 @@ def _read(path: Path, given: Mapping[str, str]) -> tuple[pd.DataFrame, list[Fact
         known = known.drop(columns=["std", "n"], errors="ignore")
     rows = _with_dense(known)
     _check_repeats(rows, table)
-    _check_losses(rows, table)
+    _check_equal(rows, table, "pretrain_loss", ["arm", "target_sparsity", "seed"])
+    _check_equal(rows, table, "train_examples", ["task"])
     cells = comparable(selected(rows.reset_index(drop=True)))
     return cells, facts(table, every, cells, len(known) - len(rows), about)
 
@@ -94,7 +97,7 @@ def _rows(table: Sheet, given: Mapping[str, str]) -> tuple[pd.DataFrame, dict[st
     columns |= {"learning_rate": numbers.floats(table, "learning_rate", zero=False), "dev_accuracy": scores.value}
     columns |= {name: numbers.floats(table, name) for name in ("train_loss", "pretrain_loss")}
     columns |= {"std": spreads} if source else {}
-    columns |= {name: numbers.counts(table, name) for name in ("n", "dev_examples") if name in table.texts}
+    columns |= {name: numbers.counts(table, name) for name in COUNTS if name in table.texts}
     if "dev_majority" in table.texts:
         columns["dev_majority"] = numbers.shares(table, "dev_majority", 0, below_one=True)[0].value
     frame = pd.DataFrame(columns)
@@ -135,12 +138,15 @@ def _check_repeats(rows: pd.DataFrame, table: Sheet) -> None:
             raise ParamsError(f"{table.where}: lines {lines} are both {both}; allowed is one row for each")
 
 
-def _check_losses(rows: pd.DataFrame, table: Sheet) -> None:
-    """The pre-training loss belongs to a run, and a run is the same for all tasks and learning rates."""
-    for _, loss in rows.dropna(subset="pretrain_loss").groupby(["arm", "target_sparsity", "seed"]).pretrain_loss:
-        for line in loss.index[loss != loss.iloc[0]]:
-            two = f"{loss.iloc[0]:g} in line {loss.index[0]} and {loss[line]:g} in line {line}"
-            raise ParamsError(f"{table.where}: pretrain_loss is {two}; allowed is one for each arm, sparsity and seed")
+def _check_equal(rows: pd.DataFrame, table: Sheet, name: str, unit: list[str]) -> None:
+    """A pre-training loss belongs to a run, which is the same for all tasks and learning rates; a size to a task."""
+    if name not in rows:
+        return
+    for _, own in rows.dropna(subset=name).groupby(unit)[name]:
+        for line in own.index[own != own.iloc[0]]:
+            two = f"{own.iloc[0]:.9g} in line {own.index[0]} and {own[line]:.9g} in line {line}"
+            named = " and ".join(part for part in (", ".join(unit[:-1]), unit[-1]) if part).replace("target_", "")
+            raise ParamsError(f"{table.where}: {name} is {two}; allowed is one for each {named}")
 
 
 def losses(cells: pd.DataFrame) -> pd.DataFrame:

@@ -87,9 +87,26 @@ class Estimate:
         return None
 
 
+def combined(weights: Sequence[float], estimates: Sequence[Estimate]) -> Estimate:
+    """A weighted sum of independent estimates (Satterthwaite's degrees of freedom); no error if one of them has none."""
+    value = float(sum(w * one.value for w, one in zip(weights, estimates, strict=True)))
+    if any(one.error is None for one in estimates):
+        return Estimate(value)
+    variances = np.array([(w * one.error) ** 2 for w, one in zip(weights, estimates, strict=True)])
+    total, spread = variances.sum(), (variances**2 / [one.freedom for one in estimates]).sum()
+    lasting = sum((w * one.lasting) ** 2 for w, one in zip(weights, estimates, strict=True))
+    return Estimate(value, float(total**0.5), float(total**2 / spread) if spread else inf, float(lasting**0.5))
+
+
 def all_of(*verdicts: Verdict) -> Verdict:
     """The verdict on a claim of several parts: the worst of their verdicts."""
     for worst in (Verdict.NOT_SUPPORTED, Verdict.UNDECIDED):
         if worst in verdicts:
             return worst
     return Verdict.SUPPORTED
+
+
+def one_of_several(verdict: Verdict, corrected: Verdict) -> Verdict:
+    """The verdict on one of several parts of a claim: support at the full risk, since all parts need it, and refutation at
+    the `corrected` one, so that a single part is rarely refuted by chance."""
+    return Verdict.UNDECIDED if verdict is Verdict.NOT_SUPPORTED is not corrected else verdict

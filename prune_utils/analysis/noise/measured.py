@@ -7,7 +7,7 @@ import pandas as pd
 
 from prune_utils.analysis.noise import examples, seeds, tables
 from prune_utils.analysis.noise.means import DENSE, REPEATED, Means, Part
-from prune_utils.analysis.results import UNIT, in_means, with_own_zero
+from prune_utils.analysis.results import UNIT, comparable, in_means, with_own_zero
 from prune_utils.study.schema import ARMS
 
 COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms whose variance is pooled
@@ -39,6 +39,17 @@ def accuracy_means(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None 
         covers.append("dev examples" if len(correct) == every else "dev examples of classification tasks")
         parts.append(examples.part(correct, found.point.index, every))
     return Means(found.point, tuple(parts), tuple(covers), found.own_zero)
+
+
+def train_loss_means(cells: pd.DataFrame, *arms: str) -> Means:
+    """Mean train loss over tasks of some arms, nats, with its noise as in `accuracy_means`.
+
+    A variance that is pooled over all arms would be too small for those that are pruned and trained no longer. What a
+    table states of spreads concerns its accuracies.
+    """
+    own = cells[cells.arm.isin(arms)].drop(columns=["std", "n"], errors="ignore").dropna(subset="train_loss")
+    own = comparable(own) if "compared" in own else own
+    return accuracy_means(own.assign(dev_accuracy=own.train_loss))
 
 
 def loss_means(runs: pd.DataFrame) -> Means:
