@@ -17,7 +17,7 @@ READ = ("*.json", "*.txt", "*.safetensors", "*.bin")  # files of a model or toke
 def named(study: Study | Replay) -> dict[str, str]:
     """The inputs of a study, {key in the params: path or hub name}; empty for the embedded language."""
     if isinstance(study, Replay):
-        return {f"table.{key}": name for key, name in zip(("cells", "movement"), study.tables, strict=False)}
+        return {f"table.{key}": name for key, name in study.tables.items()}
     corpus, found = study.corpus, {}
     if corpus.source == "local":
         for key in ("files", "held_out_files"):
