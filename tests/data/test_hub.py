@@ -195,6 +195,16 @@ def test_a_text_is_downloaded_file_by_file(hub):
     assert [len(hub.asked(shard)) for shard in SHARDS] == [1, 1]
 
 
+def test_a_branch_that_the_hub_made_of_parquet_has_no_card(hub):
+    branch, files = (
+        "refs/convert/parquet",
+        {f"plain_text/train/000{i}.parquet": parquet(text=[f"{i}"]) for i in range(2)},
+    )
+    sha = hub.commit("dataset", "lab/books", {".gitattributes": b""} | files, branch)
+    assert repository.commit("corpus.datasets.0", "lab/books", branch) == (sha, True)
+    assert [row["text"] for row in data_sets.rows("corpus.datasets.0", "lab/books", None, sha)] == ["0", "1"]
+
+
 def test_a_broken_download_is_resumed_where_it_broke(hub, tmp_path, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # bytes; of a chunk that breaks nothing is kept
