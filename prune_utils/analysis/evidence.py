@@ -85,7 +85,8 @@ def evidence_of(study: Study | Replay) -> Evidence:
     if (folder / kept.RIGHT).exists():
         known = kept.right(folder)
     else:
-        known = dev_correct(study, cells[cells.selected]), None if first is None else first_correct(study, first)
+        later = None if first is None or study.tables else first_correct(study, first)
+        known = dev_correct(study, cells[cells.selected]), later
     return _evidence(cells, runs, study.analysis, analyses, *known)
 
 
