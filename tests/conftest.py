@@ -115,7 +115,7 @@ def finished(pytestconfig):
     process, out = pytestconfig.stash[SMOKE]
     assert process.wait() == 0, "".join((out.parents[1] / name).read_text() for name in ("complained", "said"))
     said = (out.parents[1] / "said").read_text()
-    assert "50/50" in said and "nothing" in said and not (out.parents[1] / "complained").read_text()
+    assert "58/58" in said and "nothing" in said and not (out.parents[1] / "complained").read_text()
     assert said.strip().endswith("index.html")
     return out
 

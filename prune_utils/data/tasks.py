@@ -10,14 +10,16 @@ from pandas.io.formats.style import Styler
 
 from prune_utils.data.embedded import tasks as embedded_tasks
 from prune_utils.data.glue import TaskFacts, facts, layout
+from prune_utils.data.hub import datasets as hub
 from prune_utils.data.inputs import task_of
-from prune_utils.data.rows.labels import numbered
+from prune_utils.data.rows.labels import drawn, numbered
 from prune_utils.data.rows.lines import shown
 from prune_utils.data.rows.tsv import Table, columns, of, table, visible
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
-from prune_utils.study.sources import Task
+from prune_utils.study.sources import HubTask, Task
 
+SPLITS = ("train",), ("validation_matched", "validation")  # names of the training and the dev split on the hub
 SAMPLE = 2_000  # examples whose tokens `check` counts
 MOST_UNKNOWN = 0.5  # share of [UNK] among the tokens: refused above
 SMALL_DEV, SMALL_CLASS = 100, 10  # with fewer dev examples, one is more than a point; fewer of a class teach little
@@ -29,22 +31,7 @@ def examples(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
     Each frame has the columns `first`, `second` (sentence-pair tasks only) and `label`: an integer from 0 up, or a
     float32 if the task is a regression. Raises ParamsError for everything that cannot be right, see `check`.
     """
-    train, dev = _read(task)[:2]
-    return _drawn(train, task), dev
-
-
-def _drawn(train: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """The training examples that a task uses. Raises ParamsError if it has fewer than it asks for, or a class is lost."""
-    wanted = getattr(task, "train_examples", None)
-    if wanted is None:
-        return train
-    if wanted > len(train):
-        asked = f"tasks.{task.name}: train_examples is {wanted:,}"
-        raise ParamsError(f"{asked}; allowed are at most the {len(train):,} training examples")
-    drawn = train.sample(wanted, random_state=0).reset_index(drop=True)
-    if train.label.dtype.kind != "f" and drawn.label.nunique() < train.label.nunique():
-        raise ParamsError(f"tasks.{task.name}: train_examples is {wanted:,}, which leaves a class without any")
-    return drawn
+    return _read(task)[:2]
 
 
 def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
@@ -56,12 +43,11 @@ def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
     of which most tokens are unknown.
     """
     train, dev, names, tables, known = _read(task)
-    whole, train = len(train), _drawn(train, task)
     every, seen = pd.concat([train, dev]), set(_texts(train))
     left_out, quoted = (sum(getattr(part, name) for part in tables) for name in ("left_out", "quoted"))
     told = [("examples", f"{len(train):,} train, {len(dev):,} dev", len(dev) < SMALL_DEV)]
-    if len(train) < whole:
-        told.append(("training examples drawn at random", *_share(len(train), whole, 1)))
+    if tables and len(train) < len(tables[0].rows):
+        told.append(("training examples drawn at random", *_share(len(train), len(tables[0].rows), 1)))
     told += _class_facts(train, dev, names) if names else [("scores", _range(train.label), False)]
     if absent := sorted({name for _, name in known.labels} - set(names)):
         told.append(("allowed labels without training examples", shown(absent), True))
@@ -102,18 +88,18 @@ def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table
         return train, dev, [str(label) for label in sorted(set(train.label))], [], TaskFacts()
     if task.source == "local":
         tables, known = [table(task, part) for part in ("train", "dev")], layout(task)
+    if task.source == "hub":
+        tables, known = _hub_tables(task)
     with of(task):
-        if task.source == "hub":
-            tables, known = _hub_tables(task.name, task.dataset, task.revision)
-        return _assembled(*tables, known)
+        return _assembled(*tables, known, task.train_examples)
 
 
 @lru_cache(maxsize=32)
-def _assembled(train: Table, dev: Table, known: TaskFacts) -> tuple:
+def _assembled(train: Table, dev: Table, known: TaskFacts, wanted: int | None) -> tuple:
     *labels, names = numbered(train, dev, known)
     texts = (pd.DataFrame([row[:-1] for row in part.rows]) for part in (train, dev))
-    frames = (_named(frame.assign(label=numbers)) for frame, numbers in zip(texts, labels, strict=True))
-    return *frames, names, [train, dev], known
+    frames = [_named(frame.assign(label=numbers)) for frame, numbers in zip(texts, labels, strict=True)]
+    return drawn(frames[0], wanted), frames[1], names, [train, dev], known
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -121,21 +107,15 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=32)
-def _hub_tables(name: str, dataset: str, revision: str | None) -> tuple[list[Table], TaskFacts]:
+def _hub_tables(task: HubTask) -> tuple[list[Table], TaskFacts]:
     """The training and dev split of a data set of the hub. Rows with an empty text, which nobody can mend, are left out."""
-    from datasets import load_dataset
-
-    known, where = facts(name), f"data set {dataset} of the hub"
-    try:
-        splits = load_dataset(dataset, known.hub_name, revision=revision)
-    except Exception as error:  # any failure, from DNS to a wrong name, is the same to the user
-        first = str(error).partition("\n")[0]
-        raise ParamsError(f"{where}, {known.hub_name!r}, cannot be loaded ({type(error).__name__}: {first})") from None
-    dev = "validation_matched" if "validation_matched" in splits else "validation"
-    if missing := [split for split in ("train", dev) if split not in splits]:
-        raise ParamsError(f"{where} has no split {' and no '.join(missing)}, it has {shown(splits)}")
-    tables = [_hub_table(splits[split], f"{where}, split {split}", known) for split in ("train", dev)]
-    names, found = getattr(splits["train"].features["label"], "names", None), splits["train"].unique("label")
+    known, where = facts(task.name), f"data set {task.dataset} of the hub"
+    configuration = task.configuration or known.hub_name
+    splits = hub.splits(f"tasks.{task.name}", task.dataset, configuration, task.revision, *SPLITS)
+    with of(task):
+        tables = [_hub_table(data, f"{where}, split {split}", known) for split, data in splits.items()]
+    train = splits["train"]
+    names, found = getattr(train.features["label"], "names", None), train.unique("label")
     if names is None and all(isinstance(label, int) for label in found):
         names = map(str, sorted(label for label in found if label >= 0))
     labels = () if names is None or known.kind == "regression" else tuple((label, label) for label in names)

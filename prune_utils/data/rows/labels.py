@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 import numpy as np
+import pandas as pd
 
 from prune_utils.data.glue import TaskFacts
 from prune_utils.data.rows.lines import shown
@@ -79,3 +80,18 @@ def _scores(table: Table) -> np.ndarray:
     if np.ptp(scores) == 0:
         raise ParamsError(f"{table.where} has the label {table.labels[0]!r} in all rows; a regression needs two values")
     return scores
+
+
+def drawn(examples: pd.DataFrame, wanted: int | None) -> pd.DataFrame:
+    """`wanted` examples, drawn at random, always the same; all if it is None.
+
+    Raises ParamsError if there are fewer, or one of the classes in column `label` would be lost.
+    """
+    if wanted is None:
+        return examples
+    if wanted > len(examples):
+        raise ParamsError(f"train_examples is {wanted:,}; allowed are at most the {len(examples):,} training examples")
+    part = examples.sample(wanted, random_state=0).reset_index(drop=True)
+    if examples.label.dtype.kind != "f" and part.label.nunique() < examples.label.nunique():
+        raise ParamsError(f"train_examples is {wanted:,}, which leaves a class without any")
+    return part
