@@ -109,8 +109,9 @@ def draw(world: World, random: np.random.Generator) -> tuple[pd.DataFrame, dict[
     origin = [s if arm in ("pretrain", "information_deletion") else -place for place, (arm, s) in enumerate(conditions)]
     runs = world.run * random.standard_normal((world.seeds, len(set(origin))))
     values += runs[:, [sorted(set(origin)).index(one) for one in origin]]
-    recovered = world.between * random.standard_normal((world.tasks, 1))
-    values[..., conditions.index(("information_deletion", 0.9))] += recovered
+    if world.between:
+        recovered = world.between * random.standard_normal((world.tasks, 1))
+        values[..., conditions.index(("information_deletion", 0.9))] += recovered
     there = random.random(shape) >= world.missing
     if world.failing:
         there[0, -1] = False
