@@ -6,12 +6,11 @@ from torch.nn.functional import cross_entropy
 from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerBase, set_seed
 from transformers.utils import ModelOutput
 
-from prune_utils.data.inputs import revision
 from prune_utils.data.pairs import IGNORED
 from prune_utils.study.schema import Study
 from prune_utils.training.model_folder.check import check_fits
 from prune_utils.training.model_folder.config import Fields, fields, folder_of, positions, refused, written
-from prune_utils.training.model_folder.weights import bert_name, fitting, new_parts, weights
+from prune_utils.training.model_folder.weights import fitting, weights
 
 
 class MaskedBert(BertForPreTraining):
@@ -64,22 +63,9 @@ def new_model(study: Study, tokenizer: PreTrainedTokenizerBase, seed: int) -> Ma
     configuration, folder = new_configuration(study, tokenizer), folder_of(study)
     found = dict(weights(fitting(folder, fields(written(folder), folder)))) if folder else {}
     set_seed(seed)
-    if study.model.pretrained and not folder:
-        return _of_the_hub(study, configuration)
     model = MaskedBert(configuration)
     if found:
         model.load_state_dict(model.state_dict() | found)
-    return model
-
-
-def _of_the_hub(study: Study, configuration: BertConfig) -> MaskedBert:
-    name, options = study.model.pretrained, {"revision": revision(study, "model.pretrained")}
-    options |= {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
-    model, told = MaskedBert.from_pretrained(name, config=configuration, **options)
-    if wrong := sorted(told["mismatched_keys"]):
-        raise refused(f"{name}: {wrong[0][0]} has shape {tuple(wrong[0][1])}; its config makes it {tuple(wrong[0][2])}")
-    wanted = model.state_dict().keys()
-    new_parts(wanted, wanted - told["missing_keys"] | set(map(bert_name, told["unexpected_keys"])), name)
     return model
 
 
@@ -112,11 +98,7 @@ def new_configuration(study: Study, tokenizer: PreTrainedTokenizerBase) -> BertC
 
 
 def _pretrained_fields(study: Study) -> Fields:
-    if folder := folder_of(study):
-        return fields(written(folder), folder)
-    name = study.model.pretrained
-    try:
-        content, _ = BertConfig.get_config_dict(name, revision=revision(study, "model.pretrained"))
-    except OSError as error:
-        raise refused(f"the config of {name!r} cannot be read from the hub: {error}") from None
-    return fields(content, name)
+    folder = folder_of(study)
+    if folder is None:
+        raise refused(f"{study.model.pretrained} is not in the hub's cache on this machine; start the study again")
+    return fields(written(folder), folder)

@@ -19,7 +19,7 @@ KNOWN |= {"pruned_heads", "directionality", "num_labels", "use_bfloat16", "torch
 
 
 def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
-    """Check the folder of `model.pretrained` and return facts about it; none for a new model or a name of the hub.
+    """Check the folder of `model.pretrained` and return facts about it; none for a new model.
 
     Config and headers are checked first, then every weight is read once. Raises ParamsError if the model cannot be
     right: see `config.fields`, `weights.fitting` and `weights.weights`.

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from prune_utils.data.inputs import place
 from prune_utils.data.rows.lines import shown
-from prune_utils.study import paths
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Dropout, ParamsError, Positive, Section
 
@@ -47,9 +47,12 @@ class Fields(Section, extra="ignore"):
 
 
 def folder_of(study: Study) -> Path | None:
-    """The folder of `model.pretrained`; None for a new model or a name of the hub. Raises ParamsError for a file."""
-    path = study.model.pretrained and paths.given(study.model.pretrained)
-    if not path or not path.exists():
+    """The folder of `model.pretrained`, also in the hub's cache; None for a new model, and for one that is not here.
+
+    Raises ParamsError for a file.
+    """
+    path = place(study, "model.pretrained")
+    if path is None:
         return None
     if not path.is_dir():
         raise refused(f"{path} is a file; allowed is the folder of a model")
