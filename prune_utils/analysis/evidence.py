@@ -80,7 +80,10 @@ def evidence_of(study: Study | Replay) -> Evidence:
     files |= {n: [paths.prunability_frame(study.study, seed, n) for seed in seeds] for n in paths.PRUNABILITY}
     analyses = {name: frame for name, paths_ in files.items() if len(frame := _read(paths_))}
     first = analyses.get("fine_tune_first")
-    known = dev_correct(study, cells[cells.selected]), None if first is None else first_correct(study, first)
+    known = (
+        dev_correct(study, cells[cells.selected]),
+        None if first is None or study.tables else first_correct(study, first),
+    )
     return _evidence(cells, runs, study.analysis, analyses, *known)
 
 

@@ -29,7 +29,8 @@ def collect(study: Study | Replay) -> tuple[pd.DataFrame, pd.DataFrame]:
 
         cells, runs, further = replay.frames(study)
         for name, frame in further.items():
-            write_csv(frame, study, paths.prunability_frame(study.study, int(cells.seed.min()), name))
+            place = paths.prunability_frame(study.study, int(cells.seed.min()), name)
+            write_csv(frame, study, paths.inside(study.study) / f"{name}.csv" if name in paths.INSIDE else place)
     else:
         cells, runs = cells_frame(study), pretraining_frame(study)
     write_csv(cells, study, paths.CELLS)

@@ -5,19 +5,19 @@ from functools import cache
 from pathlib import Path
 
 from prune_utils.data.glue import dev_file
+from prune_utils.data.hub.faults import DATASETS
+from prune_utils.data.hub.repository import cached_folder
 from prune_utils.study import paths
-from prune_utils.study.record import recorded
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.sources import Corpus, Task
 
-DATASETS = "corpus.datasets."  # followed by the index in the list
 READ = ("*.json", "*.txt", "*.safetensors", "*.bin")  # files of a model or tokenizer folder that may be read
 
 
 def named(study: Study | Replay) -> dict[str, str]:
     """The inputs of a study, {key in the params: path or hub name}; empty for the embedded language."""
     if isinstance(study, Replay):
-        return {f"table.{key}": name for key, name in zip(("cells", "movement"), study.tables, strict=False)}
+        return {f"table.{key}": name for key, name in study.tables.items()}
     corpus, found = study.corpus, {}
     if corpus.source == "local":
         for key in ("files", "held_out_files"):
@@ -39,7 +39,10 @@ def identified(study: Study | Replay) -> Study | Replay:
 
     A missing file keeps its recorded digest, so that a finished study can be reported without its inputs.
     """
-    kept, found = recorded(study.study).get("inputs", {}), {}
+    from prune_utils.study.record import recorded  # imports pandas, which takes a second
+
+    before, now, found = recorded(study.study), _asked(study.model_dump()), {}
+    kept = {key: name for key, name in before.get("inputs", {}).items() if _asked(before).get(key) == now.get(key)}
     for key, name in named(study).items():
         if paths.given(name).exists():
             found[key] = f"{name}@{digest(paths.given(name))}"
@@ -48,10 +51,21 @@ def identified(study: Study | Replay) -> Study | Replay:
     return study.model_copy(update={"inputs": found})
 
 
+def place(study: Study, key: str) -> Path | None:
+    """Where an input is on this machine: its path, or its folder in the hub's cache; None if it is not here.
+
+    A name of the hub has a place once the study is pinned to a revision of it.
+    """
+    name = named(study).get(key)
+    if name is None or paths.given(name).exists():
+        return name and paths.given(name)
+    return cached_folder(name, revision(study, key)) if key in study.inputs else None
+
+
 def revision(study: Study, key: str) -> str | None:
     """The revision of a hub input that the study is pinned to; before it is resolved, the one that the params ask for."""
     pinned = study.inputs.get(key)
-    return pinned.rsplit("@", 1)[1] if pinned else asked(study, key)
+    return pinned.rsplit("@", 1)[1] if pinned else asked(study).get(key)
 
 
 def corpus_of(study: Study) -> Corpus:
@@ -71,11 +85,15 @@ def task_of(study: Study, name: str) -> Task:
     return task.model_copy(update={"revision": revision(study, f"tasks.{name}")}) if task.source == "hub" else task
 
 
-def asked(study: Study, key: str) -> str | None:
-    """The revision that the params ask for; None for the newest."""
-    if key.startswith(DATASETS):
-        return study.corpus.datasets[int(key.removeprefix(DATASETS))].revision
-    return next((task.revision for task in study.tasks if task.source == "hub" and key == f"tasks.{task.name}"), None)
+def asked(study: Study) -> dict[str, str | None]:
+    """The revisions that the params ask for, by key; None for the newest."""
+    return _asked(study.model_dump())
+
+
+def _asked(content: dict) -> dict[str, str | None]:
+    corpus, tasks = content.get("corpus", {}), content.get("tasks", [])
+    texts = {f"{DATASETS}{place}": text.get("revision") for place, text in enumerate(corpus.get("datasets", []))}
+    return texts | {f"tasks.{task['name']}": task.get("revision") for task in tasks}
 
 
 def digest(path: Path) -> str:

@@ -10,14 +10,16 @@ from pandas.io.formats.style import Styler
 
 from prune_utils.data.embedded import tasks as embedded_tasks
 from prune_utils.data.glue import TaskFacts, facts, layout
+from prune_utils.data.hub import datasets as hub
 from prune_utils.data.inputs import task_of
 from prune_utils.data.rows.labels import drawn, numbered
 from prune_utils.data.rows.lines import shown
 from prune_utils.data.rows.tsv import Table, columns, of, table, visible
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
-from prune_utils.study.sources import Task
+from prune_utils.study.sources import HubTask, Task
 
+SPLITS = ("train",), ("validation_matched", "validation")  # names of the training and the dev split on the hub
 SAMPLE = 2_000  # examples whose tokens `check` counts
 MOST_UNKNOWN = 0.5  # share of [UNK] among the tokens: refused above
 SMALL_DEV, SMALL_CLASS = 100, 10  # with fewer dev examples, one is more than a point; fewer of a class teach little
@@ -86,9 +88,9 @@ def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table
         return train, dev, [str(label) for label in sorted(set(train.label))], [], TaskFacts()
     if task.source == "local":
         tables, known = [table(task, part) for part in ("train", "dev")], layout(task)
+    if task.source == "hub":
+        tables, known = _hub_tables(task)
     with of(task):
-        if task.source == "hub":
-            tables, known = _hub_tables(task.name, task.dataset, task.revision)
         return _assembled(*tables, known, task.train_examples)
 
 
@@ -105,21 +107,15 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=32)
-def _hub_tables(name: str, dataset: str, revision: str | None) -> tuple[list[Table], TaskFacts]:
+def _hub_tables(task: HubTask) -> tuple[list[Table], TaskFacts]:
     """The training and dev split of a data set of the hub. Rows with an empty text, which nobody can mend, are left out."""
-    from datasets import load_dataset
-
-    known, where = facts(name), f"data set {dataset} of the hub"
-    try:
-        splits = load_dataset(dataset, known.hub_name, revision=revision)
-    except Exception as error:  # any failure, from DNS to a wrong name, is the same to the user
-        first = str(error).partition("\n")[0]
-        raise ParamsError(f"{where}, {known.hub_name!r}, cannot be loaded ({type(error).__name__}: {first})") from None
-    dev = "validation_matched" if "validation_matched" in splits else "validation"
-    if missing := [split for split in ("train", dev) if split not in splits]:
-        raise ParamsError(f"{where} has no split {' and no '.join(missing)}, it has {shown(splits)}")
-    tables = [_hub_table(splits[split], f"{where}, split {split}", known) for split in ("train", dev)]
-    names, found = getattr(splits["train"].features["label"], "names", None), splits["train"].unique("label")
+    known, where = facts(task.name), f"data set {task.dataset} of the hub"
+    configuration = task.configuration or known.hub_name
+    splits = hub.splits(f"tasks.{task.name}", task.dataset, configuration, task.revision, *SPLITS)
+    with of(task):
+        tables = [_hub_table(data, f"{where}, split {split}", known) for split, data in splits.items()]
+    train = splits["train"]
+    names, found = getattr(train.features["label"], "names", None), train.unique("label")
     if names is None and all(isinstance(label, int) for label in found):
         names = map(str, sorted(label for label in found if label >= 0))
     labels = () if names is None or known.kind == "regression" else tuple((label, label) for label in names)

@@ -11,10 +11,12 @@ from pathlib import Path
 import regex
 
 from prune_utils.data.embedded import language, lexicon
+from prune_utils.data.hub import datasets as hub
+from prune_utils.data.hub.faults import DATASETS
 from prune_utils.data.rows import lines
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import Corpus, LocalCorpus
+from prune_utils.study.sources import Corpus, HubText, LocalCorpus
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 NOT_TEXT = (".csv", ".tsv", ".html", ".htm", ".xml")  # would be read as text, marks and all
@@ -36,7 +38,7 @@ SENTENCE_END = regex.compile(
 def documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
     """Yield the documents of the training or the held-out text. On the hub, the two do not overlap.
 
-    Raises ParamsError if a local file cannot be read as text.
+    Raises ParamsError if a local file, or a data set of the hub, cannot be read as text.
     """
     if corpus.source == "embedded":
         count = corpus.held_out_documents if held_out else corpus.documents
@@ -136,16 +138,24 @@ def sentences(paragraph: str) -> list[str]:
 
 
 def _hub_documents(corpus: Corpus, held_out: bool) -> Iterator[list[str]]:
-    """Stream documents from the hub's data sets, one from each in turn; the first documents of each are held out."""
-    from datasets import interleave_datasets, load_dataset
+    """Yield documents of the hub's data sets, one from each in turn; the first documents of each are held out."""
+    from datasets import IterableDataset, interleave_datasets
 
-    streams = []
-    for text in corpus.datasets:
-        rows = load_dataset(text.path, text.configuration, split="train", revision=text.revision, streaming=True)
-        rows = rows.select_columns("text").batch(text.rows_per_document)
-        first = corpus.held_out_documents // len(corpus.datasets)
+    streams, first = [], corpus.held_out_documents // len(corpus.datasets)
+    for place, text in enumerate(corpus.datasets):
+        rows = IterableDataset.from_generator(_hub_texts, gen_kwargs={"key": f"{DATASETS}{place}", "text": text})
+        rows = rows.batch(text.rows_per_document)
         streams.append(rows.take(first) if held_out else rows.skip(first))
     for row in interleave_datasets(streams, stopping_strategy="all_exhausted"):
         document = [s for text in row["text"] for paragraph in (text or "").split("\n") for s in sentences(paragraph)]
         if document:
             yield document
+
+
+def _hub_texts(key: str, text: HubText) -> Iterator[dict]:
+    """Yield the texts of a data set of the hub, {"text": str or None}. Raises ParamsError."""
+    for row in hub.rows(key, text.path, text.configuration, text.revision):
+        if not isinstance(row.get("text", 0), str | None):
+            columns = ", ".join(map(repr, row))
+            raise ParamsError(f"{key}: data set {text.path!r} has no column 'text' of texts, it has {columns}")
+        yield {"text": row["text"]}

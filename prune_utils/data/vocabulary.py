@@ -7,10 +7,10 @@ from typing import NamedTuple
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from prune_utils.data import inputs
 from prune_utils.data.embedded import language, lexicon
-from prune_utils.data.inputs import revision
+from prune_utils.data.inputs import named
 from prune_utils.data.rows.lines import lines
-from prune_utils.study import paths
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
 
@@ -29,11 +29,13 @@ def tokenizer_of(study: Study) -> PreTrainedTokenizerBase:
     """
     if study.vocabulary is None:
         return _wordpiece(language.vocabulary(lexicon.load()), None, study.corpus.max_length, "the embedded language")
-    return _loaded(study, study.vocabulary, getattr(study.corpus, "lowercase", None))
+    return _loaded(study, "corpus.vocabulary", getattr(study.corpus, "lowercase", None))
 
 
-def _loaded(study: Study, name: str, lowercase: bool | None) -> PreTrainedTokenizerBase:
-    place, longest = paths.given(name), study.corpus.max_length
+def _loaded(study: Study, key: str, lowercase: bool | None) -> PreTrainedTokenizerBase:
+    name, place, longest = named(study)[key], inputs.place(study, key), study.corpus.max_length
+    if place is None:
+        raise ParamsError(f"{key}: {name} is not in the hub's cache on this machine; start the study again")
     plain = place / "vocab.txt" if place.is_dir() and not any((place / file).exists() for file in SAVED) else place
     if plain.is_file() and plain.suffix != ".json":
         return _checked(_wordpiece(_lines(plain), lowercase, longest, plain), plain)
@@ -43,9 +45,8 @@ def _loaded(study: Study, name: str, lowercase: bool | None) -> PreTrainedTokeni
         if place.is_file() and not place.with_name(SAVED[1]).exists():
             tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(place), **_specials(place), model_max_length=longest)
         else:
-            of = {"revision": revision(study, "corpus.vocabulary")} if not place.exists() else {}
-            source = place.parent if place.is_file() else place if place.exists() else name
-            tokenizer = AutoTokenizer.from_pretrained(source, model_max_length=longest, **of)
+            folder = place.parent if place.is_file() else place
+            tokenizer = AutoTokenizer.from_pretrained(folder, model_max_length=longest)
     except Exception as error:  # the libraries raise anything, from KeyError to a bare Exception
         raise ParamsError(f"corpus.vocabulary: no tokenizer can be read from {name}: {error}") from None
     return _checked(tokenizer, name)
@@ -145,8 +146,9 @@ def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
     name, model = study.vocabulary, study.model.pretrained
     if name is None:
         return []
-    if model and model != name and any((paths.given(model) / file).exists() for file in ("vocab.txt", *SAVED)):
-        ours, theirs = tokenizer.get_vocab(), _loaded(study, model, None).get_vocab()
+    folder = inputs.place(study, "model.pretrained")
+    if folder and model != name and any((folder / file).exists() for file in ("vocab.txt", *SAVED)):
+        ours, theirs = tokenizer.get_vocab(), _loaded(study, "model.pretrained", None).get_vocab()
         if different := sorted({token for token, _ in ours.items() ^ theirs.items()}):
             token = different[0]
             raise ParamsError(

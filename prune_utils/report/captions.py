@@ -20,7 +20,7 @@ MARKS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.UNDECID
 def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What is finished, and what is missing by task and arm, in Markdown."""
     if study.tables:
-        return f"{len(cells)} rows of {markdown(study.tables[0])}, on {many(cells.task.nunique(), 'task')}."
+        return f"{len(cells)} rows of {markdown(study.tables['cells'])}, on {many(cells.task.nunique(), 'task')}."
     holes, wanted = missing(study), len(all_runs(study))
     text = (
         f"{len(cells)} of {len(cells) + len(holes)} fine-tuned cells and {len(runs)} of {wanted} pre-training runs "

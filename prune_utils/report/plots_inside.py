@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from prune_utils.pruning.families import KINDS, kind_and_layer, label
+from prune_utils.pruning.families import KINDS, kind_and_layer
 from prune_utils.report.captions import numbered
 from prune_utils.report.style import GREY, INK, PERCENT, STYLE, Drawn, legend_right, lines, panel, panels, plain, shades
 from prune_utils.study.words import percent
@@ -118,17 +118,20 @@ def weight_histograms(frame: pd.DataFrame) -> Drawn:
     return Drawn(figure, "histograms", alt, frame, text)
 
 
-def mean_and_std(frame: pd.DataFrame) -> Drawn:
-    """Mean and standard deviation of every matrix of the 0 % run, means over seeds (paper Table 3)."""
+def mean_and_std(frame: pd.DataFrame, of: str = "0 % run") -> Drawn:
+    """Mean and standard deviation of every matrix of the un-pruned model, means over seeds (paper Table 3).
+
+    Matrices are named as they are shown, see `families.label`; `of`: which model it is.
+    """
     data = frame[frame.sparsity == 0]
     dense = data.groupby("matrix", sort=False)[["mean", "std"]].mean()
     figure, axes = panel(width=6.4, height=0.9 + 0.19 * len(dense))
     axes.errorbar(dense["mean"], range(len(dense)), xerr=dense["std"], fmt="o", color=STYLE["gradual"][0], markersize=4)
     axes.axvline(0, color=GREY, linewidth=0.8, zorder=0)
-    axes.set_yticks(range(len(dense)), [label(name) for name in dense.index], fontsize=8)
+    axes.set_yticks(range(len(dense)), dense.index, fontsize=8)
     axes.set(xlabel="weight: mean ± standard deviation", ylim=(len(dense) - 0.5, -0.5))
     alt = f"Mean weight of each matrix, standard deviations {data['std'].min():.3f} to {data['std'].max():.3f}"
-    text = f"*0 % run, means over {numbered(data)}. Bars: one standard deviation of the weights on either side.*"
+    text = f"*{of}, means over {numbered(data)}. Bars: one standard deviation of the weights on either side.*"
     return Drawn(figure, "moments", alt, data, text)
 
 

@@ -1,5 +1,6 @@
 """Figures of fine-tuning first (paper §5): movement of weights, mask differences, accuracy after pruning."""
 
+from dataclasses import replace
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -8,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.report.captions import numbered
-from prune_utils.report.style import INK, MARKERS, PERCENT, Drawn, dots, legend_right, lines, panel, panels
+from prune_utils.report.style import GREY, INK, MARKERS, PERCENT, Drawn, dots, legend_right, lines, panel, panels
 
 MOVED = "mean movement (% of the sort order)"
 MOVEMENT = "Mean movement, percent of the sort order"
@@ -44,12 +45,23 @@ def movement_by_learning_rate(movement: pd.DataFrame) -> Drawn:
     return _drawn(figure, "by_learning_rate", what, movement, "learning_rate", "mean", caption)
 
 
-def movement_by_epochs(first: pd.DataFrame) -> Drawn:
-    """Mean movement by epochs of fine-tuning; each number of epochs is a separate training (paper Fig. 4)."""
+def movement_by_epochs(first: pd.DataFrame, theirs: pd.DataFrame | None = None) -> Drawn:
+    """Mean movement by epochs of fine-tuning; each number of epochs is a separate training (paper Fig. 4).
+
+    `theirs`: the same frame of the paper, of which the tasks that are in both are drawn in grey.
+    """
     figure, axes = panel(width=7.4)
     _task_lines(axes, first, "epochs", "movement_mean")
-    axes.set(xlabel="epochs of fine-tuning", ylabel=MOVED, xticks=sorted(first.epochs.unique()))
-    return _drawn(figure, "by_epochs", MOVEMENT, first, "epochs", "movement_mean")
+    shared = theirs[theirs.task.isin(first.task)] if theirs is not None else first.head(0)
+    for (task, one), line in zip(shared.groupby("task", sort=False), cycle(("--", ":", "-.")), strict=False):
+        axes.plot(one.epochs, 100 * one.movement_mean, line, color=GREY, label=f"{task}, paper")
+    axes.set(xlabel="epochs of fine-tuning", ylabel=MOVED, xticks=sorted({*first.epochs, *shared.epochs}))
+    rates = ", ".join(f"{rate:g}" for rate in sorted(first.learning_rate.dropna().unique()))
+    drawn = _drawn(figure, "by_epochs", MOVEMENT, first, "epochs", "movement_mean")
+    beside = f"; in grey, the paper's, at {shared.learning_rate.iloc[0]:g}" if len(shared) else ""
+    named = shared.assign(task=shared.task + ", paper")
+    data = pd.concat([first, named], ignore_index=True) if len(shared) else first
+    return replace(drawn, data=data, caption=f"{drawn.caption.removesuffix('.*')}; learning rate {rates}{beside}.*")
 
 
 def movement_by_rank(ranks: pd.DataFrame) -> Drawn:

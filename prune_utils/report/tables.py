@@ -9,6 +9,7 @@ from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.predictions import dev_correct, selected_on_half
 from prune_utils.analysis.regimes import SIDE, changes, within
 from prune_utils.analysis.results import in_means, mean_over_tasks
+from prune_utils.pruning.families import label
 from prune_utils.report.style import in_order, look
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
@@ -16,6 +17,8 @@ from prune_utils.study.grid import HOUR, TRAINED
 from prune_utils.study.record import told
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.words import POINTS, percent
+
+BERT_BASE = 108_965_376  # weights in the 74 prunable matrices of the paper's model, uncased
 
 
 def table_one(cells: pd.DataFrame) -> pd.DataFrame:
@@ -40,6 +43,19 @@ def pretraining_table(runs: pd.DataFrame) -> pd.DataFrame:
     columns = ["pretrain_loss", "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "realised_sparsity"]
     known = [name for name in columns if name in runs]
     return runs.groupby(["method", "target_sparsity"])[known].mean().round(3)
+
+
+def weights_beside(weights: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation of every matrix of the 0 % run, means over seeds, beside the paper's (Table 3).
+
+    `weights`: the frame of a study, with names of matrices; `theirs`: that of the paper, with labels. Empty unless the
+    model has the paper's shape, that is the matrices and sizes of BERT-Base.
+    """
+    dense = weights[weights.sparsity == 0].assign(matrix=lambda frame: frame.matrix.map(label))
+    ours = dense.groupby("matrix", sort=False)[["size", "mean", "std"]].mean()
+    both = ours.join(theirs.set_index("matrix")[["mean", "std"]], rsuffix=", paper", how="inner")
+    same = set(ours.index) == set(theirs.matrix) and ours["size"].sum() == BERT_BASE
+    return both.drop(columns="size") if same else both.iloc[:0]
 
 
 def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

@@ -78,6 +78,8 @@ class Table(Section):
     cells: str  # a CSV file
     arms: dict[str, Literal[ARMS]] = {}  # our arms by the file's names; other names are ours or arms of their own
     movement: str | None = None  # a CSV file of sort-order movement: learning_rate, task, mean_percent
+    movement_by_epochs: str | None = None  # the same by epochs of fine-tuning: task, epochs, mean_percent, std_percent
+    weights: str | None = None  # a CSV file of the weights of the un-pruned model: matrix, mean, std
     origin: str  # where the numbers come from
 
 
@@ -104,9 +106,9 @@ class Replay(Section):
         return f"Nothing was trained for this study. The numbers are those of {self.table.origin}."
 
     @property
-    def tables(self) -> list[str]:
-        """Paths of the tables, as written in the params."""
-        return [table for table in (self.table.cells, self.table.movement) if table]
+    def tables(self) -> dict[str, str]:
+        """Paths of the tables by key, as written in the params."""
+        return self.table.model_dump(exclude={"arms", "origin"}, exclude_none=True)
 
 
 class Study(Section):
@@ -160,8 +162,8 @@ class Study(Section):
         return EMBEDDED if self.corpus.source == "embedded" else "The text and the tasks are real."
 
     @property
-    def tables(self) -> list[str]:
-        return []
+    def tables(self) -> dict[str, str]:
+        return {}
 
     @property
     def vocabulary(self) -> str | None:

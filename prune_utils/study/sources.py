@@ -132,6 +132,7 @@ class HubTask(Section):
     source: Literal["hub"]
     name: TaskName
     dataset: str = "nyu-mll/glue"
+    configuration: str | None = None  # default: the name that GLUE's task has in GLUE's data set, else `name`
     revision: str | None = None  # default: the newest when the study begins
     train_examples: Count | None = None  # as for local files
 

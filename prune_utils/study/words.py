@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 
-# environment variables read when transformers is imported: its progress bars would bury all other messages
+# environment variables read when transformers and datasets are imported: their progress bars would bury all other messages
 QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
+    "DATASETS_VERBOSITY": "critical",  # what it cannot read is an error of ours
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
 }

@@ -10,14 +10,13 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from transformers.utils import ModelOutput
 
-from prune_utils.data.inputs import revision
 from prune_utils.data.pairs import IGNORED
 from prune_utils.pruning.families import FAMILIES
 from prune_utils.study.schema import Study
 from prune_utils.training.model_folder.check import check_fits
 from prune_utils.training.model_folder.config import SPECIAL_IDS, Fields, fields, folder_of, new_fields, written
 from prune_utils.training.model_folder.files import refused
-from prune_utils.training.model_folder.weights import fitting, new_parts, own_name, weights
+from prune_utils.training.model_folder.weights import fitting, weights
 
 
 class _Masked:
@@ -123,24 +122,9 @@ def new_model(study: Study, tokenizer: PreTrainedTokenizerBase, seed: int) -> Pr
     configuration, folder = new_configuration(study, tokenizer), folder_of(study)
     found = dict(weights(fitting(folder, fields(written(folder), folder)))) if folder else {}
     set_seed(seed)
-    if study.model.pretrained and not folder:
-        return _of_the_hub(study, configuration)
     model = masked(configuration.model_type)(configuration)
     if found:
         model.load_state_dict(model.state_dict() | found)
-    return model
-
-
-def _of_the_hub(study: Study, configuration: PreTrainedConfig) -> PreTrainedModel:
-    name, options = study.model.pretrained, {"revision": revision(study, "model.pretrained")}
-    options |= {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
-    kind = configuration.model_type
-    model, told = masked(kind).from_pretrained(name, config=configuration, **options)
-    if wrong := sorted(told["mismatched_keys"]):
-        raise refused(f"{name}: {wrong[0][0]} has shape {tuple(wrong[0][1])}; its config makes it {tuple(wrong[0][2])}")
-    wanted, family = model.state_dict().keys(), FAMILIES[kind]
-    found = wanted - told["missing_keys"] | {own_name(key, family) for key in told["unexpected_keys"]}
-    new_parts(wanted, model.all_tied_weights_keys, found, name, family)
     return model
 
 
@@ -166,11 +150,7 @@ def special_ids(of: Fields, tokenizer: PreTrainedTokenizerBase) -> dict[str, int
 
 
 def _pretrained_fields(study: Study) -> Fields:
-    if folder := folder_of(study):
-        return fields(written(folder), folder)
-    name = study.model.pretrained
-    try:
-        content, _ = PreTrainedConfig.get_config_dict(name, revision=revision(study, "model.pretrained"))
-    except OSError as error:
-        raise refused(f"the config of {name!r} cannot be read from the hub: {error}") from None
-    return fields(content, name)
+    folder = folder_of(study)
+    if folder is None:
+        raise refused(f"{study.model.pretrained} is not in the hub's cache on this machine; start the study again")
+    return fields(written(folder), folder)

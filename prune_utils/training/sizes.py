@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from prune_utils.data.embedded import language, lexicon
 from prune_utils.data.glue import facts
+from prune_utils.data.inputs import place
 from prune_utils.data.rows.tsv import table
 from prune_utils.pruning.families import FAMILIES, Family
 from prune_utils.study import paths
@@ -57,8 +58,8 @@ BERT_BASE = Shape(12, 768, 12, 3072, 30_522)
 def shape(study: Study) -> Shape:
     """The shape of a study's model, with the vocabulary of its files. Raises ParamsError if they cannot be right.
 
-    Nothing is downloaded: a model of the hub is taken for BERT-Base (in the form of `model.family`, if given), and a
-    vocabulary of the hub for its 30,522 words.
+    Nothing is downloaded: until a study is started, a model of the hub is taken for BERT-Base (in the form of
+    `model.family`, if given), and a vocabulary of the hub for its 30,522 words.
     """
     folder, kind = folder_of(study), study.model.family or "bert"
     if study.model.pretrained and not folder:
@@ -73,7 +74,7 @@ def shape(study: Study) -> Shape:
 def _words(study: Study) -> int:
     if study.vocabulary is None:
         return len(language.vocabulary(lexicon.load()))
-    if not paths.given(study.vocabulary).exists():
+    if place(study, "corpus.vocabulary") is None:
         return BERT_BASE.vocabulary
     from prune_utils.data.vocabulary import tokenizer_of  # imports transformers, which takes seconds
 

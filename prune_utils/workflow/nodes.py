@@ -90,7 +90,7 @@ def nodes(study: Study | Replay) -> list[Node]:
     for seed in seeds:
         dense = [tuned[task, seed][0] for task in tasks]
         made.append(_prunability_node(study, seed, pretrained[seed], dense))
-    read = (*_frames(made), *map(paths.given, study.tables))
+    read = (*_frames(made), *map(paths.given, study.tables.values()))
     frames = tuple(map(Path, (paths.CELLS, paths.RUNS, paths.CLAIMS, paths.REGIMES)))
     fits = (Path("bit_of_bert.csv"),)
     return [

@@ -3,7 +3,9 @@
 import re
 
 from prune_utils.analysis.foreign import replay
-from prune_utils.data.inputs import DATASETS, asked, named, task_of
+from prune_utils.data.hub import repository
+from prune_utils.data.hub.faults import DATASETS
+from prune_utils.data.inputs import asked, named, place, revision, task_of
 from prune_utils.study import paths
 from prune_utils.study.grid import all_runs
 from prune_utils.study.schema import Replay, Study
@@ -24,16 +26,21 @@ def check_machine(study: Study | Replay, facts: list[Fact]) -> tuple[Study | Rep
     """Check the disk and the hub, and read what comes from there.
 
     Returns the study with the revisions of its hub inputs, and `facts`, those of its local inputs, completed. Raises
-    ParamsError if disk space is too small, or if a hub input cannot be reached or cannot be right.
+    ParamsError if disk space is too small, or if a hub input cannot be downloaded or cannot be right.
     """
-    if isinstance(study, Study):
-        _check_disk(study)
-        study = pinned(study)
-    return study, check_inputs(study, hub=True) if of_hub(study) else facts
+    if isinstance(study, Replay):
+        return study, facts
+    away = of_hub(study)
+    if away:
+        study, revisions = pinned(study)
+        for key in filter(away.get, ("corpus.vocabulary", "model.pretrained")):
+            repository.model_folder(key, away[key], revision(study, key))
+    _check_disk(study)
+    return study, [*revisions, *check_inputs(study, whole=True)] if away else facts
 
 
-def check_inputs(study: Study | Replay, hub: bool = False) -> list[Fact]:
-    """Read every local input of a study once, as training will, and with `hub` the others; return what is told of them.
+def check_inputs(study: Study | Replay, whole: bool = False) -> list[Fact]:
+    """Read every local input of a study once, as training will, and with `whole` those of the hub; return what is told of them.
 
     Raises ParamsError for what is missing or cannot be right.
     """
@@ -47,14 +54,14 @@ def check_inputs(study: Study | Replay, hub: bool = False) -> list[Fact]:
     from prune_utils.training.model_folder import check as model_folder
 
     tokenizer, facts = None, []
-    if hub or study.vocabulary is None or paths.given(study.vocabulary).exists():
+    if whole or study.vocabulary is None or place(study, "corpus.vocabulary"):
         tokenizer = vocabulary.tokenizer_of(study)
         facts += vocabulary.check(study, tokenizer)
         facts += model_folder.check(study, tokenizer)
-    if tokenizer and (hub or study.corpus.source == "local"):
+    if tokenizer and (whole or study.corpus.source == "local"):
         facts += text_check.check(study, tokenizer)
     for task in study.tasks:
-        if hub or task.source == "local":
+        if whole or task.source == "local":
             facts += tasks.check(task_of(study, task.name), tokenizer, study.corpus.max_length)
     return facts
 
@@ -63,9 +70,9 @@ def _check_files(study: Study) -> None:
     """Raise ParamsError for a file or folder that does not exist and cannot be the name of something on the hub."""
     names = {"corpus.vocabulary", "model.pretrained"} | {f"tasks.{task.name}" for task in study.tasks}
     for key, name in named(study).items():
-        hub = key in names or key.startswith(DATASETS)
-        if not paths.given(name).exists() and not (hub and HUB_NAME.fullmatch(name)):
-            also = ", and this cannot be a name on the hub" if hub else ""
+        remote = key in names or key.startswith(DATASETS)
+        if not paths.given(name).exists() and not (remote and HUB_NAME.fullmatch(name)):
+            also = ", and this cannot be a name on the hub" if remote else ""
             raise ParamsError(f"{key}: {paths.given(name)} does not exist{also}")
 
 
@@ -82,37 +89,29 @@ def _check_disk(study: Study) -> None:
         )
 
 
-def pinned(study: Study) -> Study:
-    """The study with the current revision of every hub input that has none yet.
+def pinned(study: Study) -> tuple[Study, list[Fact]]:
+    """The study with a revision of every hub input, and what is told of them: from the hub, or else from its cache.
 
-    Offline, models and tasks are assumed to be in the cache, and are not pinned. Raises ParamsError for a hub name that
-    cannot be reached.
+    A revision that the study has already is kept, also if the hub has a newer one by now; that is told. Raises
+    ParamsError for an input that the hub has not, or that can neither be reached nor found in the cache.
     """
-    wanted = {key: name for key, name in of_hub(study).items() if key not in study.inputs}
-    if not wanted:
-        return study
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import constants
 
-    if constants.HF_HUB_OFFLINE:
-        if study.corpus.source == "hub":
-            raise ParamsError(
-                "corpus.source is 'hub', which is streamed and needs the network, but HF_HUB_OFFLINE is set; allowed "
-                "offline: 'local' and 'embedded'"
-            )
-        return study
-    revisions = {}
-    for key, name in wanted.items():
-        kind = "dataset" if key.startswith(("tasks.", DATASETS)) else "model"
-        try:
-            info = HfApi().repo_info(name, repo_type=kind, revision=asked(study, key), timeout=5)
-            revisions[key] = f"{name}@{info.sha}"
-        except Exception as error:  # any failure, from DNS to a wrong name, has the same remedy
-            raise ParamsError(
-                f"{kind} {name!r} of the Hugging Face hub could not be reached ({type(error).__name__}); to run "
-                "without it, set corpus.source, the tasks' source and model.pretrained to local files and folders as "
-                "params/local_glue.yaml does"
-            ) from None
-    return study.model_copy(update={"inputs": study.inputs | revisions})
+    inputs, facts, ask = dict(study.inputs), [], not constants.HF_HUB_OFFLINE
+    for key, name in of_hub(study).items():
+        wanted, said = asked(study).get(key), ""
+        if key in inputs:
+            here, newest = revision(study, key), repository.newest(key, name, wanted) if ask else None
+            if odd := newest not in (None, here):
+                said = f"; {wanted or 'main'} on the hub is now {newest[:12]}"
+            ask = newest is not None  # wait for a silent hub once
+        else:
+            here, ask = repository.commit(key, name, wanted, ask)
+            inputs[key], odd = f"{name}@{here}", not ask and not constants.HF_HUB_OFFLINE
+            if not ask:
+                said = "; the newest in the cache, since the hub cannot be reached"
+        facts.append(Fact(key, "revision of the hub", f"{here[:12]}{said}", odd))
+    return study.model_copy(update={"inputs": inputs}), facts
 
 
 def told(facts: list[Fact]) -> str:

@@ -1,16 +1,14 @@
 """The content of a study's inputs is part of its identity."""
 
 import hashlib
-from types import SimpleNamespace
 
-import huggingface_hub
 import pytest
 import yaml
 
-from prune_utils.data.inputs import digest, identified, named, revision
+from prune_utils.data.inputs import digest, identified, named
 from prune_utils.report import captions, tables
 from prune_utils.study import paths, record
-from prune_utils.study.params import extended, load_study, read_yaml, validated
+from prune_utils.study.params import extended, read_yaml, validated
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.section import Fact, ParamsError
 from prune_utils.workflow import launch, preflight
@@ -92,26 +90,6 @@ def test_unfinished_work_of_an_old_text_is_begun_anew_and_a_result_is_protected(
     (tmp_path / "text.txt").write_text("mended again\n")
     with pytest.raises(ParamsError, match="the content of corpus.files.0 has changed"):
         launch.run(params)
-
-
-def test_hub_inputs_are_pinned_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "OUT", tmp_path)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    asked = []
-
-    def info(self, name, repo_type, revision, timeout):
-        asked.append((name, repo_type, revision))
-        return SimpleNamespace(sha=f"{len(asked):040d}")
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", info)
-    study = preflight.pinned(identified(load_study(PARAMS / "paper.yaml")))
-    assert set(study.inputs) == set(named(study))
-    assert study.inputs["model.pretrained"] == f"google-bert/bert-base-uncased@{revision(study, 'model.pretrained')}"
-    assert ("nyu-mll/glue", "dataset", None) in asked and ("google-bert/bert-base-uncased", "model", None) in asked
-    record.record(study)
-    count = len(asked)
-    again = preflight.pinned(identified(load_study(PARAMS / "paper.yaml")))
-    assert again.inputs == study.inputs and len(asked) == count
 
 
 def test_what_was_told_is_in_the_report(study):

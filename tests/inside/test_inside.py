@@ -13,6 +13,7 @@ from prune_utils.inside.heads import head_shares
 from prune_utils.inside.similarity import cosine_sums, mean_cosines
 from prune_utils.inside.weights import histograms, statistics, word_magnitudes
 from prune_utils.pruning.families import kind_and_layer
+from prune_utils.pruning.families import label as in_words
 from prune_utils.pruning.masks import magnitude_mask, random_mask, sparsity_of
 from prune_utils.pruning.matrices import apply_masks, prunable_matrices
 from prune_utils.report import plots_inside
@@ -276,7 +277,8 @@ def test_the_figures_of_weights_show_every_matrix(tiny_bert):
     for axes in panels:  # no peak is cut off
         assert axes.get_ylim()[0] == 0 and axes.get_ylim()[1] > max(line.get_ydata().max() for line in axes.lines)
     masks = {name: torch.ones(p.shape, dtype=torch.bool) for name, p in matrices.items()}
-    axes = plots_inside.mean_and_std(statistics(matrices, masks).assign(sparsity=0.0, seed=0)).figure.axes[0]
+    frame = statistics(matrices, masks).assign(sparsity=0.0, seed=0)
+    axes = plots_inside.mean_and_std(frame.assign(matrix=frame.matrix.map(in_words))).figure.axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert len(labels) == 14 and labels[:2] == ["word embeddings", "layer 1 query"] and labels[-1] == "pooler"
 

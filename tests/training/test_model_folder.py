@@ -27,7 +27,6 @@ from transformers import (
 
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.matrices import prunable_matrices
-from prune_utils.study import paths
 from prune_utils.study.params import complete, merge, validated
 from prune_utils.study.section import ParamsError
 from prune_utils.training.model_folder.check import check
@@ -583,30 +582,11 @@ def test_damage_is_refused_or_does_not_matter(damages):
         assert shape(of(folder)).weights == sum(m.numel() for m in prunable_matrices(model).values())
 
 
-def test_models_of_the_hub_pass_the_same_rule(folder, tmp_path, monkeypatch):
-    """transformers looks for the name below the working directory before it asks the hub."""
-    monkeypatch.chdir(tmp_path)
-    name = folder.name
-    assert not paths.given(name).exists()
-    assert not differing(loaded(name))
-    assert check(of(name), words()) == [] and shape(of(name)) == BERT_BASE
-    dropped("cls.")(folder)
-    assert not differing(loaded(name))
-    for make, expected in (
-        (dropped(QUERY), "lacks weights"),
-        (changed(QUERY, lambda t: t[:8]), "has shape (8, 16)"),
-        (dropped("pooler.dense.bias"), "lacks weights"),
-        (prefixed("roberta."), "lacks weights"),
-        (with_field(num_hidden_layers=1), "a BERT of its config has not"),
-        (with_field(num_hidden_layers=2, is_decoder=True), "is_decoder True"),
-        (without(CONFIG), "vocab_size is missing"),
-    ):
-        make(folder)
-        with pytest.raises(ParamsError, match="model.pretrained") as refused:
-            new_model(of(name), words(), 0)
-        assert expected in str(refused.value)
-        if (folder / CONFIG).exists():
-            rewritten(folder, lambda w: w)
+def test_a_model_of_the_hub_is_taken_for_bert_base_until_the_study_is_started():
+    study = of("google-bert/bert-base-uncased")
+    assert shape(study) == BERT_BASE and check(study, words()) == []
+    with pytest.raises(ParamsError, match="model.pretrained: google-bert/bert-base-uncased is not in the hub's cache"):
+        new_model(study, words(), 0)
 
 
 def test_the_vocabulary_of_a_new_model_is_that_of_its_files(tmp_path):

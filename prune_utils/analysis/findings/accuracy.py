@@ -115,18 +115,28 @@ def longer_is_no_help(evidence: Evidence) -> Finding:
     missing = unmeasured("two lengths of fine-tuning before pruning, on every task (prunability.epochs above 0)")
     if frame is None:
         return missing
+    if frame.dev_accuracy.isna().all():
+        moved = frame if "movement_mean" in frame else frame.head(0)  # absent if every model diverged
+        lengths = sorted(epochs for epochs in set(moved.epochs) if epochs > 0)
+        return unmeasured(f"accuracy by epochs before pruning{f'; {_settled(frame, lengths)}' if lengths else ''}")
     tuned = as_cells(frame)
-    means, length = accuracy_means(tuned, evidence.first_correct), tuned.groupby("target_sparsity")
+    means = accuracy_means(tuned, evidence.first_correct)
     lengths = sorted(epochs for _, epochs in means.point.index if epochs > 0)
     if len(lengths) < 2:
         return missing
     first, last = lengths[0], lengths[-1]
     gain = means.difference(("downstream", last), ("downstream", first)).scaled(POINTS)
-    moved = length.movement_mean.mean()
-    said = f"accuracy when pruned after {last:g} epochs minus after {first:g}; "
-    said += f"after {many(int(first), 'epoch')}, the order has moved {100 * moved[first] / moved[last]:.0f} % as far as after {last:g}"
+    said = f"accuracy when pruned after {last:g} epochs minus after {first:g}; {_settled(frame, lengths)}"
     limit = evidence.margins.accuracy_margin
     return Finding(gain.at_most(limit), said, gain, limit=limit)
+
+
+def _settled(frame: pd.DataFrame, lengths: list[float]) -> str:
+    """How much of the movement of the longest fine-tuning the shortest one has made."""
+    first, last = lengths[0], lengths[-1]
+    moved = frame.groupby("epochs").movement_mean.mean()
+    share = 100 * moved[first] / moved[last]
+    return f"after {many(int(first), 'epoch')}, the order has moved {share:.0f} % as far as after {last:g}"
 
 
 def magnitude_beats_random(evidence: Evidence) -> Finding:

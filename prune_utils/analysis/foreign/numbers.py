@@ -133,17 +133,19 @@ def deviations(sheet: Sheet, scores: pd.DataFrame, percent: bool) -> tuple[pd.Se
     return values, source if name == "std" or values.notna().any() else None
 
 
-def floats(sheet: Sheet, name: str, zero: bool = True, signs: bool = False) -> pd.Series:
-    """The numbers of a column without spreads, of at least 0, or above 0 without `zero`; % signs only with `signs`.
+def floats(sheet: Sheet, name: str, zero: bool = True, signs: bool = False, negative: bool = False) -> pd.Series:
+    """The numbers of a column without spreads, of at least 0, or above 0 without `zero`, or any if `negative`; % signs
+    only with `signs`.
 
     NaN for a hole and where there is no such column.
     """
     if name not in sheet.texts:
         return pd.Series(nan, sheet.texts.index)
     numbers = column(sheet, name)
-    small = numbers.value < 0 if zero else numbers.value <= 0
+    small = (numbers.value < 0 if zero else numbers.value <= 0) & (not negative)
     for line in numbers.index[small | numbers.spread.notna() | (numbers.sign > signs)]:
-        allowed = f"allowed is one number {'of at least' if zero else 'above'} 0{'' if signs else ', without a % sign'}"
+        least = "" if negative else f" {'of at least' if zero else 'above'} 0"
+        allowed = f"allowed is one number{least}{'' if signs else ', without a % sign'}"
         raise sheet.fault(name, line, allowed)
     return numbers.value
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from prune_utils.analysis.foreign import names, numbers
+from prune_utils.analysis.foreign import inside, names, numbers
 from prune_utils.analysis.foreign.sheet import Sheet, read
 from prune_utils.analysis.foreign.told import facts
 from prune_utils.analysis.results import KEY, comparable, selected
@@ -13,7 +13,7 @@ from prune_utils.data.rows.lines import shown
 from prune_utils.study import paths
 from prune_utils.study.schema import PRUNED_ARMS, Replay
 from prune_utils.study.section import Fact, ParamsError
-from prune_utils.study.words import POINTS, percent
+from prune_utils.study.words import percent
 
 CELLS = {  # every name of each column, lower case; sparsity, dev_accuracy and std may end in _percent or %
     "arm": ("arm", "method", "setting", "label"),
@@ -32,24 +32,42 @@ CELLS = {  # every name of each column, lower case; sparsity, dev_accuracy and s
 }
 COUNTS = ("n", "dev_examples", "train_examples")
 NEEDED = ("arm", "sparsity", "task", "dev_accuracy")
-MOVEMENT = {"learning_rate": CELLS["learning_rate"], "task": CELLS["task"], "mean": ("mean",)}
+FURTHER = {  # optional tables: the frame that each makes, and the function that reads it
+    "movement": ("movement", inside.read_movement),
+    "movement_by_epochs": ("fine_tune_first", inside.read_movement_by_epochs),
+    "weights": ("weights", inside.read_weights),
+}
 OF_RUNS = {"dense": "gradual", "pretrain": "gradual", "random": "random"}  # arms with the loss of a run, and its method
 
 
 def frames(study: Replay) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, pd.DataFrame]]:
     """Cells, pre-training runs, and further frames by name, as `analysis.results` has them for a trained study."""
-    cells = read_table(paths.given(study.table.cells), study.table.arms)
-    movement = study.table.movement
-    return cells, losses(cells), {"movement": read_movement(paths.given(movement))} if movement else {}
+    cells, tables = read_table(paths.given(study.table.cells), study.table.arms), study.tables
+    return (
+        cells,
+        losses(cells),
+        {
+            name: read_further(paths.given(tables[key]))
+            for key, (name, read_further) in FURTHER.items()
+            if key in tables
+        },
+    )
 
 
 def check(study: Replay) -> list[Fact]:
     """Read the tables of a study and tell what they hold and how they were read. Raises ParamsError as `read_table`."""
     told = _read(paths.given(study.table.cells), study.table.arms)[1]
-    if study.table.movement:
-        means = read_movement(paths.given(study.table.movement))["mean"]
-        told.append(Fact("table.movement", "rows", f"{len(means)}, {percent(means.min())} to {percent(means.max())}"))
+    for key, (_, read_further) in FURTHER.items():
+        if key in study.tables:
+            told.append(Fact(f"table.{key}", "rows", _said(read_further(paths.given(study.tables[key])))))
     return told
+
+
+def _said(frame: pd.DataFrame) -> str:
+    """The number of rows and the range of a further table."""
+    values = frame.get("mean", frame.get("movement_mean"))
+    low, high = (f"{end:g}" if "matrix" in frame else percent(end) for end in (values.min(), values.max()))
+    return f"{len(frame)}, {low} to {high}"
 
 
 def read_table(path: Path, arms: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -157,18 +175,3 @@ def losses(cells: pd.DataFrame) -> pd.DataFrame:
         runs["seed"] = known.seed.where(known.arm != "dense", known.seed.min())
     columns = ["method", "target_sparsity", "seed", "pretrain_loss"]
     return runs[columns].drop_duplicates(columns[:3]).reset_index(drop=True)
-
-
-def read_movement(path: Path) -> pd.DataFrame:
-    """Read a table of sort-order movement as fractions: columns task, seed, learning_rate, mean.
-
-    Raises ParamsError as `read_table`.
-    """
-    table = read(path, "table.movement", MOVEMENT, tuple(MOVEMENT))
-    means, rates = numbers.shares(table, "mean", 0)[0].value, numbers.floats(table, "learning_rate", zero=False)
-    for line in means.index[means.isna()]:
-        raise table.fault("mean", line, "allowed is a number")
-    # rounded and divided: equal to the last bit to what earlier versions wrote
-    means = (POINTS * means).round(10) / POINTS
-    columns = {"task": names.names(table, "task"), "seed": 0, "learning_rate": rates, "mean": means}
-    return pd.DataFrame(columns).reset_index(drop=True)

@@ -20,7 +20,7 @@ KNOWN |= {"directionality", "num_labels", "use_bfloat16", "torchscript", "output
 
 
 def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
-    """Check the model that a study starts from, a new one or a folder's, and return facts about it; none for the hub.
+    """Check the model that a study starts from, a new or a pre-trained one, and return facts about it.
 
     Config and headers are checked first, then every weight is read once. Raises ParamsError if the model cannot be
     right: see `config.fields`, `weights.fitting` and `weights.weights`.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from prune_utils.data.inputs import place
 from prune_utils.pruning.families import FAMILIES, REFUSED, Family
-from prune_utils.study import paths
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Dropout, Positive, Section
 from prune_utils.training.model_folder.files import contents, first, read_mapping, refused
@@ -91,9 +91,12 @@ def new_fields(study: Study, tokenizer: "PreTrainedTokenizerBase") -> Fields:
 
 
 def folder_of(study: Study) -> Path | None:
-    """The folder of `model.pretrained`; None for a new model or a name of the hub. Raises ParamsError for a file."""
-    path = study.model.pretrained and paths.given(study.model.pretrained)
-    if not path or not path.exists():
+    """The folder of `model.pretrained`, also in the hub's cache; None for a new model, and for one that is not here.
+
+    Raises ParamsError for a file.
+    """
+    path = place(study, "model.pretrained")
+    if path is None:
         return None
     if not path.is_dir():
         raise refused(f"{path} is a file; allowed is the folder of a model")
