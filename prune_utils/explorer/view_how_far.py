@@ -19,6 +19,7 @@ from prune_utils.study import paths
 MOST = 20.0  # largest value of the sliders, in points
 KINDS = ("dense", "sparse")  # formats of a stored checkpoint
 STORED = "pretrain"  # the arm whose checkpoint sizes are measured
+NOT_ZERO = ("information_deletion", "frozen")  # arms whose weights are not zero after training
 
 
 @cache
@@ -96,7 +97,8 @@ def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
     if at:
         if (regime := borders(opened.evidence).of(at)) != "unknown":
             said.append(f"{percent(at)} lies in the {regime} regime of the model pruned in pre-training.")
-        said.append(_stored(_sizes(opened, arm), at))
+        whole = "Its checkpoint is as large as the dense one: its weights are not zero."
+        said.append(whole if arm in NOT_ZERO else _stored(_sizes(opened, arm), at))
     further = frame.sparsity[frame.sparsity > at].min()
     tables = _at(frame, at, allowed) + _at(frame, further, allowed, ", the next sparsity measured")
     return "<ul>" + "".join(f"<li>{line}</li>" for line in said) + "</ul>" + tables

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 
+from prune_utils.analysis import factorial
 from prune_utils.analysis.noise.estimates import LEVEL, Verdict
 from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.results import in_means, missing
@@ -52,6 +53,36 @@ def caption(cells: pd.DataFrame, value: str, means: Means | None = None, shaded:
     bars = f" Bars are {percent(LEVEL)} intervals over {' and '.join(means.covers)}." if means and means.covers else ""
     edges = " Shaded: the regimes; their edges are drawn half-way between two measured sparsities." if shaded else ""
     return f"*{over}; {seeds(cells[cells.arm != 'dense'])}.{bars}{edges}*"
+
+
+def split(cells: pd.DataFrame, table: pd.DataFrame, means: Means) -> str:
+    """Caption of the figure of a factorial: intervals, epochs by corner, corners at the majority class or missing.
+
+    `table`: see `factorial.table`.
+    """
+    cells = cells[cells.arm.isin(["dense", *factorial.CORNERS])]
+    single = "one run per point" if cells[cells.arm != "dense"].seed.nunique() < 2 else "the spread is not known"
+    bars = f"Bars are {percent(LEVEL)} intervals over {' and '.join(means.covers)}."
+    text = [bars if means.repeated else f"No intervals: {single}."]
+    text.append(
+        "Dashed: the parts; solid: their sum, pruned minus dense. Each corner is at its own best learning rate."
+    )
+    if "epochs" in cells:
+        ends = cells[cells.selected].groupby("arm").epochs.agg(["min", "max"]).astype(int)
+        each = [f"{arm} {' to '.join(map(str, dict.fromkeys(row)))}" for arm, *row in ends.itertuples()]
+        longer = ends["max"].get("information_deletion", 0) > ends["max"].get("dense", 0)
+        text.append(f"Epochs: {', '.join(each)}{', so deleting includes further training' if longer else ''}.")
+    floor = table[table.floor != ""].groupby(["floor", "target_sparsity"], sort=False).task
+    low = [f"{arms} at {percent(s)} on {_listed(tasks)}" for (arms, s), tasks in floor]
+    text += [f"At the majority class, where accuracy cannot fall further: {'; '.join(low)}."] * bool(low)
+    holes = factorial.missing(cells).groupby(["arm", "target_sparsity", "seeds", "of"], sort=False).task
+    lacks = [f"{arm} at {percent(s)} on {_listed(t)} ({n} of {many(of, 'seed')})" for (arm, s, n, of), t in holes]
+    text += [f"Missing: {'; '.join(lacks)}."] * bool(lacks)
+    return f"*{' '.join(text).replace('_', ' ')}*"
+
+
+def _listed(tasks: pd.Series) -> str:
+    return ", ".join(markdown(task) for task in dict.fromkeys(tasks))
 
 
 def seeds(frame: pd.DataFrame) -> str:

@@ -23,6 +23,8 @@ VALUES = {
     "dev_accuracy": ("accuracy", "dev accuracy (%)", "dev accuracy, percent", POINTS, "{:.1f}"),
     "train_loss": ("train_loss", "train loss (nats)", "train loss, nats", 1, "{:.2f}"),
 }
+# parts of a fall of accuracy, each with the look of an arm
+EFFECTS = {"deleting": "information_deletion", "fixing": "frozen", "interaction": "dense", "total": "pretrain"}
 COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 
 
@@ -88,7 +90,7 @@ def _legend(figure: Figure) -> None:
     named = {}
     for axes in figure.axes:
         named |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    columns = 2 if len(figure.axes) == 1 else 3
+    columns = 2 if len(figure.axes) == 1 else 4 if len(named) == 4 else 3
     figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=columns)
 
 
@@ -105,6 +107,28 @@ def by_task(cells: pd.DataFrame, value: str = "dev_accuracy") -> Drawn:
     alt = f"{label} by sparsity, one panel per task: {', '.join(tasks)}"
     text = caption(cells.drop(columns="compared", errors="ignore"), value).replace("Means over", "Tasks", 1)
     return Drawn(figure, "by_task" if value == "dev_accuracy" else value, alt, best[[*COORDINATES, value]], text)
+
+
+def split(table: pd.DataFrame, text: str) -> Drawn:
+    """The parts of the fall of accuracy by sparsity, one panel per task and one of their mean; bars are intervals.
+
+    `table`: see `factorial.table`; `text`: the caption.
+    """
+    tasks = list(table.task.unique())
+    figure, every = _grid(len(tasks), 3.6, "points of accuracy", sharey=True)
+    for axes, task in zip(every, tasks, strict=True):
+        part = table[table.task == task]
+        for place, (effect, arm) in enumerate(EFFECTS.items()):
+            value, (colour, marker, _) = part[effect], look(arm)
+            sides = [value - part[f"{effect}_low"], part[f"{effect}_high"] - value]
+            at, line = 100 * part.target_sparsity + 0.8 * (place - 1.5), "-" if effect == "total" else "--"
+            axes.errorbar(at, value, sides, color=colour, marker=marker, markersize=5, linestyle=line, label=effect)
+        axes.axhline(0, color=GREY, linewidth=1, linestyle=":", zorder=1)
+        axes.set_title(task.strip("()"))
+    _legend(figure)
+    first = table[table.task == tasks[0]].set_index("target_sparsity")[[*EFFECTS]]
+    alt = lines(f"Points of accuracy against dense, {tasks[0].strip('()')}", first.rename_axis("sparsity"), "{:+z.1f}")
+    return Drawn(figure, "factorial", minus(alt), table, text)
 
 
 def bit_of_bert(cells: pd.DataFrame, fits: pd.DataFrame) -> Drawn:

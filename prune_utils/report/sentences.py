@@ -1,9 +1,11 @@
 """The findings of a study in sentences, made from its numbers."""
 
+import numpy as np
 import pandas as pd
 
-from prune_utils.analysis.evidence import unlearnt
-from prune_utils.analysis.noise.estimates import LEVEL
+from prune_utils.analysis import factorial
+from prune_utils.analysis.evidence import Evidence, unlearnt
+from prune_utils.analysis.noise.estimates import LEVEL, Estimate, Verdict
 from prune_utils.analysis.noise.means import REPEATED
 from prune_utils.analysis.regimes import POINTS, Boundary, Regimes
 from prune_utils.analysis.results import in_means
@@ -27,6 +29,38 @@ def sentences(cells: pd.DataFrame, table: pd.DataFrame, regimes: Regimes, margin
     )
     found = [*_not_learnt(cells), *_transfer(cells), means, *_regimes(table, regimes)]
     return list(map(minus, found))
+
+
+def why(evidence: Evidence) -> list[str]:
+    """Why accuracy falls: one Markdown sentence per sparsity of `factorial.telling`; without a split, what is missing."""
+    found, margin = factorial.splits(evidence), evidence.margins.accuracy_margin
+    if found:
+        return [minus(_split(s, found[s], margin)) for s in factorial.telling(found, margin)]
+    absent = [arm for arm in ("dense", *factorial.CORNERS) if arm not in set(evidence.cells.arm)]
+    lacks = f"there is no {', '.join(absent)}" if absent else "no sparsity has them on all tasks"
+    needs = "the arms dense, information_deletion, frozen and pretrain are needed"
+    return [markdown(f"The fall of accuracy is not split into deleting and fixing: {needs}, and {lacks}.")]
+
+
+def _split(sparsity: float, found: dict[str, Estimate], margin: float) -> str:
+    """One split, and what its intervals show: two-sided tests at 5 %."""
+    total, apart, parts = found["total"], found["difference"], {name: _measured(found[name]) for name in found}
+    fall = f"falls by {_measured(total.scaled(-1), '')}" if total.value < 0 else f"rises by {_measured(total, '')}"
+    said = f"At {percent(sparsity)} accuracy {fall}: deleting alone changes it by {parts['deleting']}, fixing alone by "
+    said += f"{parts['fixing']}, and their interaction by {parts['interaction']}"
+    low, high = found["interaction"].interval() or (-np.inf, np.inf)
+    said += "" if low <= 0 <= high else f", so together they cost {'more' if high < 0 else 'less'} than their sum"
+    low, high = apart.interval() or (-np.inf, np.inf)
+    larger = f"{'deleting' if high < 0 else 'fixing'} costs more than {'fixing' if high < 0 else 'deleting'}"
+    if low <= 0 <= high:
+        same = apart.within(margin) is Verdict.SUPPORTED
+        larger = f"the two cost the same to within {margin:g} points" if same else "which costs more is not decided"
+    return f"{said}; {larger} (information deletion minus frozen: {parts['difference']})."
+
+
+def _measured(estimate: Estimate, sign: str = "+") -> str:
+    ends = estimate.interval()
+    return f"{estimate.value:{sign}z.1f} points" + (f" [{ends[0]:{sign}z.1f} to {ends[1]:{sign}z.1f}]" if ends else "")
 
 
 def _regimes(table: pd.DataFrame, regimes: Regimes) -> list[str]:

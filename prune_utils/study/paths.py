@@ -26,6 +26,7 @@ SITTING = "sitting.json"  # when and where a study was last started
 LOG = "run.log"  # stderr of Snakemake and the notebooks since then
 RESULT = "result.json"  # numbers of a finished training; written last, so its presence means that the training is done
 CELLS, RUNS, CLAIMS = "cells.csv", "pretraining.csv", "claims.csv"  # frames of a study
+FACTORIAL = "factorial.csv"  # the fall of accuracy split into deleting and fixing
 INPUTS = "inputs.csv"  # facts about its inputs, recorded before the first training
 REGIMES = "regimes.json"  # borders of its regimes; written last by the analysis
 INSIDE = (  # frames of the notebook on the encoder

@@ -91,7 +91,7 @@ def nodes(study: Study | Replay) -> list[Node]:
         dense = [tuned[task, seed][0] for task in tasks]
         made.append(_prunability_node(study, seed, pretrained[seed], dense))
     read = (*_frames(made), *map(paths.given, study.tables.values()))
-    frames = tuple(map(Path, (paths.CELLS, paths.RUNS, paths.CLAIMS, paths.REGIMES)))
+    frames = tuple(map(Path, (paths.CELLS, paths.RUNS, paths.FACTORIAL, paths.CLAIMS, paths.REGIMES)))
     fits = (Path("bit_of_bert.csv"),)
     return [
         *made,

@@ -103,7 +103,7 @@ def test_a_study_without_cells_says_so(finished, empty):
     (empty / "results/smoke").mkdir(parents=True)
     shutil.copy(finished / "results/smoke/params.yaml", empty / "results/smoke/params.yaml")
     opened = studies.opened("smoke")
-    assert "not finished: 40 cells" in studies.opening(opened).data
+    assert "not finished: 48 cells" in studies.opening(opened).data
     assert "no finished cell yet" in texts(view_regimes.figure(opened))
     assert "is not in" in texts(view_weights.slider(opened))
     assert "No pre-trained model" in texts(view_blanks.asked(opened))

@@ -22,6 +22,7 @@ from hostile import NAME
 from papermill.cli import papermill
 
 from prune_utils.analysis.claims import CLAIMS
+from prune_utils.analysis.factorial import MEAN
 from prune_utils.analysis.results import pretraining_frame
 from prune_utils.pruning.masks import sparsity_of
 from prune_utils.pruning.stored import MASKS, load_masks
@@ -48,19 +49,20 @@ def one_rate(out):
 
 def test_every_cell_has_its_row_and_its_columns(finished):
     cells = cells_of(finished)
-    assert len(cells) == 2 * 2 * (2 + 2 * 4) and cells.selected.sum() == len(cells) / 2
+    assert len(cells) == 2 * 2 * (2 + 2 * 5) and cells.selected.sum() == len(cells) / 2
     assert set(cells.columns) >= {
         *("arm", "method", "target_sparsity", "realised_sparsity", "task", "seed", "learning_rate", "selected"),
         *("dev_accuracy", "train_loss", "pretrain_loss", "seconds"),
     }
     assert cells.dev_accuracy.between(0, 1).all()
     at = one_rate(finished)
-    for arm in ("pretrain", "downstream", "random", "information_deletion"):
+    for arm in ("pretrain", "downstream", "random", "information_deletion", "frozen"):
         assert at.realised_sparsity[arm, 0.9] == pytest.approx(0.9, abs=1e-3)
     for arm in ("pretrain", "downstream", "random"):
         assert at.final_sparsity[arm, 0.9] == pytest.approx(0.9, abs=2e-3)
     # its weights were free to move; those of words that the task does not have got no gradient
     assert at.final_sparsity["information_deletion", 0.9] < 0.8
+    assert at.final_sparsity["frozen", 0.9] < 0.1  # its weights are fixed, not zero
     assert np.isnan(at.pretrain_loss["scratch", 0.0])
     assert at.pretrain_loss["pretrain", 0.9] == at.pretrain_loss["information_deletion", 0.9]
 
@@ -139,6 +141,11 @@ def test_one_seed_gives_claims_and_no_verdicts(finished):
     best = cells_of(finished).query("selected").groupby(["arm", "target_sparsity"]).dev_accuracy.mean()
     gain = best["information_deletion", 0.9] - best["pretrain", 0.9]
     assert measured["C3"] == pytest.approx(100 * gain, abs=1e-3)
+    split = pd.read_csv(finished / "results/smoke/factorial.csv").set_index(["task", "target_sparsity"])
+    mean = split.loc[MEAN, 0.9]
+    corners = best["dense", 0.0], *(best[arm, 0.9] for arm in ("information_deletion", "frozen", "pretrain"))
+    sums = mean.dense, mean.dense + mean.deleting, mean.dense + mean.fixing, mean.dense + mean.total
+    assert sums == pytest.approx([100 * corner for corner in corners]) and np.isnan(mean.total_low)
     regimes = json.loads((finished / "results/smoke/regimes.json").read_text())
     assert regimes["interval_covers"] == ["dev examples"] and regimes["low_until"]["interval"] is None
 
@@ -265,13 +272,13 @@ def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grow
     assert process.wait(30) == 130 and process.stderr.read().strip() == "stopped; run the same command to resume"
     wait_for(lambda: not held(results) and not any(one.is_running() for one in every), 10)
     kept = {path: path.stat().st_mtime_ns for path in tuned.rglob("result.json")}
-    assert 2 <= len(kept) < 6 and not (results / "cells.csv").exists()
+    assert 2 <= len(kept) < 7 and not (results / "cells.csv").exists()
 
     done = run(tmp_path, "study", small)
     assert done.returncode == 0, done.stderr
     assert (results / "pretrain/dense/seed-0/dense.ipynb").stat().st_mtime_ns == dense
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    compare_with_smoke(tmp_path, finished, cells=6)
+    compare_with_smoke(tmp_path, finished, cells=7)
 
     old = {path: path.stat().st_mtime_ns for path in results.rglob("result.json")}
     content = yaml.safe_load(small.read_text()) | {"grid": {"sparsities": [0.0, 0.6, 0.9]}}
@@ -279,7 +286,7 @@ def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grow
     done = run(tmp_path, "study", tmp_path / "small.yaml")
     assert done.returncode == 0, done.stderr
     assert {path: path.stat().st_mtime_ns for path in old} == old
-    compare_with_smoke(tmp_path, finished, cells=10)
+    compare_with_smoke(tmp_path, finished, cells=12)
     assert set(pd.read_csv(results / "inside/heads.csv").sparsity) == {0.0, 0.6, 0.9}
 
 

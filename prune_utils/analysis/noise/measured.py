@@ -11,7 +11,9 @@ from prune_utils.analysis.results import UNIT, comparable, in_means, with_own_ze
 from prune_utils.study.schema import ARMS
 
 COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms whose variance is pooled
-APART = set(ARMS) - set(COMPARED)  # those that have their own; the arms of a table's own are compared
+# those that have their own; the arms of a table's own are compared. All of `frozen` starts from the run of `dense`: pooled, its
+# cells would take that run for the shift that all conditions of a seed share, and other intervals would be too narrow
+APART = set(ARMS) - set(COMPARED)
 
 
 def accuracy_means(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None = None) -> Means:
