@@ -25,7 +25,7 @@ from prune_utils.study import paths, recipes
 from prune_utils.study.grid import Cell, Run
 from prune_utils.study.params import complete, merge, validated
 from prune_utils.study.section import ParamsError
-from prune_utils.training import sizes
+from prune_utils.training import probe, sizes
 from prune_utils.training.finetuning import finetune, starting_model
 from prune_utils.training.model_folder.check import check
 from prune_utils.training.modeling import MaskedEncoder, masked, new_model
@@ -50,6 +50,7 @@ BASE = {
     "mpnet": ({"max_position_embeddings": 514}, 12 * 6 + 1, 12 * LAYER + 30_527 * 768),
 }
 KINDS = list(FAMILIES)
+DOCS = (paths.ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
 def shape_of(config):
@@ -73,6 +74,8 @@ def test_matrices_and_weights_of_the_base_configuration_are_those_worked_by_hand
     found = prunable_matrices(model)
     assert len(found) == count and sum(p.numel() for p in found.values()) == weights == shape_of(given).weights
     assert {"bert": 108_965_376, "modernbert": 148_979_712}.get(kind, weights) == weights
+    row = next(line for line in DOCS.splitlines() if f"| `{kind}` |" in line)
+    assert f": {count} |" in row and f"{weights:,}" in row and ("next sentence" in row) == (kind == "bert")
     # every name is understood, in the order of the model
     assert in_order(sorted(found)) == list(found) and len({*map(label, found)}) == count
     assert max(kind_and_layer(name)[1] or 0 for name in found) == given.num_hidden_layers
@@ -291,6 +294,14 @@ def result_of(of, kind):
     return model
 
 
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_the_plan_measures_the_model_of_the_family(kind, monkeypatch):
+    monkeypatch.setattr(probe, "SECONDS", 0.0)
+    of = study((("study", "p"), ("model", (("family", kind),))))
+    pace = probe.measure(of, pair_tokens=10, masked=2, task_tokens=[8.0])
+    assert pace.pair > 0 and pace.finetuning_step(8) > 0 and pace.evaluation > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS[1:] if kind != "mpnet"])
 def test_a_study_of_a_new_model_on_the_embedded_language(kind):
@@ -385,6 +396,8 @@ def test_what_cannot_work_is_refused_with_the_reason(tmp_path):
     assert "has heads of 9 dimensions; allowed in a ModernBERT is an even number" in refusal(
         from_folder(tmp_path / "odd")
     )
+    odd = (("family", "modernbert"), ("hidden_size", 18), ("num_attention_heads", 2))
+    assert refusal(study((("study", "b"), ("model", odd)))).startswith("model: the section has heads of 9 dimensions")
     with pytest.raises(ParamsError, match="embedding_size is 8; allowed"):
         study((("model", (("embedding_size", 8),)),))
     with pytest.raises(ParamsError, match="model.family is 'albert'; input should be 'bert', 'roberta'"):

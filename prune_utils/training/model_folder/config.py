@@ -76,7 +76,7 @@ def new_fields(study: Study, tokenizer: "PreTrainedTokenizerBase") -> Fields:
     shape, kind = study.model, study.model.family or "bert"
     family, width = FAMILIES[kind], shape.hidden_size
     padding = tokenizer.pad_token_id if family.offset else None
-    return Fields(
+    found = Fields(
         kind=kind,
         padding=padding,
         vocab_size=len(tokenizer),
@@ -88,6 +88,8 @@ def new_fields(study: Study, tokenizer: "PreTrainedTokenizerBase") -> Fields:
         type_vocab_size=2 if family.segments else 1,
         embedding_size=(shape.embedding_size or width) if family.factorised else None,
     )
+    _check_shape(found, "the section", "model")
+    return found
 
 
 def folder_of(study: Study) -> Path | None:
@@ -143,24 +145,26 @@ def fields(content: dict[str, Any], where: Path | str) -> Fields:
     try:
         found = Fields.model_validate(given)
     except ValidationError as error:
-        faults = "; ".join(_fault(fault, own) for fault in error.errors())
+        faults = "; ".join(_fault(fault, own | {"padding": "pad_token_id"}) for fault in error.errors())
         raise refused(f"{of} is not that of {family.one}: {faults}") from None
     _check_shape(found, of)
     return found
 
 
-def _check_shape(found: Fields, of: str) -> None:
+def _check_shape(found: Fields, of: str, key: str = "model.pretrained") -> None:
     family, width, heads = found.family, found.hidden_size, found.num_attention_heads
     if width % heads:
         own = family.config_name
         allowed = f"allowed is a multiple of {own('num_attention_heads')}, {heads}"
-        raise refused(f"{of} has {own('hidden_size')} {width}; {allowed}")
+        raise refused(f"{of} has {own('hidden_size')} {width}; {allowed}", key)
     if family.rotary and width // heads % 2:
-        raise refused(f"{of} has heads of {width // heads} dimensions; allowed in {family.one} is an even number")
+        raise refused(f"{of} has heads of {width // heads} dimensions; allowed in {family.one} is an even number", key)
     if family.segments and found.type_vocab_size < 2:
-        raise refused(f"{of} says type_vocab_size is {found.type_vocab_size}; allowed are 2, the segments of a pair")
+        raise refused(
+            f"{of} says type_vocab_size is {found.type_vocab_size}; allowed are 2, the segments of a pair", key
+        )
     if family.factorised and found.embedding_size is None:
-        raise refused(f"{of} is not that of {family.one}: embedding_size is missing")
+        raise refused(f"{of} is not that of {family.one}: embedding_size is missing", key)
 
 
 def _fault(fault: dict, own: dict[str, str | None]) -> str:
