@@ -319,10 +319,11 @@ FAULTS = {  # changes of the params, of the hub, and the sentence: key, value, f
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_is_one_sentence_before_anything_is_trained(hub, tmp_path, monkeypatch, capsys, fault):
     changes, happens, expected = FAULTS[fault]
-    monkeypatch.setattr(repository, "TIMEOUT", 0.2)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     if happens:
         happens(hub)
+    if hub.silent.is_set():
+        monkeypatch.setattr(repository, "TIMEOUT", 0.2)
     assert main(["study", str(params(tmp_path, **changes))]) == 2
     said = capsys.readouterr().err.strip()
     assert said.startswith(expected.format(hub=constants.ENDPOINT)) and "\n" not in said
