@@ -5,7 +5,7 @@ ENV := .venv
 RUN := $(ENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study dry-run status plan report compare lab app test check bench clean
+.PHONY: help demo study dry-run status plan report compare evidence lab app test check bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ report: $(ENV)/ready ## rebuild the report from what is finished: make report PA
 
 compare: $(ENV)/ready ## make a page that compares studies: make compare STUDIES="demo published"
 	@$(RUN) -m prune_utils compare $(STUDIES)
+
+evidence: $(ENV)/ready ## keep the small frames of a finished study with the project: make evidence PARAMS=params/x.yaml
+	@$(RUN) -m prune_utils evidence "$(PARAMS)"
 
 lab: $(ENV)/ready ## open the notebooks and results in JupyterLab
 	$(RUN) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks

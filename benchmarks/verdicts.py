@@ -2,6 +2,7 @@
 
     python benchmarks/verdicts.py                 the table of docs/statistics.md, in minutes
     python benchmarks/verdicts.py --studies 50 --only "2 seeds"
+    python benchmarks/verdicts.py --tasks         its second table: C12, C14 and C15, which compare tasks or train losses
 
 Every row of the table is a world: a noise and a number of seeds, tasks and dev examples. In each world many studies are
 drawn and analysed as real ones are. Columns, in percent: how often the 95 % interval of a quantity holds its true value,
@@ -9,7 +10,7 @@ and the larger of the two shares in which a one-sided test at 5 % would call it 
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -17,6 +18,8 @@ import pandas as pd
 from scipy import stats
 
 from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.findings import accuracy, fitting
+from prune_utils.analysis.findings.lines import different
 from prune_utils.analysis.linearity import lines
 from prune_utils.analysis.noise.estimates import Estimate, Verdict
 from prune_utils.analysis.noise.means import DENSE
@@ -31,6 +34,8 @@ GAIN = {0.3: 0.0, 0.5: 0.2, 0.7: 1.0, 0.9: 3.0}  # and information deletion abov
 LOSSES = {0.0: 2.0, 0.3: 2.1, 0.5: 2.4, 0.7: 2.9, 0.9: 4.0}
 MARGINS = Analysis(accuracy_margin=0.5, loss_margin=0.05)
 QUANTITIES = ("fall, 30 and 50 %", "fall, 90 %", "C3", "C5", "C9", "bend (C4)", "low", "high")
+OF_TASKS = ("trend (C12)", "slopes (C14)", "train loss (C15)")
+COVERED = ("low", "high", "slopes (C14)")  # of which only the interval is judged
 LEAST, FALSE = 92, 7  # percent: what is asked of coverage, and of false verdicts
 
 
@@ -51,6 +56,7 @@ class World:
     failing: bool = False  # one seed has no result on one task
     disjoint: bool = False  # every arm has seeds of its own
     arms: tuple[str, ...] = ARMS
+    between: float = 0.0  # of what a task recovers at 90 %, the same for all seeds
     examples: tuple[int, ...] = ()  # dev examples by task; (): an endless dev set
 
 
@@ -72,6 +78,10 @@ WORLDS |= {f"dense and pretrain alone, {n} seeds": World(n, arms=("dense", "pret
 WORLDS |= {
     "everything": World(5, 5, arm=0.2, run=0.2, missing=0.03, failing=True, examples=(300, 500, 1000, 2000, 5000))
 }
+
+TASKS = {f"{s} seeds, {n} tasks": World(s, n) for s, n in ((2, 3), (2, 5), (3, 5))}
+TASKS |= {f"tasks that differ, 2 seeds, {n} tasks": World(2, n, between=2.0) for n in (3, 5)}
+TASKS |= {"shared pre-training, 3 seeds, 5 tasks": World(tasks=5, run=0.4)}
 
 
 def truth() -> dict[tuple[str, float], float]:
@@ -99,6 +109,9 @@ def draw(world: World, random: np.random.Generator) -> tuple[pd.DataFrame, dict[
     origin = [s if arm in ("pretrain", "information_deletion") else -place for place, (arm, s) in enumerate(conditions)]
     runs = world.run * random.standard_normal((world.seeds, len(set(origin))))
     values += runs[:, [sorted(set(origin)).index(one) for one in origin]]
+    if world.between:
+        recovered = world.between * random.standard_normal((world.tasks, 1))
+        values[..., conditions.index(("information_deletion", 0.9))] += recovered
     there = random.random(shape) >= world.missing
     if world.failing:
         there[0, -1] = False
@@ -163,6 +176,19 @@ def quantities(evidence: Evidence) -> dict[str, list[tuple[Estimate, float]]]:
     }
 
 
+def of_tasks(evidence: Evidence, world: World) -> dict[str, list[tuple[Estimate, float]]]:
+    """As `quantities`, for claims on tasks and train losses. Recovery does not depend on the size of a training set,
+    slopes are equal unless tasks differ, and train losses are one minus accuracies."""
+    cells = evidence.cells.assign(train_examples=1000 * 4 ** evidence.cells.task.str[-1].astype(int))
+    evidence = replace(evidence, cells=cells.assign(train_loss=1 - cells.dev_accuracy))
+    alike = fitting.downstream_fits_alike(evidence).estimate.scaled(100)
+    return {
+        "trend (C12)": [(accuracy.recovery_grows_with_examples(evidence).estimate, 0.0)],
+        "slopes (C14)": [] if world.between else [(different(lines(evidence), 0.5)[2], 0.0)],
+        "train loss (C15)": [(alike, 0.3)],
+    }
+
+
 @cache
 def true_bend() -> float:
     """The bend of the true accuracies over pre-training loss, points; it is the same for all tasks."""
@@ -176,20 +202,22 @@ def studied(cells: pd.DataFrame, correct) -> Evidence:
     return Evidence(cells, pd.DataFrame(), accuracy_means(cells, correct), None, MARGINS, {}, correct)
 
 
-def shares(world: World, studies: int, seed: int = 0) -> dict[str, tuple[float, float, float]]:
+def shares(world: World, studies: int, seed: int = 0, tasks: bool = False) -> dict[str, tuple[float, float, float]]:
     """By quantity: how often the interval holds the truth, and how often the truth is called too low and too high.
 
-    "low" and "high" are the borders of the regimes; nothing is called of them.
+    "low" and "high" are the borders of the regimes; nothing is called of them. `tasks`: quantities of `of_tasks` instead.
     """
     random, kept = np.random.default_rng(seed), {}
     for _ in range(studies):
         evidence = studied(*draw(world, random))
-        for name, pairs in quantities(evidence).items():
+        for name, pairs in (of_tasks(evidence, world) if tasks else quantities(evidence)).items():
             for estimate, real in pairs:
                 low, high = estimate.interval()
                 below, above = estimate.at_least(real), estimate.at_most(real)
                 shown = Verdict.SUPPORTED
                 kept.setdefault(name, []).append((low <= real <= high, above is shown, below is shown))
+        if tasks:
+            continue
         found = find(evidence.accuracy, None, MARGINS)
         first, last = (2.0 if end is None else end for end in found.high.interval or (0, None))
         kept.setdefault("low", []).append((found.low.interval[0] <= 0.3 <= found.low.interval[1], False, False))
@@ -198,13 +226,13 @@ def shares(world: World, studies: int, seed: int = 0) -> dict[str, tuple[float, 
     return {name: tuple(np.mean(hits, axis=0)) for name, hits in kept.items() if hits}
 
 
-def row(world: World, studies: int) -> dict[str, str]:
+def row(world: World, studies: int, tasks: bool = False) -> dict[str, str]:
     """One row of the table; a star marks what is outside of what is asked."""
     table = {}
-    for name, hits in shares(world, studies).items():
+    for name, hits in shares(world, studies, tasks=tasks).items():
         held, wrong = 100 * hits[0], 100 * max(hits[1:])
-        outside = round(held) < LEAST or round(wrong) > FALSE
-        table[name] = f"{held:.0f}" + (f" ({wrong:.0f})" if name not in ("low", "high") else "") + "*" * bool(outside)
+        outside = round(held) < LEAST or (round(wrong) > FALSE and name not in COVERED)
+        table[name] = f"{held:.0f}" + (f" ({wrong:.0f})" if name not in COVERED else "") + "*" * bool(outside)
     return table
 
 
@@ -212,12 +240,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=400, help="simulated studies per row (400)")
     parser.add_argument("--only", default="", help="rows whose name contains this")
+    parser.add_argument("--tasks", action="store_true", help="the table of claims on tasks and train losses")
     args = parser.parse_args()
-    wide = max(map(len, WORLDS))
-    print(f"{'':{wide}}", *QUANTITIES, sep="   ")
-    for name in (name for name in WORLDS if args.only in name):
-        found = row(WORLDS[name], args.studies)
-        cells = (f"{found.get(title, '-'):>{len(title)}}" for title in QUANTITIES)
+    worlds, titles = (TASKS, OF_TASKS) if args.tasks else (WORLDS, QUANTITIES)
+    wide = max(map(len, worlds))
+    print(f"{'':{wide}}", *titles, sep="   ")
+    for name in (name for name in worlds if args.only in name):
+        found = row(worlds[name], args.studies, args.tasks)
+        cells = (f"{found.get(title, '-'):>{len(title)}}" for title in titles)
         print(f"{name:{wide}}", *cells, sep="   ", flush=True)
 
 

@@ -8,9 +8,10 @@ import pandas as pd
 
 from prune_utils.analysis.claims import CLAIMS, claims_table
 from prune_utils.analysis.evidence import Evidence, evidence_of, evidence_of_table
+from prune_utils.analysis.kept import folder_of
 from prune_utils.analysis.regimes import POINTS, Boundary, Regimes, find
-from prune_utils.analysis.results import missing
 from prune_utils.study import paths
+from prune_utils.study.grid import all_cells
 from prune_utils.study.params import load_study, read_yaml, validated
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
@@ -27,15 +28,16 @@ class Compared:
 
 
 def analysed() -> list[str]:
-    """Names of the studies with an analysis (claims.csv) under results/, sorted."""
-    return sorted(path.parent.name for path in (paths.OUT / "results").glob("*/claims.csv"))
+    """Names of the studies with an analysis (claims.csv) under results/ or evidence/, sorted."""
+    places = (paths.OUT / "results", paths.EVIDENCE)
+    return sorted({path.parent.name for place in places for path in place.glob(f"*/{paths.CLAIMS}")})
 
 
 def check(names: list[str]) -> None:
     """Raise ParamsError for a name without an analysis."""
     if strange := [name for name in names if name not in analysed()]:
         raise ParamsError(
-            f"studies are {names}, but {', '.join(map(repr, strange))} has no analysis under results/; available: "
+            f"studies are {names}, but {', '.join(map(repr, strange))} has no analysis under results/ or evidence/; available: "
             f"{', '.join(analysed()) or 'none'}"
         )
 
@@ -43,7 +45,7 @@ def check(names: list[str]) -> None:
 def compared(names: list[str]) -> dict[str, Compared]:
     """Read studies from their results. Raises ParamsError for a study without an analysis."""
     check(names)
-    studies = {name: validated(read_yaml(paths.results(name) / "params.yaml")) for name in names}
+    studies = {name: validated(read_yaml(folder_of(name) / paths.RECORDED)) for name in names}
     found = {name: evidence_of(study) for name, study in studies.items()}
     return {
         name: Compared(study, found[name], find(found[name].accuracy, found[name].loss, study.analysis))
@@ -76,7 +78,7 @@ def borders(studies: dict[str, Compared]) -> pd.DataFrame:
         cells = one.evidence.cells
         rows[name] = {
             "tasks": cells.task.nunique(),
-            "cells": _finished(len(cells), len(missing(one.study))),
+            "cells": _finished(len(cells), len(all_cells(one.study))),
             "seeds": cells[cells.arm != "dense"].seed.nunique(),
             "margin (points)": one.study.analysis.accuracy_margin,
             "low until": _border(one.regimes.low),
@@ -85,8 +87,8 @@ def borders(studies: dict[str, Compared]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="study")
 
 
-def _finished(cells: int, holes: int) -> str:
-    return f"{cells} of {cells + holes}" if holes else str(cells)
+def _finished(cells: int, planned: int) -> str:
+    return f"{cells} of {planned}" if cells < planned else str(cells)
 
 
 def _border(border: Boundary) -> str:

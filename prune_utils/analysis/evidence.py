@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from prune_utils.analysis import kept
 from prune_utils.analysis.foreign.replay import frames
 from prune_utils.analysis.noise.estimates import RISK
 from prune_utils.analysis.noise.means import Condition, Means
@@ -64,26 +65,28 @@ class Evidence:
 
 
 def evidence_of(study: Study | Replay) -> Evidence:
-    """Read the evidence of a study from the frames that `results.collect` and the notebooks wrote.
+    """Read the evidence of a study from the frames that `results.collect` and the notebooks wrote, or that were kept.
 
     Raises ParamsError if they are missing.
     """
-    folder = paths.results(study.study)
+    folder, results = kept.folder_of(study.study), paths.results(study.study)
     if not (folder / paths.CELLS).exists():
         raise ParamsError(
             f"study '{study.study}' has no finished cell yet; run it with `make study PARAMS=params/{study.study}.yaml`"
         )
     cells = read_csv(folder / paths.CELLS)
     runs = _read([folder / paths.RUNS])
-    files = {name: [paths.inside(study.study) / f"{name}.csv"] for name in MEASURED}
+    files = {name: [folder / paths.inside(study.study).name / f"{name}.csv"] for name in MEASURED}
     seeds = sorted({int(seed) for seed in cells.seed})
-    files |= {n: [paths.prunability_frame(study.study, seed, n) for seed in seeds] for n in paths.PRUNABILITY}
+    places = {n: [paths.prunability_frame(study.study, seed, n) for seed in seeds] for n in paths.PRUNABILITY}
+    files |= {name: [folder / place.relative_to(results) for place in every] for name, every in places.items()}
     analyses = {name: frame for name, paths_ in files.items() if len(frame := _read(paths_))}
     first = analyses.get("fine_tune_first")
-    known = (
-        dev_correct(study, cells[cells.selected]),
-        None if first is None or study.tables else first_correct(study, first),
-    )
+    if (folder / kept.RIGHT).exists():
+        known = kept.right(folder)
+    else:
+        later = None if first is None or study.tables else first_correct(study, first)
+        known = dev_correct(study, cells[cells.selected]), later
     return _evidence(cells, runs, study.analysis, analyses, *known)
 
 

@@ -6,6 +6,7 @@ from random import Random
 
 from transformers import PreTrainedTokenizerBase
 
+from prune_utils.data.vocabulary import PairTemplate, pair_template
 from prune_utils.study.recipes import Pretraining
 
 IGNORED = -100  # label of a token that is not predicted, as in transformers
@@ -94,16 +95,18 @@ def _truncated(first: list[int], second: list[int], length: int) -> tuple[list[i
     return first[: len(first) - cut_first], second[: len(second) - (excess - cut_first)]
 
 
-def masked(pair: tuple, tokenizer: PreTrainedTokenizerBase, recipe: Pretraining, random: Random) -> dict:
+def masked(
+    pair: tuple, tokenizer: PreTrainedTokenizerBase, template: PairTemplate, recipe: Pretraining, random: Random
+) -> dict:
     """Encode a pair as an example and mask tokens to be predicted.
 
     `recipe.masked_share` of the tokens are chosen, at least one and at most `recipe.max_masked`. Of these, 80 %
     are replaced by [MASK], 10 % by a random token, and 10 % stay as they are.
     """
     first, second, label = pair
-    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
-    ids = [cls, *first, sep, *second, sep]
-    candidates = [i for i, token in enumerate(ids) if token not in (cls, sep)]
+    first, second = [*template.before, *first, *template.between], [*second, *template.after]
+    ids, special = [*first, *second], {*template.before, *template.between, *template.after}
+    candidates = [i for i, token in enumerate(ids) if token not in special]
     count = min(recipe.max_masked, max(1, round(recipe.masked_share * len(ids))), len(candidates))
     labels = [IGNORED] * len(ids)
     for i in random.sample(candidates, count):
@@ -113,7 +116,7 @@ def masked(pair: tuple, tokenizer: PreTrainedTokenizerBase, recipe: Pretraining,
             ids[i] = tokenizer.mask_token_id if draw < 0.8 else random.randrange(len(tokenizer))
     return {
         "input_ids": ids,
-        "token_type_ids": [0] * (len(first) + 2) + [1] * (len(second) + 1),
+        "token_type_ids": [0] * len(first) + [1] * len(second),
         "labels": labels,
         "next_sentence_label": label,
         "length": len(ids),
@@ -129,18 +132,23 @@ def examples(
     texts: Iterator[list[str]], tokenizer: PreTrainedTokenizerBase, length: int, recipe: Pretraining, seed: str
 ) -> Iterator[dict]:
     """Yield masked pairs of at most `length` tokens from documents, shuffled within each pool of documents."""
-    random, texts = Random(seed), iter(texts)
+    random, texts, template = Random(seed), iter(texts), pair_template(tokenizer)
+    special = sum(map(len, template))
     while pool := list(itertools.islice(texts, POOL)):  # itertools.batched needs Python 3.12
-        pairs = list(sentence_pairs(tokenised(pool, tokenizer), length - 3, random))
+        pairs = list(sentence_pairs(tokenised(pool, tokenizer), length - special, random))
         random.shuffle(pairs)
         for pair in pairs:
-            yield masked(pair, tokenizer, recipe, random)
+            yield masked(pair, tokenizer, template, recipe, random)
 
 
 def tokenised(pool: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> list[Document]:
-    """Tokenise documents in one call to the tokenizer; drop empty sentences and documents."""
+    """Tokenise documents in one call to the tokenizer; drop empty sentences and documents.
+
+    Where a blank before a word is part of its token (byte-level BPE), every sentence but the first of a document has one.
+    """
     options = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False}
-    sentences = [sentence for document in pool for sentence in document]
+    blank = "" if tokenizer(" a", **options).input_ids == tokenizer("a", **options).input_ids else " "
+    sentences = [blank * (i > 0) + sentence for document in pool for i, sentence in enumerate(document)]
     ids = iter(tokenizer(sentences, verbose=False, **options).input_ids if sentences else [])
     documents = [[tokens for tokens in itertools.islice(ids, len(document)) if tokens] for document in pool]
     return [document for document in documents if document]

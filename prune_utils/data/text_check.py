@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from prune_utils.data import text
 from prune_utils.data.inputs import corpus_of
 from prune_utils.data.pairs import IS_RANDOM, sentence_pairs, tokenised
+from prune_utils.data.vocabulary import pair_template
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
 from prune_utils.study.sources import Corpus
@@ -108,7 +109,8 @@ def _streamed(corpus: Corpus, held_out: bool) -> Iterator[tuple[list[str], int]]
 
 def _facts(survey: _Survey, study: Study, tokenizer: PreTrainedTokenizerBase, held_out: bool) -> Iterator[tuple]:
     """Tell what a text gives, measured on its sample. Raises ParamsError if it is of no use."""
-    counts, longest, number = survey.counts, study.corpus.max_length - 3, survey.counts["documents"]
+    special = sum(map(len, pair_template(tokenizer)))
+    counts, longest, number = survey.counts, study.corpus.max_length - special, survey.counts["documents"]
     sentences = [text.sentences_of(lines, getattr(study.corpus, "replace", {})) for lines in survey.sample]
     ids = tokenised(sentences, tokenizer)
     lengths = [len(tokens) for document in ids for tokens in document]

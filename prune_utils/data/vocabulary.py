@@ -2,7 +2,9 @@
 
 import unicodedata
 from pathlib import Path
+from typing import NamedTuple
 
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from prune_utils.data import inputs
@@ -13,6 +15,7 @@ from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
 
 SPECIAL = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
+ROBERTA = dict(zip(SPECIAL, ("<pad>", "<unk>", "<s>", "</s>", "<mask>"), strict=True))
 SAVED = ("tokenizer.json", "tokenizer_config.json")  # either makes a folder that AutoTokenizer reads
 FEW = 0.01  # share of the tokens that the tokenizer's casing may make unreachable
 
@@ -22,7 +25,7 @@ def tokenizer_of(study: Study) -> PreTrainedTokenizerBase:
 
     With a `vocab.txt`, text is lower-cased if `corpus.lowercase` is true, by default if the tokens are lower-case;
     accents are kept if any token has one. A `tokenizer.json`, a folder and a hub name define their own casing.
-    Raises ParamsError if the vocabulary cannot be read as BERT's: [CLS] a [SEP] b [SEP] with ids 0 to n − 1.
+    Raises ParamsError if the vocabulary cannot be read, or encodes a pair in another way than `PairTemplate` says.
     """
     if study.vocabulary is None:
         return _wordpiece(language.vocabulary(lexicon.load()), None, study.corpus.max_length, "the embedded language")
@@ -40,13 +43,20 @@ def _loaded(study: Study, key: str, lowercase: bool | None) -> PreTrainedTokeniz
         raise ParamsError(f"corpus.lowercase is {lowercase}, but {name} has a casing of its own; leave the key out")
     try:
         if place.is_file() and not place.with_name(SAVED[1]).exists():
-            tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(place), **SPECIAL, model_max_length=longest)
+            tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(place), **_specials(place), model_max_length=longest)
         else:
             folder = place.parent if place.is_file() else place
             tokenizer = AutoTokenizer.from_pretrained(folder, model_max_length=longest)
     except Exception as error:  # the libraries raise anything, from KeyError to a bare Exception
         raise ParamsError(f"corpus.vocabulary: no tokenizer can be read from {name}: {error}") from None
     return _checked(tokenizer, name)
+
+
+def _specials(file: Path) -> dict[str, str]:
+    """The special tokens of a tokenizer.json without its config: RoBERTa's if it has <mask>, else BERT's."""
+    model = Tokenizer.from_file(str(file))
+    unknown = getattr(model.model, "unk_token", None) or ROBERTA["unk_token"]
+    return SPECIAL if model.token_to_id(ROBERTA["mask_token"]) is None else ROBERTA | {"unk_token": unknown}
 
 
 def _wordpiece(words: list[str], lowercase: bool | None, longest: int, where: Path | str) -> BertTokenizer:
@@ -94,19 +104,38 @@ def _without_accents(word: str) -> str:
 
 
 def _checked(tokenizer: PreTrainedTokenizerBase, name: Path | str) -> PreTrainedTokenizerBase:
-    """Return the tokenizer if it encodes like BERT's; raise ParamsError otherwise."""
+    """Return the tokenizer if it has all special tokens and encodes pairs with them; raise ParamsError otherwise."""
     tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
     words, whole = tokenizer.get_vocab(), f"corpus.vocabulary: the tokenizer of {name}"
     if missing := [token for kind, token in SPECIAL.items() if getattr(tokenizer, kind) not in words]:
         raise ParamsError(f"{whole} has no token for {', '.join(missing)}")
     if sorted(words.values()) != list(range(len(words))):
         raise ParamsError(f"{whole} has {len(words)} tokens, ids up to {max(words.values())}; allowed are 0 to n - 1")
-    pair, cls, sep = tokenizer("a", "b"), tokenizer.cls_token_id, tokenizer.sep_token_id
-    ids = pair["input_ids"]
-    if [*ids[:1], *ids[-1:]] != [cls, sep] or ids.count(sep) != 2 or {*pair["token_type_ids"]} != {0, 1}:
-        shown = " ".join(tokenizer.convert_ids_to_tokens(ids))
-        raise ParamsError(f"{whole} encodes a pair as {shown}; allowed is [CLS] a [SEP] b [SEP] with two token types")
+    found, cls, sep = pair_template(tokenizer), tokenizer.cls_token_id, tokenizer.sep_token_id
+    if found not in [PairTemplate([cls], [sep] * separators, [sep]) for separators in (1, 2)]:
+        shown = " ".join(tokenizer.convert_ids_to_tokens(tokenizer("a", "b")["input_ids"]))
+        allowed = "[CLS] a [SEP] b [SEP], or <s> a </s> </s> b </s>"
+        raise ParamsError(f"{whole} encodes a pair as {shown}; allowed is {allowed}")
     return tokenizer
+
+
+class PairTemplate(NamedTuple):
+    """The ids of the special tokens before, between and after the two texts of a pair."""
+
+    before: list[int]
+    between: list[int]
+    after: list[int]
+
+
+def pair_template(tokenizer: PreTrainedTokenizerBase) -> PairTemplate:
+    """How a tokenizer encodes a pair of texts."""
+    pair = tokenizer("a", "b")
+    parts, place = PairTemplate([], [], []), 0
+    for token, text in zip(pair["input_ids"], pair.sequence_ids(), strict=True):
+        place = place if text is None else text + 1
+        if text is None:
+            parts[place].append(token)
+    return parts
 
 
 def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:

@@ -10,17 +10,20 @@ import pandas as pd
 import seaborn as sns
 import torch
 from IPython.display import HTML
-from transformers import AutoTokenizer, BertForPreTraining, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from prune_utils.data.embedded import lexicon
 from prune_utils.data.embedded.clauses import article
 from prune_utils.data.pairs import unmasked
 from prune_utils.explorer.controls import follows, labelled, paragraph, row, table, view
 from prune_utils.explorer.studies import Absent, Opened, percent
+from prune_utils.pruning.families import FAMILIES
 from prune_utils.report.style import MARKERS, PERCENT, Drawn, image, legend_right, panel, plain
 from prune_utils.study import paths
+from prune_utils.training.modeling import MaskedEncoder
 
 BLANK = re.compile(r"_{2,}|\[MASK\]")
+BLANK_BEFORE = "\u0120"  # of a token of byte-level BPE that begins a word
 LETTERS = 4  # shortest word that may become the blank
 HELD = 2**28  # bytes of models kept in memory: all models of a small study, none of BERT-Base's size
 WORDS = 5  # words per model that are shown first
@@ -36,14 +39,14 @@ class Models:
                 self.folders[sparsity] = opened.checkpoint(sparsity, seed)
         if not self.folders:
             raise Absent(f"No pre-trained model of seed {seed} is on disk.")
-        self.kept: dict[float, BertForPreTraining] = {}
+        self.kept: dict[float, PreTrainedModel] = {}
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(next(iter(self.folders.values())))
 
-    def _model(self, sparsity: float) -> BertForPreTraining:
+    def _model(self, sparsity: float) -> PreTrainedModel:
         if sparsity in self.kept:
             return self.kept[sparsity]
         # its zeros were checked when it was saved; checking again would take longer than the forward pass
-        model = BertForPreTraining.from_pretrained(self.folders[sparsity], dtype=torch.float32).eval()
+        model = MaskedEncoder.from_pretrained(self.folders[sparsity], dtype=torch.float32).eval()
         if sum(p.nbytes for p in model.parameters()) * (len(self.kept) + 1) <= HELD:
             self.kept[sparsity] = model
         return model
@@ -64,8 +67,13 @@ class Models:
         columns = {}
         for sparsity in self.folders:
             model = self._model(sparsity)
-            hidden = model.bert(**encoded).last_hidden_state[0, at]
-            columns[sparsity] = model.cls.predictions(hidden).float().softmax(-1).numpy()
+            read = {
+                n: values
+                for n, values in encoded.items()
+                if n != "token_type_ids" or FAMILIES[model.config.model_type].segments
+            }
+            hidden = model.base_model(**read).last_hidden_state[0, at]
+            columns[sparsity] = model.word_logits(hidden).float().softmax(-1).numpy()
         frame = pd.DataFrame(columns)
         return frame.set_axis(self.tokenizer.convert_ids_to_tokens(range(len(frame))), axis=0)
 
@@ -111,11 +119,27 @@ def _blanked(pair: dict, tokenizer: PreTrainedTokenizerBase) -> str | None:
     """The first sentence of a pair with its masks filled and its longest word blank; None if its length is unsuitable."""
     ids = unmasked(pair)
     words = tokenizer.convert_ids_to_tokens(ids[1 : ids.index(tokenizer.sep_token_id)])
-    following = [*words[1:], ""]
-    whole = [i for i, w in enumerate(words) if w.isalpha() and len(w) >= LETTERS and not following[i].startswith("##")]
+    blanks = any(word.startswith(BLANK_BEFORE) for word in words)  # byte-level BPE; in WordPiece, pieces begin with ##
+    plain_words, following = [word.removeprefix(BLANK_BEFORE) for word in words], [*words[1:], ""]
+
+    def goes_on(token: str) -> bool:
+        return token.isalpha() and not token.startswith(BLANK_BEFORE) if blanks else token.startswith("##")
+
+    whole = [
+        i
+        for i, word in enumerate(plain_words)
+        if word.isalpha()
+        and len(word) >= LETTERS
+        and not goes_on(following[i])
+        and not (blanks and i and goes_on(words[i]))
+    ]
     if not 6 <= len(words) <= 24 or not whole or tokenizer.unk_token in words:
         return None
-    words[max(whole, key=lambda i: len(words[i]))] = "___"
+    chosen = max(whole, key=lambda i: len(plain_words[i]))
+    if blanks:
+        before, after = map(tokenizer.convert_tokens_to_string, (words[:chosen], words[chosen + 1 :]))
+        return f"{before} ___{after}".strip()
+    words[chosen] = "___"
     return " ".join(words).replace(" ##", "")
 
 

@@ -11,7 +11,7 @@ from prune_utils.study.grid import Run, cells, delayed
 from prune_utils.study.schema import Study
 from prune_utils.training.fine_tune_first import fine_tune_first
 from prune_utils.training.finetuning import fine_tuned, finetune, run_masks
-from prune_utils.training.modeling import MaskedBert
+from prune_utils.training.modeling import MaskedEncoder
 
 
 def measure(study: Study, seeds: list[int]) -> dict[str, pd.DataFrame]:
@@ -36,7 +36,7 @@ def compared(study: Study, seed: int) -> dict[str, pd.DataFrame]:
         if finetune(study, cell)["dev_accuracy"] is None:
             continue  # diverged: weights that are not finite have no rank
         key = {"task": cell.task, "seed": seed, "learning_rate": cell.learning_rate}
-        start, _, _ = load_checkpoint(MaskedBert, cell.pretrained().checkpoint(study.study), 0.0)
+        start, _, _ = load_checkpoint(MaskedEncoder, cell.pretrained().checkpoint(study.study), 0.0)
         before, after = prunable_matrices(start), prunable_matrices(fine_tuned(study, cell))
         moved = movement(before, after)
         epochs = study.finetuning.epochs.dense

@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from tqdm.auto import tqdm
-from transformers import BertModel
+from transformers import PreTrainedModel
 
 from prune_utils.data import prepared
 from prune_utils.data.batches import lengths_of, padded
 from prune_utils.data.pairs import unmasked
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.checkpoints import load_checkpoint
+from prune_utils.pruning.families import FAMILIES
 from prune_utils.study.grid import Run, runs
 from prune_utils.study.schema import Study
-from prune_utils.training.modeling import MaskedBert
+from prune_utils.training.modeling import MaskedEncoder
 
 PAIRS = 512  # largest number of held-out pairs, evenly spaced
 BATCH_SIZE = 32
@@ -35,14 +36,14 @@ def cosine_sums(ours: Sequence[Tensor], theirs: Sequence[Tensor], attention_mask
 
 
 @torch.no_grad()
-def mean_cosines(pruned: BertModel, dense: BertModel, batches: list[dict[str, Tensor]]) -> list[float]:
+def mean_cosines(pruned: PreTrainedModel, dense: PreTrainedModel, batches: list[dict[str, Tensor]]) -> list[float]:
     """Mean cosine over all tokens of `batches` for each layer; the first value is for the output of the embeddings.
 
     Only sums are kept, since the activations of a whole text would not fit in memory.
     """
-    sums, tokens = 0, 0
+    sums, tokens, unread = 0, 0, set() if FAMILIES[dense.config.model_type].segments else {"token_type_ids"}
     for batch in batches:
-        batch = {name: values.to(dense.device) for name, values in batch.items()}
+        batch = {name: values.to(dense.device) for name, values in batch.items() if name not in unread}
         ours, theirs = (model(**batch, output_hidden_states=True).hidden_states for model in (pruned, dense))
         sums += cosine_sums(ours, theirs, batch["attention_mask"])
         tokens += batch["attention_mask"].sum()
@@ -78,6 +79,6 @@ def similarity_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["seed", "method", "sparsity", "layer", "cosine"]]
 
 
-def _encoder(study: Study, run: Run) -> BertModel:
-    model, _, _ = load_checkpoint(MaskedBert, run.checkpoint(study.study), run.sparsity, run.method)
-    return model.bert.to("cuda" if torch.cuda.is_available() else "cpu")
+def _encoder(study: Study, run: Run) -> PreTrainedModel:
+    model, _, _ = load_checkpoint(MaskedEncoder, run.checkpoint(study.study), run.sparsity, run.method)
+    return model.base_model.to("cuda" if torch.cuda.is_available() else "cpu")

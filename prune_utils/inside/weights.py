@@ -16,10 +16,10 @@ def checkpoint(study: Study, sparsity: float, seed: int) -> tuple[dict[str, Tens
     # imported here because transformers takes seconds, and the other functions do not need it
     from prune_utils.pruning.checkpoints import load_checkpoint
     from prune_utils.pruning.matrices import prunable_matrices
-    from prune_utils.training.modeling import MaskedBert
+    from prune_utils.training.modeling import MaskedEncoder
 
     folder = Run("gradual", sparsity, seed).checkpoint(study.study)
-    model, masks, _ = load_checkpoint(MaskedBert, folder, sparsity)
+    model, masks, _ = load_checkpoint(MaskedEncoder, folder, sparsity)
     return {name: p.detach() for name, p in prunable_matrices(model).items()}, masks
 
 

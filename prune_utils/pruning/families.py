@@ -27,6 +27,8 @@ _BERT = _parts(
     *(f"attention.{part}" for part in ("self.query", "self.key", "self.value", "output.dense")),
     *("intermediate.dense", "output.dense"),
 )
+_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+_NEITHER = dict.fromkeys(("type_vocab_size", "layer_norm_eps"))
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,28 @@ class Family:
     gated: bool = False  # the intermediate matrix has two halves, one of which gates the other
     offset: bool = False  # positions are counted from the id of the padding token + 1, not from 0
     padding: int | None = None  # the id of the padding token, where the code of the family fixes it
-    own: Mapping[str, str | None] = field(default_factory=dict)  # names of BERT's config fields; None: it has none
+    rotary: bool = False  # positions rotate pairs of a head's dimensions, whose number is even
+    factorised: bool = False  # the word embeddings may be narrower than the layers: `embedding_size`
+    own: Mapping[str, str | None] = field(default_factory=dict)  # its names of BERT's config fields; None: it has none
     also: tuple[str, ...] = ()  # further fields of its config that act
-    dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")  # what `model.dropout` sets
+    dropouts: tuple[str, ...] = _DROPOUTS  # what `model.dropout` sets
 
-    def name(self, name: str) -> str:
-        """The name of one of BERT's config fields."""
-        return self.own.get(name) or name
+    @property
+    def one(self) -> str:
+        """The title with its article, for messages."""
+        return f"{'an' if self.title in ('ELECTRA', 'MPNet') else 'a'} {self.title}"
+
+    @property
+    def modules(self) -> set[str]:
+        """Names of the encoder's modules that hold weights."""
+        named = {part.split(".")[0] for part in (self.layers, *self.outside.values())}
+        return named | {"embeddings", "pooler", "final_norm"}
+
+    def config_name(self, name: str) -> str | None:
+        """The family's name of a config field, given BERT's (or `embedding_size`); None if it has no such field."""
+        if name == "embedding_size":
+            return name if self.factorised else None
+        return self.own.get(name, name)
 
 
 FAMILIES = {
@@ -80,10 +97,8 @@ FAMILIES = {
             "hidden_act": "activation",
             "hidden_dropout_prob": "dropout",
             "attention_probs_dropout_prob": "attention_dropout",
-            "type_vocab_size": None,
-            "layer_norm_eps": None,
+            **_NEITHER,
         },
-        also=("sinusoidal_pos_embds",),
         dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
     ),
     "electra": Family(
@@ -94,7 +109,7 @@ FAMILIES = {
         # the projection exists only if the embeddings are narrower than the layers
         outside={WORDS: "embeddings.word_embeddings", "embeddings projection": "embeddings_project"},
         segments=True,
-        also=("embedding_size",),
+        factorised=True,
     ),
     "modernbert": Family(
         "ModernBERT",
@@ -110,13 +125,8 @@ FAMILIES = {
         },
         outside={WORDS: "embeddings.tok_embeddings"},
         gated=True,
-        own={
-            "hidden_act": "hidden_activation",
-            "hidden_dropout_prob": None,
-            "attention_probs_dropout_prob": None,
-            "type_vocab_size": None,
-            "layer_norm_eps": None,
-        },
+        rotary=True,
+        own={"hidden_act": "hidden_activation", **dict.fromkeys((*_DROPOUTS, *_NEITHER))},
         also=(
             *("norm_eps", "norm_bias", "attention_bias", "mlp_bias", "decoder_bias", "initializer_cutoff_factor"),
             *("attention_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout"),
@@ -141,15 +151,13 @@ FAMILIES = {
 # model types that are refused, with the reason where it is known
 REFUSED = {
     "albert": "its layers share one set of weights, so pruning one layer would prune all",
-    "bart": "it is an encoder with a decoder",
-    "camembert": "its tokenizer is SentencePiece, which is not read",
-    "deberta": "its attention has matrices for relative positions, which the study's list does not cover",
-    "deberta-v2": "its attention has matrices for relative positions, which the study's list does not cover",
-    "gpt2": "it is a decoder, which predicts the next token and not masked ones",
-    "llama": "it is a decoder, which predicts the next token and not masked ones",
-    "t5": "it is an encoder with a decoder",
-    "xlm-roberta": "its tokenizer is SentencePiece, which is not read",
     "xlnet": "it is trained on permutations of the text, not on masked tokens",
+    **dict.fromkeys(("bart", "t5"), "it is an encoder with a decoder"),
+    **dict.fromkeys(("camembert", "xlm-roberta"), "its SentencePiece tokenizer is not read"),
+    **dict.fromkeys(
+        ("deberta", "deberta-v2"), "its relative positions share the attention matrices that would be pruned"
+    ),
+    **dict.fromkeys(("gpt2", "llama"), "it is a decoder, which predicts the next token and not masked ones"),
 }
 _PARTS = {part: kind for family in FAMILIES.values() for kind, part in {**family.parts, **family.outside}.items()}
 _LAYERS = "|".join(re.escape(layers) for layers in dict.fromkeys(family.layers for family in FAMILIES.values()))

@@ -60,7 +60,7 @@ def encoder(folder: Path) -> str:
 def heads(folder: Path) -> int:
     """Return the number of attention heads per layer."""
     config = read_json(folder / "config.json")
-    return config[_family(config).name("num_attention_heads")]
+    return config[_family(config).config_name("num_attention_heads")]
 
 
 @cache

@@ -118,10 +118,10 @@ def weight_histograms(frame: pd.DataFrame) -> Drawn:
     return Drawn(figure, "histograms", alt, frame, text)
 
 
-def mean_and_std(frame: pd.DataFrame, of: str = "0 % run") -> Drawn:
+def mean_and_std(frame: pd.DataFrame, of: str | None = None) -> Drawn:
     """Mean and standard deviation of every matrix of the un-pruned model, means over seeds (paper Table 3).
 
-    Matrices are named as they are shown, see `families.label`; `of`: which model it is.
+    Matrices are named as they are shown, see `families.label`; `of`: which model it is, by default the 0 % run.
     """
     data = frame[frame.sparsity == 0]
     dense = data.groupby("matrix", sort=False)[["mean", "std"]].mean()
@@ -131,7 +131,7 @@ def mean_and_std(frame: pd.DataFrame, of: str = "0 % run") -> Drawn:
     axes.set_yticks(range(len(dense)), dense.index, fontsize=8)
     axes.set(xlabel="weight: mean ± standard deviation", ylim=(len(dense) - 0.5, -0.5))
     alt = f"Mean weight of each matrix, standard deviations {data['std'].min():.3f} to {data['std'].max():.3f}"
-    text = f"*{of}, means over {numbered(data)}. Bars: one standard deviation of the weights on either side.*"
+    text = f"*{of or f'0 % run, means over {numbered(data)}'}. Bars: one standard deviation of the weights on either side.*"
     return Drawn(figure, "moments", alt, data, text)
 
 

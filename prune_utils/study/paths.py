@@ -7,6 +7,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OUT = Path(os.environ.get("PRUNE_UTILS_OUT", ROOT))  # parent of results/ and reports/
 PARAMS = ROOT / "params"
 NOTEBOOKS = ROOT / "notebooks"
+EVIDENCE = ROOT / "evidence"  # frames of studies that are kept with the project
 PRETRAINING_NOTEBOOK = NOTEBOOKS / "1_pruning_during_pretraining.ipynb"
 INSIDE_NOTEBOOK = NOTEBOOKS / "2_inside_the_encoder.ipynb"
 FINETUNING_NOTEBOOK = NOTEBOOKS / "3_finetuning.ipynb"

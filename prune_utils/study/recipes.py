@@ -8,15 +8,19 @@ from prune_utils.study.section import Count, Dropout, Positive, Section, Share, 
 
 CONTROLS = ("one_shot", "global", "heads")  # each is an arm and the pruning method of the same name
 
+FAMILIES = ("bert", "roberta", "distilbert", "electra", "modernbert", "mpnet")  # see docs/models.md
+
 
 class Model(Section):
-    """A pre-trained BERT, given by folder or hub name, or the shape (BertConfig's names) of a new one."""
+    """A pre-trained encoder, given by folder or hub name, or the shape (BertConfig's names) of a new one."""
 
     pretrained: Annotated[str, Field(min_length=1)] | None
+    family: Literal[FAMILIES] | None = None  # default: that of the pre-trained model; of a new one, BERT
     hidden_size: Count | None = None
     num_hidden_layers: Count | None = None
     num_attention_heads: Count | None = None
     intermediate_size: Count | None = None
+    embedding_size: Count | None = None  # of a new ELECTRA; default: hidden_size
     dropout: Dropout | None = None
     initializer_range: Positive | None = None  # default: BERT's 0.02
 
@@ -28,6 +32,8 @@ class Model(Section):
             raise ValueError(f"a model without 'pretrained' needs its shape; missing: {', '.join(missing)}")
         if self.pretrained is None and self.hidden_size % self.num_attention_heads:
             raise ValueError(f"hidden_size is {self.hidden_size}; allowed are multiples of num_attention_heads")
+        if self.embedding_size and self.family != "electra":
+            raise ValueError(f"embedding_size is {self.embedding_size}; allowed is it for family 'electra' alone")
         return self
 
 

@@ -28,6 +28,7 @@ TEXT = [
     "datasets",
     "numpy",
     "commit",
+    "right",
 ]
 FACT = [field.name for field in fields(Fact)]
 OTHER = ("study", "machine", "table", "inputs")  # not part of the recipe

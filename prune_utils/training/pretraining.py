@@ -1,7 +1,7 @@
 """Pre-training runs: the burn-in of the dense model, and the pruned runs that start from it."""
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
@@ -15,7 +15,7 @@ from prune_utils.study.grid import Run
 from prune_utils.study.recipes import Pretraining
 from prune_utils.study.schema import RAMPED, Study
 from prune_utils.training.machine import provenance
-from prune_utils.training.modeling import MaskedBert, new_model
+from prune_utils.training.modeling import MaskedEncoder, new_model
 from prune_utils.training.trainer import finished, predict, train
 
 
@@ -37,7 +37,7 @@ def _trained(study: Study, run: Run) -> dict:
         model, pruning = new_model(study, tokenizer, run.seed), None
     else:
         pretrain(study, run.dense())
-        model, _, _ = load_checkpoint(MaskedBert, run.dense().checkpoint(study.study), 0.0)
+        model, _, _ = load_checkpoint(MaskedEncoder, run.dense().checkpoint(study.study), 0.0)
         pruning = pruner(model, run, recipe)
     data, folder, seconds, history = prepared.pretraining_data(study), run.folder(study.study), 0.0, []
     for trained, optimisation in recipe.stages(burn_in):
@@ -64,7 +64,7 @@ def _trained(study: Study, run: Run) -> dict:
     }
 
 
-def pruner(model: MaskedBert, run: Run, recipe: Pretraining) -> FixedMask:
+def pruner(model: PreTrainedModel, run: Run, recipe: Pretraining) -> FixedMask:
     """The Trainer callback that prunes a dense model by the method of a run."""
     if run.method == "random":
         generator, matrices = torch.Generator().manual_seed(run.seed), prunable_matrices(model)
@@ -75,18 +75,16 @@ def pruner(model: MaskedBert, run: Run, recipe: Pretraining) -> FixedMask:
     return FixedMask(model, criterion(prunable_matrices(model), run.sparsity, model.config.num_attention_heads))
 
 
-def evaluate(model: MaskedBert, study: Study, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
+def evaluate(model: PreTrainedModel, study: Study, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
     """Losses (nats) and accuracies on held-out text: `mlm_*` over masked tokens, `nsp_*` over sentence pairs.
 
-    `pretrain_loss` is the sum of the two losses.
+    `pretrain_loss` is the sum of the two losses. A family that predicts no next sentence has no `nsp_*`.
     """
     data = prepared.pretraining_data(study, held_out=True)
-    mlm_nll, mlm_correct, tokens, nsp_nll, nsp_correct = predict(model, data, study.machine, tokenizer)
-    mlm_loss, nsp_loss = float(mlm_nll.sum() / tokens.sum()), float(nsp_nll.mean())
-    return {
-        "pretrain_loss": mlm_loss + nsp_loss,
-        "mlm_loss": mlm_loss,
+    mlm_nll, mlm_correct, tokens, *of_next = predict(model, data, study.machine, tokenizer)
+    scores = {
+        "mlm_loss": float(mlm_nll.sum() / tokens.sum()),
         "mlm_accuracy": float(mlm_correct.sum() / tokens.sum()),
-        "nsp_loss": nsp_loss,
-        "nsp_accuracy": float(nsp_correct.mean()),
+        **{name: float(score.mean()) for name, score in zip(("nsp_loss", "nsp_accuracy"), of_next, strict=False)},
     }
+    return {"pretrain_loss": scores["mlm_loss"] + scores.get("nsp_loss", 0.0), **scores}

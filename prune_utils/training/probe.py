@@ -10,14 +10,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from datasets import Dataset
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from prune_utils.data.pairs import IGNORED
 from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.pruning.checkpoints import all_kept
 from prune_utils.study.schema import Study
 from prune_utils.training import sizes
-from prune_utils.training.modeling import MaskedBert
+from prune_utils.training.model_folder.config import Fields
+from prune_utils.training.modeling import masked, special_ids
 from prune_utils.training.sizes import shape
 from prune_utils.training.trainer import predict, train
 
@@ -25,7 +26,7 @@ SECONDS, LEAST, MOST = 1.0, 2, 40  # stop after SECONDS but at least LEAST steps
 FIRST = 1  # steps that are not timed: caches are cold and buffers are allocated
 # FLOP per step; above this, two smaller batches are timed and extrapolated
 LIMIT = {"cpu": 1e11, "cuda": 1e14}
-PADDING = SimpleNamespace(pad_token_id=0)
+PADDING = SimpleNamespace(pad_token_id=0, cls_token_id=2, sep_token_id=3)
 
 
 class Pace(NamedTuple):
@@ -46,8 +47,8 @@ def measure(study: Study, pair_tokens: float, masked: float, task_tokens: list[f
     """Measure the study's model at its batch size, precision and threads, for pairs and for the shortest and longest tasks."""
     torch.set_num_threads(study.machine.threads)
     pairs = random_sequences(study, round(pair_tokens), round(masked))
-    start, pair = _step(study, _model(study, MaskedBert), pairs, study.pretraining.batch_size)
-    model, step = _model(study, BertForSequenceClassification), {}
+    start, pair = _step(study, _model(study, pairs=True), pairs, study.pretraining.batch_size)
+    model, step = _model(study, pairs=False), {}
     for tokens in sorted({round(min(task_tokens)), round(max(task_tokens))}):
         data = random_sequences(study, tokens)
         start, step[tokens] = _step(study, model, data, study.finetuning.batch_size)
@@ -65,11 +66,22 @@ def random_sequences(study: Study, tokens: int, masked: int = 0) -> Dataset:
     return Dataset.from_dict(columns)
 
 
-def _model(study: Study, kind: type) -> PreTrainedModel:
-    of, dropout = shape(study), 0.1 if study.model.dropout is None else study.model.dropout  # default: BERT's
-    names = ["num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size"]
-    given = dict(zip(names, of, strict=True)) | {"max_position_embeddings": max(512, study.corpus.max_length + 8)}
-    return kind(BertConfig(**given, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout))
+def _model(study: Study, pairs: bool) -> PreTrainedModel:
+    of = shape(study)
+    given = Fields(
+        kind=of.kind,
+        vocab_size=of.vocabulary,
+        hidden_size=of.width,
+        num_hidden_layers=of.layers,
+        num_attention_heads=of.heads,
+        intermediate_size=of.intermediate,
+        embedding_size=of.embedding,
+        max_position_embeddings=max(512, study.corpus.max_length + 16),
+    )
+    # default: BERT's
+    dropout = dict.fromkeys(of.family.dropouts, 0.1 if study.model.dropout is None else study.model.dropout)
+    config = given.configuration(**dropout, **special_ids(given, PADDING))
+    return masked(of.kind)(config) if pairs else AutoModelForSequenceClassification.from_config(config)
 
 
 class _Clock(FixedMask):

@@ -7,6 +7,7 @@ from prune_utils.data.embedded import language, lexicon
 from prune_utils.data.glue import facts
 from prune_utils.data.inputs import place
 from prune_utils.data.rows.tsv import table
+from prune_utils.pruning.families import FAMILIES, Family
 from prune_utils.study import paths
 from prune_utils.study.schema import Study
 from prune_utils.study.section import ParamsError
@@ -15,23 +16,40 @@ from prune_utils.training.model_folder.config import fields, folder_of, written
 
 
 class Shape(NamedTuple):
-    """The dimensions of a BERT that determine its size and cost."""
+    """The dimensions of an encoder that determine its size and cost."""
 
     layers: int
     width: int
     heads: int
     intermediate: int
     vocabulary: int
+    kind: str = "bert"  # one of families.FAMILIES
+    narrow: int | None = None  # width of the word embeddings, where it is not `width`
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES[self.kind]
+
+    @property
+    def embedding(self) -> int:
+        """Width of the word embeddings."""
+        return self.narrow or self.width
 
     @property
     def layer_weights(self) -> int:
-        """Weights in the six matrices of a layer."""
-        return 4 * self.width**2 + 2 * self.width * self.intermediate
+        """Weights in the matrices of a layer."""
+        return 4 * self.width**2 + (3 if self.family.gated else 2) * self.width * self.intermediate
+
+    @property
+    def projection(self) -> int:
+        """Weights in the projection of narrow embeddings."""
+        return self.embedding * self.width if self.narrow else 0
 
     @property
     def weights(self) -> int:
-        """Weights in the prunable matrices: layers, word embeddings, pooler."""
-        return self.layers * self.layer_weights + (self.vocabulary + self.width) * self.width
+        """Weights in the prunable matrices: layers, word embeddings and their projection, pooler."""
+        pooler = self.width**2 if "pooler" in self.family.outside else 0
+        return self.layers * self.layer_weights + self.vocabulary * self.embedding + self.projection + pooler
 
 
 BERT_BASE = Shape(12, 768, 12, 3072, 30_522)
@@ -40,15 +58,17 @@ BERT_BASE = Shape(12, 768, 12, 3072, 30_522)
 def shape(study: Study) -> Shape:
     """The shape of a study's model, with the vocabulary of its files. Raises ParamsError if they cannot be right.
 
-    Nothing is downloaded: until a study is started, a model of the hub is taken for BERT-Base, and a vocabulary of the hub
-    for its 30,522 words.
+    Nothing is downloaded: until a study is started, a model of the hub is taken for BERT-Base (in the form of
+    `model.family`, if given), and a vocabulary of the hub for its 30,522 words.
     """
-    folder = folder_of(study)
+    folder, kind = folder_of(study), study.model.family or "bert"
     if study.model.pretrained and not folder:
-        return BERT_BASE
+        return BERT_BASE._replace(kind=kind)
     of = fields(written(folder), folder) if folder else study.model
     words = of.vocab_size if folder else _words(study)
-    return Shape(of.num_hidden_layers, of.hidden_size, of.num_attention_heads, of.intermediate_size, words)
+    narrow = of.embedding_size if of.embedding_size != of.hidden_size else None
+    sides = (of.num_hidden_layers, of.hidden_size, of.num_attention_heads, of.intermediate_size)
+    return Shape(*sides, words, of.kind if folder else kind, narrow)
 
 
 def _words(study: Study) -> int:
@@ -100,12 +120,14 @@ def forward(shape: Shape, tokens: float, predicted: float = 0) -> float:
     """FLOP of the forward pass over one sequence of `tokens`, with vocabulary logits for `predicted` of them.
 
     Two FLOP per weight and token (a product and a sum), 4 · tokens² · width per layer for the two products of
-    attention, and the pooler once per sequence. Training takes TRAINING times as much, about 6 · weights · tokens.
-    Norms, GELU and the optimiser are not counted; they are a few percent.
+    attention (local attention is masked, not saved), and once per sequence a square matrix: the pooler, or where a family
+    has none that of its classifier, so not while it is pre-trained. Training takes TRAINING times as much, about
+    6 · weights · tokens. Norms, activations and the optimiser are not counted; they are a few percent.
     """
     layer = 2 * tokens * shape.layer_weights + 4 * tokens**2 * shape.width
-    head = 2 * predicted * shape.width * (shape.width + shape.vocabulary)
-    return shape.layers * layer + 2 * shape.width**2 + head
+    head = 2 * predicted * shape.embedding * (shape.width + shape.vocabulary)
+    pooled = 2 * shape.width**2 * (("pooler" in shape.family.outside) | (predicted == 0))
+    return shape.layers * layer + 2 * tokens * shape.projection + pooled + head
 
 
 class Accelerator(NamedTuple):

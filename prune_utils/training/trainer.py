@@ -23,6 +23,7 @@ from transformers import (
 
 from prune_utils.data.batches import lengths_of, padded, training_order
 from prune_utils.pruning.callbacks import GradualPruning
+from prune_utils.pruning.families import FAMILIES
 from prune_utils.study import paths
 from prune_utils.study.files import once, read_json, write_json
 from prune_utils.study.recipes import Optimisation
@@ -113,6 +114,13 @@ class _Trainer(Trainer):
         return 0
 
 
+def read_by(model: PreTrainedModel, data: Dataset) -> Dataset:
+    """The columns of encoded examples that a model reads: not every family has token types and predicts next sentences."""
+    family = FAMILIES[model.config.model_type]
+    unread = {"length": True, "token_type_ids": not family.segments, "next_sentence_label": not family.next_sentence}
+    return data.remove_columns([name for name in data.column_names if unread.get(name)])
+
+
 def train(
     model: PreTrainedModel,
     data: Dataset,
@@ -151,7 +159,7 @@ def train(
     )
     gradual = pruning if isinstance(pruning, GradualPruning) else None
     callbacks = [callback for callback in (pruning, _Checkpoints(gradual)) if callback]
-    ordered = data.select(order).remove_columns("length")
+    ordered = read_by(model, data.select(order))
     trainer = _Trainer(model, args, tokenizer, train_dataset=ordered, callbacks=callbacks)
     if not progress:
         trainer.remove_callback(PrinterCallback)
@@ -171,6 +179,6 @@ def predict(model: PreTrainedModel, data: Dataset, machine: Machine, tokenizer: 
     order = np.argsort(lengths_of(data), kind="stable")
     with tempfile.TemporaryDirectory() as folder:  # required by Trainer even for prediction
         args = arguments(Path(folder), machine, disable_tqdm=True)
-        outputs = _Trainer(model, args, tokenizer).predict(data.select(order).remove_columns("length")).predictions
+        outputs = _Trainer(model, args, tokenizer).predict(read_by(model, data.select(order))).predictions
     back = np.argsort(order, kind="stable")
     return tuple(output[back] for output in (outputs if isinstance(outputs, tuple) else (outputs,)))

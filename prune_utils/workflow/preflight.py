@@ -46,8 +46,8 @@ def check_inputs(study: Study | Replay, whole: bool = False) -> list[Fact]:
     """
     if isinstance(study, Replay):
         return replay.check(study)
-    if not named(study):
-        return []  # the embedded language and a new model
+    if not named(study) and study.model.family in (None, "bert"):
+        return []  # the embedded language and a new BERT
     _check_files(study)
     # imported here because transformers takes seconds
     from prune_utils.data import tasks, text_check, vocabulary

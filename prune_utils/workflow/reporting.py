@@ -7,7 +7,7 @@ from urllib.parse import quote
 import nbformat
 import pandas as pd
 
-from prune_utils.analysis import comparison
+from prune_utils.analysis import comparison, kept
 from prune_utils.analysis.results import missing, pretraining_frame
 from prune_utils.data.inputs import identified
 from prune_utils.report.captions import gathered
@@ -98,6 +98,11 @@ def render(study: Study | Replay, executed: dict[Path, Path] | None = None) -> N
         links = {node.name: quote(node.notebook.with_suffix(".html").as_posix()) for node in there}
         title, behind = f"{study.study}: regimes of pruning", _links("The notebooks behind it", links)
         _write(folder / "index.html", page(place[first.notebook], title, [], behind))
+
+
+def keep(params: Path) -> None:
+    """Keep the small frames of a finished study with the project, see `analysis.kept`."""
+    print(paths.shown(kept.keep(load_study(params))))
 
 
 def compare(names: list[str]) -> Path:

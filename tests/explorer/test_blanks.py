@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
+from encoders import documents, save_tokenizer
 from transformers import AutoTokenizer, BertForPreTraining
 from views import HARM, control, rows_of, texts
 
+from prune_utils.data.pairs import IGNORED
 from prune_utils.explorer import controls, studies, view_blanks
 
 
@@ -95,3 +97,16 @@ def test_small_models_are_kept_and_large_ones_are_not(models, monkeypatch):
     models.kept.clear()
     models.probabilities("a ___ .")
     assert not models.kept
+
+
+def test_one_whole_word_is_blanked_where_tokens_are_bytes(tmp_path):
+    save_tokenizer("roberta", tmp_path)
+    tokenizer, found = AutoTokenizer.from_pretrained(tmp_path), 0
+    for sentence in (sentence for document in documents()[:20] for sentence in document):
+        ids = tokenizer(sentence, sentence)["input_ids"]
+        if blanked := view_blanks._blanked({"input_ids": ids, "labels": [IGNORED] * len(ids)}, tokenizer):
+            before, after = sentence.split(), blanked.split()
+            (word,) = [old for old, new in zip(before, after, strict=True) if old != new]
+            assert word.isalpha() and len(word) >= view_blanks.LETTERS and after.count("___") == 1
+            found += 1
+    assert found > 10

@@ -160,3 +160,7 @@ def test_the_published_tables_are_a_study_without_training_wherever_the_clone_li
     assert {"claim", "measured", "interval", "published", "verdict"} <= set(claims.columns)
     page = (out / "reports/published/index.html").read_text()
     assert "Nothing was trained for this" in page and page.index("The claims") < page.index("What was found")
+    shown = {figure.name for figure in (out / "reports/published/details.files").glob("*.svg")}
+    assert {"by_epochs.svg", "moments.svg"} <= shown  # Fig. 4 and Table 3
+    read = pd.read_csv(out / "results/published/inputs.csv").set_index("about").value
+    assert read["table.movement_by_epochs"] == "65, 0 % to 4.62 %" and read["table.weights"] == "74, -0.0282 to 0.0005"

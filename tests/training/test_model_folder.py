@@ -314,11 +314,20 @@ def test_other_families_are_named_or_do_not_fit(folder, name, fields):
     kind, config = FAMILIES[name]
     other_family(folder, kind, **config)
     configured(folder, **fields)
+    if not fields and name != "albert":
+        assert shape(of(folder)).kind == name
+    else:
+        refusal(folder)
+
+
+@pytest.mark.parametrize("kind", ["albert", "gpt2", "t5", "xlnet", "deberta-v2", "frog", 3, ["bert"]])
+def test_a_family_that_is_not_supported_is_refused_with_what_is_allowed_and_the_known_reason(folder, kind):
+    configured(folder, model_type=kind)
     message = refusal(folder)
-    if not fields:
-        assert f"is of type '{name}'; allowed is type 'bert'" in message
-        with pytest.raises(ParamsError, match=name):
-            shape(of(folder))
+    assert f"is of type {kind!r}" in message and "allowed is type 'bert', 'roberta', 'distilbert'" in message
+    assert ("because it" in message) == (kind not in ("frog", 3, ["bert"])), message
+    with pytest.raises(ParamsError, match="is of type"):
+        shape(of(folder))
 
 
 def without(*names):

@@ -66,14 +66,14 @@ def slopes_differ(evidence: Evidence) -> Finding:
     lines, margin = linearity.lines(evidence), evidence.margins.accuracy_margin
     if len(lines) < 2:
         return unmeasured(f"{NEEDED}, on two tasks")
-    verdict, (steep, flat), widest = _different(lines, margin)
+    verdict, (steep, flat), widest = different(lines, margin)
     said = f"points that a nat costs {steep} more than {flat}; slopes "
     said += ", ".join(f"{task} {line.slope.value:+.1f}" for task, line in lines.items())
-    said += _otherwise(evidence, lines, lambda others: _different(others, margin)[0])
+    said += _otherwise(evidence, lines, lambda others: different(others, margin)[0])
     return Finding(verdict, said, widest, "points per nat")
 
 
-def _different(lines: Lines, margin: float) -> tuple[Verdict, tuple[str, str], Estimate]:
+def different(lines: Lines, margin: float) -> tuple[Verdict, tuple[str, str], Estimate]:
     """The verdict, and the pair of tasks whose difference is the most certain, its error widened for all pairs at once."""
     found = linearity.differences(lines)
     wide = {pair: _simultaneous(one, len(found)) for pair, one in found.items()}

@@ -1,36 +1,34 @@
-"""Weights of a model folder under BERT's names, whatever file, wrapper or version of transformers they are from."""
+"""Weights of a model folder under today's names, whatever file, wrapper or version of transformers they are from."""
 
-import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file
+import transformers
 from torch import Tensor
-from transformers import BertConfig, BertForPreTraining
+from transformers import PreTrainedModel
 
 from prune_utils.data.rows.lines import shown
-from prune_utils.study.section import ParamsError
-from prune_utils.training.model_folder.config import Fields, check_no_pointer, contents, first, read_mapping, refused
+from prune_utils.pruning.families import Family
+from prune_utils.training.model_folder.config import SPECIAL_IDS, Fields
+from prune_utils.training.model_folder.files import contents, first, refused
+from prune_utils.training.model_folder.tensors import indexed, short, tensors
 
 FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 # parts of names that wrap a model: DataParallel, Lightning, compile, FSDP, activation checkpoints, transformers
-WRAPPERS = ("module", "model", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "bert")
+WRAPPERS = ("module", "model", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 OLD = {"gamma": "weight", "beta": "bias"}  # a LayerNorm's weights in old files
-BUFFERS = ("bert.embeddings.position_ids", "bert.embeddings.token_type_ids")
-OPTIONAL = ("bert.pooler.", "cls.predictions.", "cls.seq_relationship.")  # each may be missing, as a whole
-LAYER = "bert.encoder.layer."
-BIAS, DECODER_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
-TIED = {"cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight", DECODER_BIAS: BIAS}
+BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
+POOLER = "pooler"
 
 
 class Fitting(NamedTuple):
-    """The tensors of a folder that fit a BERT, by its names, the parts that it lacks, and the tensors it does not use."""
+    """The tensors of a folder that fit a model, by its names, the parts that it lacks, and the tensors it does not use."""
 
     file: Path
+    tied: dict[str, str]  # names of tensors that are others' twins, such as the decoder's
     parts: dict[str, Tensor]  # mapped into memory where the format allows it, so read on demand
     new: list[str]
     unused: list[str]
@@ -38,31 +36,37 @@ class Fitting(NamedTuple):
 
 
 def fitting(folder: Path, fields: Fields) -> Fitting:
-    """Fit the tensors of a folder to the BERT of its config, by headers alone.
+    """Fit the tensors of a folder to the model of its config, by headers alone.
 
     Raises ParamsError if they cannot be read, or a tensor of the encoder is missing, of another shape, not of floats,
-    or unknown to a BERT of this shape. Only the pooler and the heads may be missing, and each as a whole.
+    or unknown to a model of this shape. Only the pooler and the heads may be missing, and each as a whole.
     """
     file = first(folder, FILES)
     if file is None:
         raise refused(f"{folder} has no weights; allowed are {', '.join(FILES)}; found: {contents(folder)}")
-    stored = _renamed(_indexed(file) if file.suffix == ".json" else _tensors(file), file)
+    family = fields.family
+    stored = _renamed(indexed(file) if file.suffix == ".json" else tensors(file), file, family)
     masked = _unmask(stored, file)
-    if BIAS not in stored and DECODER_BIAS in stored:
-        stored[BIAS] = stored[DECODER_BIAS]
-    layers, said = len({name.split(".")[3] for name in stored if name.startswith(LAYER)}), fields.num_hidden_layers
-    if layers != said:
-        raise refused(f"{file} has {layers} layers named {LAYER}0..., its config says {said}; it has {some(stored)}")
-    wanted = skeleton(fields).state_dict()
-    new = new_parts(wanted, stored, file)
-    parts = {name: stored[name] for name in wanted if name in stored}
+    layer = f"{family.encoder}.{family.layers}."
+    layers = len({name.removeprefix(layer).split(".")[0] for name in stored if name.startswith(layer)})
+    if layers != fields.num_hidden_layers:
+        said = f"its config says {fields.num_hidden_layers}; it has {some(stored)}"
+        raise refused(f"{file} has {layers} layers named {layer}0..., {said}")
+    model = skeleton(fields)
+    wanted, tied = model.state_dict(), dict(model.all_tied_weights_keys)
+    for twin, name in tied.items():
+        if name.endswith("bias") and name not in stored and twin in stored:
+            stored[name] = stored[twin]
+    new = new_parts(wanted, tied, stored, file, family)
+    parts = {name: stored[name] for name in wanted if name in stored and not name.startswith(tuple(new))}
     for name, part in parts.items():
         shape, theirs = tuple(part.shape), tuple(wanted[name].shape)
         if shape != theirs:
             raise refused(f"{name} has shape {shape} in {file}; its config makes it {theirs}")
         if part.dtype not in FLOATS:
             raise refused(f"{name} is {short(part.dtype)} in {file}; allowed: {', '.join(map(short, FLOATS))}")
-    return Fitting(file, parts, new, sorted(stored.keys() - wanted.keys() - {*BUFFERS}), masked)
+    unused = sorted(stored.keys() - parts.keys() - buffers(family))
+    return Fitting(file, tied, parts, [part.strip(".") for part in new], unused, masked)
 
 
 def weights(found: Fitting) -> Iterator[tuple[str, Tensor]]:
@@ -77,38 +81,59 @@ def weights(found: Fitting) -> Iterator[tuple[str, Tensor]]:
         if not torch.isfinite(tensor).all():
             raise refused(f"{name} in {found.file} has values that are not finite as float32")
         trained = trained or tensor.dim() == 2 and bool(tensor.min() < tensor.max())
-        twin = found.parts.get(TIED.get(name))
+        twin = found.parts.get(found.tied.get(name))
         if twin is None:
             yield name, tensor
         elif not torch.equal(tensor, twin.float()):
             allowed = "allowed is a decoder tied to the word embeddings, or none"
-            raise refused(f"{name} in {found.file} differs from {TIED[name]}; {allowed}")
+            raise refused(f"{name} in {found.file} differs from {found.tied[name]}; {allowed}")
     if not trained:
         raise refused(
             f"all matrices in {found.file} have one value throughout; allowed are the weights of a trained model"
         )
 
 
-def new_parts(wanted: Collection[str], found: Collection[str], where: Path | str) -> list[str]:
-    """The parts of a BERT with tensors `wanted` that a model with tensors `found` lacks: pooler or heads.
+def new_parts(
+    wanted: Collection[str], tied: Collection[str], found: Collection[str], where: Path | str, family: Family
+) -> list[str]:
+    """The prefixes of the parts of a model with tensors `wanted` that one with tensors `found` lacks: pooler or heads.
 
+    A head without its last module is new as a whole: in a classifier, modules of its name have another purpose.
     Raises ParamsError if it lacks anything else, or has more in these parts or the encoder.
     """
-    missing = {name for name in wanted if name not in found and name not in TIED}
-    whole = {part: {name for name in wanted if name.startswith(part)} - TIED.keys() for part in OPTIONAL}
-    new = [part for part, names in whole.items() if names <= missing]
+    encoder = f"{family.encoder}."
+    heads = [tuple(f"{module}." for module in family.head)]
+    heads += [(f"{family.next_sentence}.",)] if family.next_sentence else []
+    heads += [(f"{encoder}{POOLER}.",)] if POOLER in family.outside else []
+    own = {name for name in wanted if name not in tied}
+    missing, new = {name for name in own if name not in found}, []
+    for head in heads:
+        last = next(names for module in reversed(head) if (names := {name for name in own if name.startswith(module)}))
+        new += head if last <= missing else []
     if lost := sorted(name for name in missing if not name.startswith(tuple(new))):
-        raise refused(f"{where} lacks weights of a BERT: {some(lost)}; it has {some(found)}")
-    own = {name for name in found if name.startswith(("bert.", *OPTIONAL))}
-    if strange := sorted(own - {*wanted, *BUFFERS}):
-        raise refused(f"{where} has weights that a BERT of its config has not: {some(strange)}")
-    return [part.strip(".") for part in new]
+        raise refused(f"{where} lacks weights of {family.one}: {some(lost)}; it has {some(found)}")
+    parts = tuple(module for head in heads for module in head if module not in new)
+    known = {*wanted, *buffers(family)}
+    if POOLER not in family.outside:
+        known |= {name for name in found if name.startswith(f"{encoder}{POOLER}.")}
+    if strange := sorted({name for name in found if name.startswith((encoder, *parts))} - known):
+        raise refused(f"{where} has weights that {family.one} of its config has not: {some(strange)}")
+    return [part for part in new if any(name.startswith(part) for name in wanted)]
 
 
-def skeleton(fields: Fields) -> BertForPreTraining:
-    """The BERT of a config, without memory for its weights."""
-    with torch.device("meta"):
-        return BertForPreTraining(BertConfig(**fields.model_dump()))
+def buffers(family: Family) -> set[str]:
+    """Tensors of old files that are no weights."""
+    return {f"{family.encoder}.{name}" for name in BUFFERS}
+
+
+def skeleton(fields: Fields) -> PreTrainedModel:
+    """The model of a config, without memory for its weights. Raises ParamsError if there can be none."""
+    try:
+        with torch.device("meta"):
+            return getattr(transformers, fields.family.trained)(fields.configuration(**dict.fromkeys(SPECIAL_IDS, 0)))
+    except Exception as error:  # transformers raises anything for fields that only one family has
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise refused(f"the config makes no {fields.family.title} ({reason})") from None
 
 
 def some(names: Iterable[str]) -> str:
@@ -116,58 +141,21 @@ def some(names: Iterable[str]) -> str:
     return shown(sorted(names), 3) or "no tensors"
 
 
-def _indexed(file: Path) -> dict[str, Tensor]:
-    """The tensors that the index of a sharded file names."""
-    index = read_mapping(file).get("weight_map")
-    if not isinstance(index, dict) or not all(isinstance(shard, str) for shard in index.values()):
-        raise refused(f"{file} has no weight_map of names to files")
-    shards = {shard: _tensors(file.parent / shard) for shard in sorted(set(index.values()))}
-    return {name: shards[shard][name] for name, shard in index.items() if name in shards[shard]}
-
-
-def _tensors(file: Path) -> dict[str, Tensor]:
-    """The tensors in a file, without reading their values where they can be mapped."""
-    try:
-        check_no_pointer(file)
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        # files of before PyTorch 1.6 are no archives, and cannot be mapped
-        content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except ParamsError:
-        raise
-    except UnpicklingError:
-        raise refused(f"{file} is damaged, or holds more than tensors, and was not executed") from None
-    except Exception as error:  # readers of damaged files raise anything, from EOFError to KeyError
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise refused(f"{file} cannot be read as weights ({reason})") from None
-    for name, tensor in content.items() if isinstance(content, dict) else [("its content", content)]:
-        if not isinstance(tensor, Tensor):
-            raise refused(f"{name!r} in {file} is {type(tensor).__name__}; allowed is a dictionary of tensors")
-        if tensor.layout != torch.strided or tensor.is_meta:
-            raise refused(f"{name} is {short(tensor.layout)} in {file}; allowed are dense tensors")
-    return {str(name): tensor.detach() for name, tensor in content.items()}
-
-
-def short(kind: torch.dtype | torch.layout) -> str:
-    """The name of a type without its module."""
-    return str(kind).removeprefix("torch.")
-
-
-def _renamed(stored: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
+def _renamed(stored: dict[str, Tensor], file: Path, family: Family) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name, part in stored.items():
-        if (new := bert_name(name)) in found:
+        if (new := own_name(name, family)) in found:
             raise refused(f"{file} has two tensors for {new}, one of them {name}")
         found[new] = part
     return found
 
 
-def bert_name(name: str) -> str:
-    """The name of a tensor in today's BertForPreTraining: without wrappers, the encoder under `bert`."""
-    words = [word for word in name.split(".") if word not in WRAPPERS] or [name]
+def own_name(name: str, family: Family) -> str:
+    """The name of a tensor in today's model of a family: without wrappers, the encoder under its prefix."""
+    words = [word for word in name.split(".") if word not in (*WRAPPERS, family.encoder)] or [name]
     if words[-1] in OLD and words[-2:-1] == ["LayerNorm"]:
         words[-1] = OLD[words[-1]]
-    return ".".join(["bert", *words] if words[0] in ("embeddings", "encoder", "pooler") else words)
+    return ".".join([family.encoder, *words] if words[0] in family.modules else words)
 
 
 def _unmask(stored: dict[str, Tensor], file: Path) -> int:
