@@ -70,7 +70,6 @@ def test_frozen_weights_keep_their_bits_and_the_others_move(tiny_bert, tiny_batc
     optimizer = torch.optim.AdamW(tiny_bert.parameters(), lr=1e-2, weight_decay=0.1)
     tiny_bert(**tiny_batch).loss.backward()
     optimizer.step()  # every weight has momentum now
-    matrices["pooler.dense.weight"].data[0, :2] = torch.tensor([0.0, -0.0])
     start = {name: p.detach().clone() for name, p in matrices.items()}
     masks = {name: magnitude_mask(p, 0.6) for name, p in matrices.items()}
     callback = Frozen(tiny_bert, masks)
