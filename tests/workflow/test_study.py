@@ -258,7 +258,7 @@ def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grow
     begin_with(finished / "results/smoke", results)  # to save time; the gradual runs and all cells are trained here
     # in the middle of pre-training: a checkpoint of the ramp is there, the run's result is not
     gradual = results / "pretrain/gradual/sparsity-60/seed-0"
-    process = started(tmp_path, small, lambda: any(gradual.glob("trainer/checkpoint-5/whole.json")))
+    process = started(tmp_path, small, lambda: any(gradual.glob("trainer-all/checkpoint-5/whole.json")))
     for one in [*psutil.Process(process.pid).children(recursive=True), process]:  # as when the machine is switched off
         one.send_signal(signal.SIGKILL)
     process.wait()
