@@ -10,7 +10,7 @@ RUN := $(ENV)/bin/python
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
 
-demo: $(ENV)/ready ## run the whole study on the embedded language (about 8 minutes on 2 cores) and print the path of its report
+demo: $(ENV)/ready ## run the whole study on the embedded language (about 10 minutes on 2 cores) and print the path of its report
 	@$(RUN) -m prune_utils study params/demo.yaml
 
 study: $(ENV)/ready ## run or resume a study: make study PARAMS=params/x.yaml
@@ -43,7 +43,7 @@ app: $(ENV)/ready ## explore the latest finished study in the browser, without J
 test: $(ENV)/ready ## run all tests: units, properties, a tiny study end to end, notebooks, report and explorer in a browser
 	$(RUN) -m pytest -q
 
-check: $(ENV)/ready ## check lint, formatting, import layers and unit tests (under a minute)
+check: $(ENV)/ready ## check lint, formatting, import layers and unit tests (about two minutes)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"

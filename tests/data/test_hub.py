@@ -40,6 +40,8 @@ from prune_utils.training.pretraining import pretrain
 from prune_utils.training.sizes import shape
 from prune_utils.workflow import preflight
 
+pytestmark = pytest.mark.slow
+
 BERT, GLUE, TEXT = "lab/tiny-bert", "nyu-mll/glue", "lab/wiki"
 # as a card on the hub describes its configurations and the types of their columns
 CARD = """---

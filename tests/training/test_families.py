@@ -33,6 +33,8 @@ from prune_utils.training.pretraining import pretrain
 from prune_utils.training.sizes import Shape, shape
 from prune_utils.workflow.preflight import check_inputs
 
+pytestmark = pytest.mark.slow
+
 # the base configuration of each family as it was released, where it differs from transformers' defaults; a layer has
 # four square matrices and two (gated: three) of width x intermediate
 LAYER = 4 * 768 * 768 + 2 * 768 * 3072
