@@ -26,6 +26,16 @@ class Compared:
     evidence: Evidence
     regimes: Regimes
 
+    @property
+    def planned(self) -> int:
+        """The cells of its grid, finished or not; those of a table are all there."""
+        return max(len(all_cells(self.study)), len(self.evidence.cells))
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of its cells are finished; if not, its borders are those of the sparsities that happen to be there."""
+        return len(self.evidence.cells) == self.planned
+
 
 def analysed() -> list[str]:
     """Names of the studies with an analysis (claims.csv) under results/ or evidence/, sorted."""
@@ -78,17 +88,13 @@ def borders(studies: dict[str, Compared]) -> pd.DataFrame:
         cells = one.evidence.cells
         rows[name] = {
             "tasks": cells.task.nunique(),
-            "cells": _finished(len(cells), len(all_cells(one.study))),
+            "cells": str(len(cells)) if one.whole else f"{len(cells)} of {one.planned}",
             "seeds": cells[cells.arm != "dense"].seed.nunique(),
             "margin (points)": one.study.analysis.accuracy_margin,
             "low until": _border(one.regimes.low),
             "high from": _border(one.regimes.high),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="study")
-
-
-def _finished(cells: int, planned: int) -> str:
-    return f"{cells} of {planned}" if cells < planned else str(cells)
 
 
 def _border(border: Boundary) -> str:

@@ -185,7 +185,8 @@ def costs(frame: pd.DataFrame, studies: dict[str, Compared]) -> Drawn:
             at = 100 * line.sparsity + beside[arm]
             axes.errorbar(at, -line.cost, sides, color=colour, marker=marker, label=label)
         axes.axhline(0, color=INK, linestyle="--", linewidth=1.2, label="dense", zorder=1)
-        style.shade(axes, one.regimes, [0.0, *sorted(part.sparsity.unique())])
+        if one.whole:
+            style.shade(axes, one.regimes, [0.0, *sorted(part.sparsity.unique())])
         axes.set_title(name, pad=22)
     _legend(figure)
     first = frame[frame.arm == "pretrain"].pivot_table(index="sparsity", columns="study", values="cost")

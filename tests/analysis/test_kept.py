@@ -1,6 +1,7 @@
 """What is kept of a study gives its claims and regimes again."""
 
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -21,6 +22,9 @@ def test_a_kept_study_gives_the_claims_and_borders_of_its_results(finished, tmp_
     monkeypatch.setattr(paths, "OUT", tmp_path)  # where no results are
     assert comparison.analysed() == ["smoke"] and kept.folder_of("smoke") == folder
     again = comparison.compared(["smoke"])
+    assert original["smoke"].whole and again["smoke"].whole
+    part = replace(again["smoke"], evidence=replace(again["smoke"].evidence, cells=again["smoke"].evidence.cells[1:]))
+    assert not part.whole and comparison.borders({"x": part}).cells["x"] == "47 of 48"
     for table in (comparison.claims, comparison.borders, comparison.costs):
         pd.testing.assert_frame_equal(table(again), table(original))
     first, second = (one["smoke"].evidence for one in (original, again))
