@@ -1,6 +1,6 @@
 """The evidence of a study: its frames, and its means with their uncertainty."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -44,6 +44,7 @@ class Evidence:
     analyses: dict[str, pd.DataFrame] = field(default_factory=dict)
     correct: dict[str, pd.DataFrame] | None = None
     first_correct: dict[str, pd.DataFrame] | None = None
+    _found: dict[Hashable, object] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
         if (
@@ -51,8 +52,17 @@ class Evidence:
         ):  # neighbouring sparsities of one seed's losses decide nothing either
             object.__setattr__(self, "loss", replace(self.loss, parts=(), covers=()))
 
+    def once(self, key: Hashable, find: Callable):
+        """What `find` returns, computed once: claims and figures ask for the same means and lines many times."""
+        if key not in self._found:
+            self._found[key] = find()
+        return self._found[key]
+
     def over(self, tasks: Collection[str]) -> "Evidence":
         """The evidence of a subset of the tasks."""
+        return self.once(("over", *tasks), lambda: self._over(tasks))
+
+    def _over(self, tasks: Collection[str]) -> "Evidence":
         cells = self.cells[self.cells.task.isin(tasks)]
         cells = comparable(cells) if "compared" in cells else cells
         correct = self.correct and {task: rows for task, rows in self.correct.items() if task in tasks}

@@ -32,9 +32,14 @@ def lines(evidence: Evidence, floor: bool = True, below: float = 1.0) -> dict[st
     """Fit information-deletion accuracy against pre-training loss, by task; the dense model is the 0 % point.
 
     With `floor`, sparsities at which accuracy is not above the majority class are left out, since they say nothing of a
-    slope; only sparsities `below` the one given are used. Slope and bend are contrasts of the means, so their errors are those of the noise model; losses, which vary
-    far less, count as exact. Tasks with fewer than LEAST distinct losses are left out.
+    slope; only sparsities `below` the one given are used. Slope and bend are contrasts of the means, so their errors are
+    those of the noise model; losses, which vary far less, count as exact. Tasks with fewer than LEAST distinct losses are
+    left out.
     """
+    return evidence.once((lines, floor, below), lambda: _lines(evidence, floor, below))
+
+
+def _lines(evidence: Evidence, floor: bool, below: float) -> dict[str, Line]:
     found = {}
     for task, losses in _losses(evidence.cells).items():
         means = evidence.over([task]).accuracy
