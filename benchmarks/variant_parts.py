@@ -61,7 +61,8 @@ def located(model, batch: dict) -> Callable:
 
 def graph(bench: Bench) -> None:
     """A CUDA graph of the whole step, and torch.compile. Run last: a failure of either can end the process."""
-    for case in (bench.base, bench.base.of(tokens=max(4, bench.base.tokens // 8))):
+    short = bench.base.of(tokens=max(4, bench.base.tokens // 8))
+    for case in [bench.base] if bench.tiny else [bench.base, short]:
         say = partial(bench.say, "graph", case.what)
         ways = {"CUDA graph of the step": _captured} if CUDA else {}
         for mode in ("default", "reduce-overhead") if CUDA else ("default",):

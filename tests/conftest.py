@@ -16,6 +16,7 @@ import yaml
 from commands import command
 from datasets import Dataset
 from hostile import write_task
+from hypothesis import settings
 from transformers import BertConfig, set_seed
 
 from prune_utils.data.vocabulary import tokenizer_of
@@ -26,6 +27,8 @@ from prune_utils.study.paths import PARAMS
 from prune_utils.training.modeling import MaskedBert
 
 torch.set_num_threads(2)
+settings.register_profile("suite", deadline=None)  # nothing is asserted about speed
+settings.load_profile("suite")
 SMOKE = pytest.StashKey()  # the process of the smoke study, and its output folder
 
 

@@ -157,10 +157,10 @@ def test_what_seeds_answer_by_chance_is_not_counted_twice():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["2 seeds", "arm × seed, 3 seeds", "everything"])
+@pytest.mark.parametrize("name", ["arm × seed, 3 seeds", "everything"])
 def test_intervals_hold_the_truth_as_often_as_they_say(name):
     """A slice of the table of benchmarks/verdicts.py; the limits allow for the chance of so few studies."""
-    for quantity, (held, below, above) in verdicts.shares(verdicts.WORLDS[name], 60).items():
+    for quantity, (held, below, above) in verdicts.shares(verdicts.WORLDS[name], 40).items():
         assert held >= 0.86 and max(below, above) <= 0.14, quantity
 
 

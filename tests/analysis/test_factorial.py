@@ -53,7 +53,7 @@ def at(frame: pd.DataFrame, **where) -> pd.Series:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 3), st.sampled_from([0.0, 0.15]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_effects_reproduce_the_four_means(draw, seeds, tasks, lost):
     cells = study([f"task {t}" for t in range(tasks)], seeds, noise=5.0, draw=draw)
     random = np.random.default_rng(draw)

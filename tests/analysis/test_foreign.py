@@ -165,7 +165,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("tables")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_sound_table_is_the_same_in_every_style(folder, data):
     rows = data.draw(sound())
@@ -175,7 +175,7 @@ def test_a_sound_table_is_the_same_in_every_style(folder, data):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_damaged_table_is_read_rightly_or_refused(folder, data):
     """One place of a sound table is damaged. What is read then are rows of the sound table, but for the value there."""
@@ -234,7 +234,7 @@ def test_a_damaged_table_is_read_rightly_or_refused(folder, data):
     assert allowed is None or found in allowed, (kind, lines[at])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=60), st.integers(0, len(SOUND)))
 def test_any_bytes_are_read_or_refused(folder, junk, at):
     content = SOUND.encode()

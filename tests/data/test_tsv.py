@@ -13,7 +13,7 @@ from prune_utils.study.section import ParamsError
 from prune_utils.study.sources import LocalTask
 from prune_utils.training.sizes import train_size
 
-FAST = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FAST = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SIGNS = st.characters(codec="utf-8", exclude_characters="\t\n\r\0", exclude_categories=("Cc", "Cf"))
 TEXT = (
     st.one_of(

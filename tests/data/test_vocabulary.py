@@ -139,7 +139,7 @@ def test_without_a_model_a_vocabulary_is_needed(tmp_path):
 tokens = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"), min_size=1, max_size=4)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(tokens, max_size=12), st.sampled_from(["\n", "\r\n"]), st.permutations(SPECIAL))
 def test_any_lines_are_read_with_their_numbers_or_refused(tmp_path, words, end, special):
     lines = [*special, *words]

@@ -63,7 +63,7 @@ def matrices(draw):
     return weight if zero is None else torch.where(mask, weight, torch.tensor(zero).to(dtype)), mask
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(matrices(), max_size=3))
 def test_every_bit_comes_back(tmp_path_factory, made):
     path = tmp_path_factory.getbasetemp() / "any.safetensors"

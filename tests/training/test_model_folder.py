@@ -560,7 +560,7 @@ def apply(folder, weights, kind, what, value):
         (folder / BIN).write_bytes((folder / BIN).read_bytes()[: what * 2])
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(st.lists(damage(), min_size=1, max_size=2))
 def test_damage_is_refused_or_does_not_matter(damages):
     with tempfile.TemporaryDirectory() as place:

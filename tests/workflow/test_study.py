@@ -23,16 +23,19 @@ from papermill.cli import papermill
 
 from prune_utils.analysis.claims import CLAIMS
 from prune_utils.analysis.factorial import MEAN
-from prune_utils.analysis.results import pretraining_frame
+from prune_utils.analysis.results import collect, pretraining_frame
+from prune_utils.data.inputs import identified
 from prune_utils.pruning.masks import sparsity_of
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study import paths
 from prune_utils.study.files import alone, held
-from prune_utils.study.grid import Run
+from prune_utils.study.grid import Run, all_cells, all_runs
 from prune_utils.study.params import load_study
-from prune_utils.study.record import read_csv
+from prune_utils.study.record import read_csv, record
+from prune_utils.training.finetuning import finetune
 from prune_utils.training.pretraining import pretrain
 from prune_utils.workflow import reporting
+from prune_utils.workflow.nodes import nodes
 
 TIMES = ["seconds", "finished"]  # differ between two runs of the same study
 
@@ -253,7 +256,9 @@ def test_the_burn_in_is_repeated_to_the_last_digit(finished, empty):
     assert (empty / weights).read_bytes() == (finished / weights).read_bytes()
 
 
-def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grows(finished, small, tmp_path):
+def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grows(
+    finished, small, tmp_path, monkeypatch
+):
     results = tmp_path / "results/small"
     begin_with(finished / "results/smoke", results)  # to save time; the gradual runs and all cells are trained here
     # in the middle of pre-training: a checkpoint of the ramp is there, the run's result is not
@@ -281,14 +286,32 @@ def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grow
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     compare_with_smoke(tmp_path, finished, cells=7)
 
-    old = {path: path.stat().st_mtime_ns for path in results.rglob("result.json")}
+    # the grid grows: the graph makes all but the dense run again, and finished trainings are read, not repeated
     content = yaml.safe_load(small.read_text()) | {"grid": {"sparsities": [0.0, 0.6, 0.9]}}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(content))
-    done = run(tmp_path, "study", tmp_path / "small.yaml")
-    assert done.returncode == 0, done.stderr
+    grown = identified(load_study(tmp_path / "small.yaml"))
+    record(grown, [])
+    planned = would_run(results)
+    assert len(planned) == len(nodes(grown)) and not any("dense" in rule for rule in planned), planned
+    old = {path: path.stat().st_mtime_ns for path in results.rglob("result.json")}
+    monkeypatch.setattr(paths, "OUT", tmp_path)
+    for one in all_runs(grown):
+        pretrain(grown, one)
+    for one in all_cells(grown):
+        finetune(grown, one)
+    collect(grown)
     assert {path: path.stat().st_mtime_ns for path in old} == old
     compare_with_smoke(tmp_path, finished, cells=12)
-    assert set(pd.read_csv(results / "inside/heads.csv").sparsity) == {0.0, 0.6, 0.9}
+
+
+def would_run(results):
+    """Names of the rules that Snakemake would run."""
+    options = ["--directory", str(results), "--dry-run", "--nolock", "--rerun-triggers", "mtime", "--cores", "1"]
+    words = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.SNAKEFILE), *options]
+    done = subprocess.run(words, cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    return {
+        line.split()[1].rstrip(":") for line in done.stdout.splitlines() if line.startswith(("rule ", "localrule "))
+    }
 
 
 def compare_with_smoke(out, finished, cells):
@@ -315,7 +338,7 @@ def test_papermill_refuses_what_a_notebook_does_not_know(tmp_path):
             sys.executable,
             "-m",
             "papermill",
-            str(paths.PRETRAINING_NOTEBOOK),
+            str(paths.DETAILS_NOTEBOOK),  # which imports no transformers
             str(tmp_path / "out.ipynb"),
             "-f",
             "params/demo.yaml",
