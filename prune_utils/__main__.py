@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     module, function = COMMANDS[given.pop("command")][0].split(".")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and schedulers stop a study as Ctrl-C does
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    # not imported: jsonschema, which checks notebooks, would compile its grammar of addresses, and no notebook has one
+    sys.modules.setdefault("rfc3987_syntax", None)
     try:
         made = getattr(import_module(f"prune_utils.workflow.{module}"), function)(**given)
         if isinstance(made, Path):
