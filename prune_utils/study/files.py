@@ -71,14 +71,16 @@ def read_json(path: Path) -> dict:
 
 
 @contextlib.contextmanager
-def alone(folder: Path, wait: bool = True) -> Iterator[int]:
-    """Lock `folder` for this process. The operating system releases the lock when the process ends, however it ends.
+def alone(folder: Path, wait: bool = True, name: str = LOCK) -> Iterator[int]:
+    """Lock `folder`, or what the file `name` in it stands for, for this process.
+
+    The operating system releases the lock when the process ends, however it ends.
 
     Yields the file descriptor of the lock; a child process that inherits it holds the lock too. If another process
     holds the lock, waits for it, or raises BlockingIOError if `wait` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK, "w") as file:
+    with open(folder / name, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

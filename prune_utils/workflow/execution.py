@@ -13,8 +13,10 @@ from traitlets.config import Config
 
 from prune_utils.analysis.results import cells_frame, pretraining_frame
 from prune_utils.study import paths
+from prune_utils.study.files import alone
 from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.record import write_csv
+from prune_utils.study.schema import Replay, Study
 from prune_utils.workflow import progress, status
 from prune_utils.workflow.nodes import nodes
 
@@ -34,12 +36,24 @@ def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> N
     """Execute `template` with a study's params and the node's own `parameters`.
 
     The executed notebook is renamed to `notebook` only when complete. A failed one keeps its unfinished name and the
-    reason, which is also printed; the traceback goes to stderr, and the exit status is 1.
+    reason, which is also printed; the traceback goes to stderr, and the exit status is 1. If another process is executing
+    it, waits for that one, and executes it only if that one fails.
     """
-    study = validated(read_yaml(params))
+    before = _made(notebook)
+    # what a killed start of the study has left running may still write this notebook: who comes second takes the first's
+    with alone(notebook.parent, name=f".{notebook.name}.lock"):
+        if _made(notebook) in (None, before):
+            _execute(validated(read_yaml(params)), params, template, notebook, parameters)
+
+
+def _made(notebook: Path) -> int | None:
+    """When an executed notebook was completed; None if it does not exist."""
+    return notebook.stat().st_mtime_ns if notebook.exists() else None
+
+
+def _execute(study: Study | Replay, params: Path, template: Path, notebook: Path, parameters: dict) -> None:
     print(progress.line(study, notebook, "started"), flush=True)
     unfinished = paths.unfinished(notebook)
-    notebook.parent.mkdir(parents=True, exist_ok=True)
     try:
         run_notebook(template, unfinished, {"params": str(params.resolve()), **parameters})
     except Exception as error:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import nbformat
@@ -18,7 +19,7 @@ from prune_utils.study.files import alone, held, read_json, write_json
 from prune_utils.study.params import load_study
 from prune_utils.study.record import record
 from prune_utils.study.section import ParamsError
-from prune_utils.workflow import progress, status
+from prune_utils.workflow import execution, progress, status
 from prune_utils.workflow.execution import execute
 from prune_utils.workflow.launch import begin, run
 from prune_utils.workflow.nodes import nodes
@@ -128,6 +129,26 @@ def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
     assert nbformat.read(unfinished, 4) and not unfinished.with_name("regimes.ipynb").exists()
     node("1 + 1")  # mended, it leaves nothing of the failure
     assert not unfinished.exists() and status.kept(unfinished) is None
+
+
+def test_a_notebook_is_executed_by_one_process_at_a_time(node, out, monkeypatch):
+    notebook, executed = out / "results/published/regimes.ipynb", []
+    monkeypatch.setattr(execution, "run_notebook", lambda template, target, _: executed.append(target.write_text("{}")))
+    monkeypatch.setattr(execution.progress, "line", lambda *_: "")
+    for ends_well in (True, False):
+        notebook.unlink(missing_ok=True)  # as Snakemake does before it runs a job
+        executed.clear()
+        with alone(notebook.parent, name=".regimes.ipynb.lock"):
+            second = threading.Thread(target=node, args=["1"])
+            second.start()
+            second.join(0.3)
+            assert second.is_alive() and not executed
+            if ends_well:
+                notebook.write_text("{}")
+        second.join()
+        assert len(executed) == (0 if ends_well else 1) and notebook.exists()
+    node("1")  # again, as for a notebook of the analysis that is there already
+    assert len(executed) == 2
 
 
 @pytest.mark.slow
