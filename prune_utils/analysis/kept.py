@@ -20,9 +20,12 @@ Correct = dict[str, pd.DataFrame]  # see predictions.dev_correct
 
 
 def folder_of(study: str) -> Path:
-    """Where the frames of a study are: its results, or else what was kept of it."""
+    """Where the frames of a study are: its results, once they have cells, or else what was kept of it.
+
+    Results without claims are those of a study whose analysis is being made: it must not read what was kept before.
+    """
     results, kept = paths.results(study), paths.EVIDENCE / study
-    return kept if (kept / paths.CLAIMS).exists() and not (results / paths.CLAIMS).exists() else results
+    return kept if (kept / paths.CLAIMS).exists() and not (results / paths.CELLS).exists() else results
 
 
 def keep(study: Study) -> Path:

@@ -31,6 +31,11 @@ def test_a_kept_study_gives_the_claims_and_borders_of_its_results(finished, tmp_
     for name in ("correct", "first_correct"):
         for task, frame in getattr(first, name).items():
             pd.testing.assert_frame_equal(getattr(second, name)[task], frame)
+    ours = paths.results("smoke")
+    ours.mkdir(parents=True)
+    shutil.copy(finished / "results/smoke/cells.csv", ours)  # as while the analysis is made again: no claims yet
+    assert kept.folder_of("smoke") == ours
+    shutil.rmtree(ours)
     shutil.rmtree(folder)
     with pytest.raises(ParamsError, match="'smoke' has no analysis under results/ or evidence/; available: none"):
         comparison.check(["smoke"])
