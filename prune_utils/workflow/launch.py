@@ -46,6 +46,8 @@ def run(params: Path, dry: bool = False) -> None:
             record(study, facts)
             for notebook in outgrown(study):
                 notebook.unlink()
+            if not all(node.path.exists() for node in nodes(study)):
+                paths.report(study.study).unlink(missing_ok=True)  # Snakemake makes nothing for a report that is there
             begin(study)
             _snakemake(study, folder, lock)
     except BlockingIOError:

@@ -19,7 +19,7 @@ from prune_utils.study.files import alone, held, read_json, write_json
 from prune_utils.study.params import load_study
 from prune_utils.study.record import record
 from prune_utils.study.section import ParamsError
-from prune_utils.workflow import execution, progress, status
+from prune_utils.workflow import execution, launch, progress, status
 from prune_utils.workflow.execution import execute
 from prune_utils.workflow.launch import begin, run
 from prune_utils.workflow.nodes import nodes
@@ -129,6 +129,22 @@ def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
     assert nbformat.read(unfinished, 4) and not unfinished.with_name("regimes.ipynb").exists()
     node("1 + 1")  # mended, it leaves nothing of the failure
     assert not unfinished.exists() and status.kept(unfinished) is None
+
+
+def test_a_notebook_that_was_deleted_is_made_again(out, monkeypatch):
+    """Snakemake takes a study for finished whose report is there, whatever of it is missing."""
+    seen, report = [], paths.report("published")
+    monkeypatch.setattr(launch, "_snakemake", lambda *_: seen.append(report.exists()))
+    report.parent.mkdir(parents=True)
+    for deleted in ((), nodes(TABLE)[-1:]):
+        report.write_text("")
+        for node in nodes(TABLE):
+            node.path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(node.path, {"metadata": {"papermill": {"duration": 1.0}}})
+        for node in deleted:
+            node.path.unlink()
+        run(paths.PARAMS / "published.yaml")
+    assert seen == [True, False]
 
 
 def test_a_notebook_is_executed_by_one_process_at_a_time(node, out, monkeypatch):
