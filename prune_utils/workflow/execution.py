@@ -36,19 +36,13 @@ def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> N
     """Execute `template` with a study's params and the node's own `parameters`.
 
     The executed notebook is renamed to `notebook` only when complete. A failed one keeps its unfinished name and the
-    reason, which is also printed; the traceback goes to stderr, and the exit status is 1. If another process is executing
-    it, waits for that one, and executes it only if that one fails.
+    reason, which is also printed; the traceback goes to stderr, and the exit status is 1. While another process executes
+    it, waits for that one.
     """
-    before = _made(notebook)
-    # what a killed start of the study has left running may still write this notebook: who comes second takes the first's
+    # what a killed start of the study has left running may still write this notebook, and with other params: it is executed
+    # again, which is cheap, since finished trainings are read
     with alone(notebook.parent, name=f".{notebook.name}.lock"):
-        if _made(notebook) in (None, before):
-            _execute(validated(read_yaml(params)), params, template, notebook, parameters)
-
-
-def _made(notebook: Path) -> int | None:
-    """When an executed notebook was completed; None if it does not exist."""
-    return notebook.stat().st_mtime_ns if notebook.exists() else None
+        _execute(validated(read_yaml(params)), params, template, notebook, parameters)
 
 
 def _execute(study: Study | Replay, params: Path, template: Path, notebook: Path, parameters: dict) -> None:

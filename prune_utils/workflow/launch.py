@@ -46,8 +46,6 @@ def run(params: Path, dry: bool = False) -> None:
             record(study, facts)
             for notebook in outgrown(study):
                 notebook.unlink()
-            if not all(node.path.exists() for node in nodes(study)):
-                paths.report(study.study).unlink(missing_ok=True)  # Snakemake makes nothing for a report that is there
             begin(study)
             _snakemake(study, folder, lock)
     except BlockingIOError:
@@ -97,12 +95,19 @@ def begin(study: Study | Replay) -> None:
     print(progress.heading(), progress.line(study), sep="\n", flush=True)
 
 
-def _snakemake(study: Study, folder: Path, lock: int) -> None:
+def snakemake(study: Study | Replay) -> list[str]:
+    """The command that makes all that a study lacks."""
     # `alone` is the lock; Snakemake's own lock would outlive a killed run and block the next one
     options = f"--cores {study.machine.jobs} --nolock --rerun-incomplete --keep-going --rerun-triggers mtime".split()
-    places = ["--snakefile", str(paths.SNAKEFILE), "--directory", str(folder)]
-    command, log = [sys.executable, "-m", "snakemake", *places, *options], (folder / paths.LOG).open("w")
-    with log, subprocess.Popen(command, stderr=log, pass_fds=[lock], start_new_session=True) as process:
+    if not all(node.path.exists() for node in nodes(study)):
+        options += ["--forcerun", "report"]  # Snakemake makes nothing for a report that is there
+    places = ["--snakefile", str(paths.SNAKEFILE), "--directory", str(paths.results(study.study))]
+    return [sys.executable, "-m", "snakemake", *places, *options]
+
+
+def _snakemake(study: Study, folder: Path, lock: int) -> None:
+    log = (folder / paths.LOG).open("w")
+    with log, subprocess.Popen(snakemake(study), stderr=log, pass_fds=[lock], start_new_session=True) as process:
         try:
             process.wait()
         except KeyboardInterrupt:  # Ctrl-C, or SIGTERM from `kill` or a scheduler, which reach this process alone

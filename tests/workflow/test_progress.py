@@ -10,6 +10,7 @@ import time
 import nbformat
 import pytest
 import yaml
+from commands import would_run
 from hostile import NAME, write_task
 
 from prune_utils.__main__ import main
@@ -19,7 +20,7 @@ from prune_utils.study.files import alone, held, read_json, write_json
 from prune_utils.study.params import load_study
 from prune_utils.study.record import record
 from prune_utils.study.section import ParamsError
-from prune_utils.workflow import execution, launch, progress, status
+from prune_utils.workflow import execution, progress, status
 from prune_utils.workflow.execution import execute
 from prune_utils.workflow.launch import begin, run
 from prune_utils.workflow.nodes import nodes
@@ -131,40 +132,31 @@ def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
     assert not unfinished.exists() and status.kept(unfinished) is None
 
 
-def test_a_notebook_that_was_deleted_is_made_again(out, monkeypatch):
+@pytest.mark.slow
+def test_a_notebook_that_was_deleted_is_made_again(out):
     """Snakemake takes a study for finished whose report is there, whatever of it is missing."""
-    seen, report = [], paths.report("published")
-    monkeypatch.setattr(launch, "_snakemake", lambda *_: seen.append(report.exists()))
-    report.parent.mkdir(parents=True)
-    for deleted in ((), nodes(TABLE)[-1:]):
-        report.write_text("")
-        for node in nodes(TABLE):
-            node.path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(node.path, {"metadata": {"papermill": {"duration": 1.0}}})
-        for node in deleted:
-            node.path.unlink()
-        run(paths.PARAMS / "published.yaml")
-    assert seen == [True, False]
+    record(TABLE)
+    for frame in (frame for node in nodes(TABLE) for frame in node.frames):
+        (paths.results("published") / frame).write_text("")
+    for file in [*(node.path for node in nodes(TABLE)), paths.report("published")]:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+    assert would_run(TABLE) == set()
+    nodes(TABLE)[-1].path.unlink()
+    assert {rule.split("_")[0] for rule in would_run(TABLE)} == {"details", "report", "all"}
 
 
 def test_a_notebook_is_executed_by_one_process_at_a_time(node, out, monkeypatch):
     notebook, executed = out / "results/published/regimes.ipynb", []
     monkeypatch.setattr(execution, "run_notebook", lambda template, target, _: executed.append(target.write_text("{}")))
     monkeypatch.setattr(execution.progress, "line", lambda *_: "")
-    for ends_well in (True, False):
-        notebook.unlink(missing_ok=True)  # as Snakemake does before it runs a job
-        executed.clear()
-        with alone(notebook.parent, name=".regimes.ipynb.lock"):
-            second = threading.Thread(target=node, args=["1"])
-            second.start()
-            second.join(0.3)
-            assert second.is_alive() and not executed
-            if ends_well:
-                notebook.write_text("{}")
-        second.join()
-        assert len(executed) == (0 if ends_well else 1) and notebook.exists()
-    node("1")  # again, as for a notebook of the analysis that is there already
-    assert len(executed) == 2
+    with alone(notebook.parent, name=".regimes.ipynb.lock"):
+        second = threading.Thread(target=node, args=["1"])
+        second.start()
+        second.join(0.3)
+        assert second.is_alive() and not executed
+    second.join()
+    assert len(executed) == 1 and notebook.exists()
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import yaml
 from click.testing import CliRunner
-from commands import command, run
+from commands import command, run, would_run
 from hostile import NAME
 from papermill.cli import papermill
 
@@ -295,7 +295,7 @@ def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grow
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(content))
     grown = identified(load_study(tmp_path / "small.yaml"))
     record(grown, [])
-    planned = would_run(results)
+    planned = would_run(grown)
     assert len(planned - {"all", "report"}) == len(nodes(grown)) - 1 and not any("dense" in rule for rule in planned)
     old = {path: path.stat().st_mtime_ns for path in results.rglob("result.json")}
     for one in all_runs(grown):
@@ -305,16 +305,6 @@ def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grow
     collect(grown)
     assert {path: path.stat().st_mtime_ns for path in old} == old
     compare_with_smoke(tmp_path, finished, cells=12)
-
-
-def would_run(results):
-    """Names of the rules that Snakemake would run."""
-    options = ["--directory", str(results), "--dry-run", "--nolock", "--rerun-triggers", "mtime", "--rerun-incomplete"]
-    words = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.SNAKEFILE), *options, "--cores", "1"]
-    done = subprocess.run(words, cwd=paths.ROOT, capture_output=True, text=True, check=True)
-    return {
-        line.split()[1].rstrip(":") for line in done.stdout.splitlines() if line.startswith(("rule ", "localrule "))
-    }
 
 
 def compare_with_smoke(out, finished, cells):
