@@ -41,13 +41,13 @@ app: $(ENV)/ready ## explore the latest finished study in the browser, without J
 	$(RUN) -m voila notebooks/6_explorer.ipynb --Voila.config_file_paths=notebooks
 
 test: $(ENV)/ready ## run all tests: units, properties, a tiny study end to end, notebooks, report and explorer in a browser
-	$(RUN) -m pytest -q
+	$(RUN) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-check: $(ENV)/ready ## check lint, formatting, import layers and unit tests (about two minutes)
+check: $(ENV)/ready ## check lint, formatting, import layers and unit tests (about a minute)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
-	$(RUN) -m pytest -q -m unit
+	$(RUN) -m pytest -q -m unit -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(ENV)/ready ## measure the speed-ups on this computer, as ratios measured side by side
 	@$(RUN) benchmarks/cpu.py

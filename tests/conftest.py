@@ -1,12 +1,18 @@
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
+# one folder for the whole suite, which the process that made it removes; those that pytest-xdist starts inherit it
+os.environ["PRUNE_UTILS_TESTS"] = os.environ.get("PRUNE_UTILS_TESTS") or tempfile.mkdtemp(
+    prefix=f"prune-utils-{os.getpid()}-"
+)
 # before the package is imported: no test writes into the project's own results
-os.environ["PRUNE_UTILS_OUT"] = tempfile.mkdtemp(prefix="prune-utils-tests-")
+os.environ["PRUNE_UTILS_OUT"] = f"{os.environ['PRUNE_UTILS_TESTS']}/out-{os.getpid()}"
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that forgets to replace the hub fails at once
 
 import numpy as np
@@ -26,10 +32,11 @@ from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS
 from prune_utils.training.modeling import MaskedBert
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 settings.register_profile("suite", deadline=None)  # nothing is asserted about speed
 settings.load_profile("suite")
-SMOKE = pytest.StashKey()  # the process of the smoke study, and its output folder
+SCRATCH = Path(os.environ["PRUNE_UTILS_TESTS"])
+SMOKE = SCRATCH / "smoke"  # where the smoke study of the suite runs, and what it said
 
 
 @pytest.fixture
@@ -96,31 +103,38 @@ def pytest_collection_finish(session):
     gc.freeze()  # what is imported never becomes garbage, and need not be searched again and again
     if session.config.option.collectonly or not any("finished" in item.fixturenames for item in session.items):
         return
-    out = Path(tempfile.mkdtemp(prefix="prune-utils-tests-")) / "é ü" / "öut $HOME"
-    words, environment = command(out, "study", PARAMS / "smoke.yaml")
-    with open(out.parents[1] / "said", "w") as said, open(out.parents[1] / "complained", "w") as complained:
-        process = subprocess.Popen(words, env=environment, cwd=paths.ROOT, stdout=said, stderr=complained)
-    session.config.stash[SMOKE] = process, out
+    try:
+        SMOKE.mkdir(parents=True)
+    except FileExistsError:  # another process of pytest-xdist has started it
+        return
+    words, environment = command(SMOKE / "é ü/öut $HOME", "study", PARAMS / "smoke.yaml")
+    shell = 'echo $$ > "$0/pid"; "$@" > "$0/said" 2> "$0/complained"; echo $? > "$0/code"; mv "$0/code" "$0/ended"'
+    words = ["sh", "-c", shell, str(SMOKE), *words]
+    # a group of its own, to be stopped as a whole
+    subprocess.Popen(words, env=environment, cwd=paths.ROOT, start_new_session=True)
 
 
 def pytest_unconfigure(config):
-    """Stops the smoke study if the tests ended before it, and removes it."""
-    if SMOKE in config.stash:
-        process, out = config.stash[SMOKE]
-        process.terminate()
-        process.wait()
-        shutil.rmtree(out.parents[1], ignore_errors=True)
+    """Stops the smoke study if the tests ended before it, and removes all that the suite wrote."""
+    if not SCRATCH.name.startswith(f"prune-utils-{os.getpid()}-"):
+        return
+    if (SMOKE / "pid").exists() and not (SMOKE / "ended").exists():
+        os.killpg(int((SMOKE / "pid").read_text()), signal.SIGTERM)
+    shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def finished(pytestconfig):
+def finished():
     """The output folder of the smoke study, run once for the whole suite; its files are only read."""
-    process, out = pytestconfig.stash[SMOKE]
-    assert process.wait() == 0, "".join((out.parents[1] / name).read_text() for name in ("complained", "said"))
-    said = (out.parents[1] / "said").read_text()
-    assert "58/58" in said and "nothing" in said and not (out.parents[1] / "complained").read_text()
+    deadline = time.monotonic() + 1200
+    while not (SMOKE / "ended").exists():
+        assert time.monotonic() < deadline, "the smoke study does not end"
+        time.sleep(0.05)
+    code, said, complained = ((SMOKE / name).read_text() for name in ("ended", "said", "complained"))
+    assert int(code) == 0, complained + said
+    assert "58/58" in said and "nothing" in said and not complained
     assert said.strip().endswith("index.html")
-    return out
+    return SMOKE / "é ü/öut $HOME"
 
 
 @pytest.fixture
@@ -161,8 +175,16 @@ def pairs():
 
 
 def pytest_collection_modifyitems(items):
-    """Marks the tests that `make check` runs as `unit`: no study, no notebook, no browser, no hundreds of random inputs."""
+    """Marks the tests of `make check` as `unit`: no study, no notebook, no browser, no hundreds of random inputs.
+
+    Files that read the smoke study come last, the slow ones of each kind first: two processes then end together."""
+    files = {}
     for item in items:
         random = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        if not random and not {"finished", "browser"} & set(item.fixturenames) and not item.get_closest_marker("slow"):
+        reads, slow = "finished" in item.fixturenames, item.get_closest_marker("slow")
+        if not random and not slow and not reads and "browser" not in item.fixturenames:
             item.add_marker("unit")
+        was = files.get(item.path, (False, 0))
+        seconds = slow.args[0] if slow and slow.args else bool(random or slow or reads)
+        files[item.path] = was[0] or reads, was[1] - seconds
+    items.sort(key=lambda item: files[item.path])

@@ -235,6 +235,7 @@ def test_the_report_leads_with_findings_and_the_details_end_with_how_they_were_m
     assert all(word in made for word in ("pretraining.steps", "transformers", "commit", "fine-tuning", "core-hours"))
 
 
+@pytest.mark.slow(40)
 def test_an_unfinished_study_reports_what_it_has(finished, tmp_path):
     smoke = paths.PARAMS / "smoke.yaml"
     shutil.copytree(finished / "results", tmp_path / "results")

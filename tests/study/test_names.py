@@ -138,7 +138,7 @@ def test_words_and_labels_that_look_like_markup_are_text(tmp_path):
     assert set(words[-3:]) <= {element.text for element in elements if element.tag.endswith("}text")}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(45)
 def test_the_published_tables_are_a_study_without_training_wherever_the_clone_lies(tmp_path):
     clone, out = tmp_path / "a clone é ü 'ß'", tmp_path / "öut $HOME"
     for name in ("prune_utils", "notebooks", "params"):

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -13,41 +12,25 @@ import bs4
 import nbformat
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import yaml
 from click.testing import CliRunner
-from commands import command, run, would_run
-from hostile import NAME
+from commands import command, run
 from papermill.cli import papermill
+from smoke import TIMES, cells_of, one_rate, prunability_of
 
 from prune_utils.analysis.claims import CLAIMS
 from prune_utils.analysis.factorial import MEAN
-from prune_utils.analysis.results import collect, pretraining_frame
-from prune_utils.data.inputs import identified
+from prune_utils.analysis.results import pretraining_frame
 from prune_utils.pruning.masks import sparsity_of
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study import paths
-from prune_utils.study.files import alone, held
-from prune_utils.study.grid import Run, all_cells, all_runs
+from prune_utils.study.files import alone
+from prune_utils.study.grid import Run
 from prune_utils.study.params import load_study
-from prune_utils.study.record import read_csv, record
-from prune_utils.training.finetuning import finetune
+from prune_utils.study.record import read_csv
 from prune_utils.training.pretraining import pretrain
 from prune_utils.workflow import reporting
-from prune_utils.workflow.nodes import nodes
-
-TIMES = ["seconds", "finished"]  # differ between two runs of the same study
-
-
-def cells_of(out, study="smoke"):
-    return pd.read_csv(out / f"results/{study}/cells.csv")
-
-
-def one_rate(out):
-    """The cells of smoke's sentiment task at its first learning rate, by arm and sparsity."""
-    cells = cells_of(out)
-    return cells[(cells.task == "sentiment") & (cells.learning_rate == 1e-3)].set_index(["arm", "target_sparsity"])
 
 
 def test_every_cell_has_its_row_and_its_columns(finished):
@@ -111,11 +94,6 @@ def test_checkpoints_hold_their_masks(finished):
         assert (folder / "model.safetensors").exists() and (folder / "tokenizer.json").exists()
 
 
-def prunability_of(out, name, task="sentiment", study="smoke"):
-    frame = pd.read_csv(out / f"results/{study}/prunability/seed-0/{name}.csv")
-    return frame[frame.task == task].reset_index(drop=True)
-
-
 def test_prunability_has_a_row_for_every_observation(finished):
     first = prunability_of(finished, "fine_tune_first").set_index("epochs")
     assert list(first.index) == [0, 1] and (first.target_sparsity == 0.6).all()
@@ -167,7 +145,7 @@ def test_the_report_stands_alone(finished):
 def test_a_report_is_current_until_a_notebook_of_the_analysis_changes(finished, tmp_path, monkeypatch, name):
     shutil.copytree(finished / "results/smoke", tmp_path / "results/smoke", copy_function=shutil.copyfile)
     now = time.time()
-    for path in (tmp_path / "results/smoke").rglob("*"):  # other tests execute notebooks in the same folder
+    for path in (tmp_path / "results/smoke").rglob("*"):  # copies have times of their own
         os.utime(path, (now, now))
     monkeypatch.setattr(paths, "OUT", tmp_path)
     study = load_study(tmp_path / "results/smoke/params.yaml")
@@ -202,50 +180,6 @@ def test_other_params_under_the_same_name_are_refused(finished, tmp_path):
     assert refused.returncode == 2 and "pretraining.steps was 12 and is 13" in refused.stderr
 
 
-def wait_for(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the study did not come this far"
-        time.sleep(0.005)
-
-
-def started(out, params, condition):
-    """The front process of a study that was started, once `condition` holds."""
-    words, environment = command(out, "study", params)
-    process = subprocess.Popen(
-        words,
-        env=environment,
-        cwd=paths.ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(lambda: condition() or process.poll() is not None)
-    assert process.poll() is None, "the study ended before it could be killed"
-    return process
-
-
-def assert_equal_part(ours, theirs):
-    """The rows of `ours`, a study of one task of smoke, equal those of smoke to the last digit."""
-    by = [name for name in ("arm", "method", "target_sparsity", "epochs") if name in ours]
-    ours, theirs = (
-        frame.drop(columns=[*TIMES, "task", "selected"], errors="ignore").set_index(by) for frame in (ours, theirs)
-    )
-    pd.testing.assert_frame_equal(ours.sort_index(), theirs.loc[ours.index].sort_index(), check_exact=True)
-
-
-def begin_with(theirs, ours):
-    """Copies the dense run of a study and its random run at 60 %, with their notebooks and frames."""
-    shutil.copytree(theirs / "pretrain/dense", ours / "pretrain/dense")
-    theirs, ours = theirs / "pretrain/random", ours / "pretrain/random"
-    shutil.copytree(theirs / "sparsity-60", ours / "sparsity-60")
-    (ours / "seed-0").mkdir()
-    shutil.copy2(theirs / "seed-0/sparsity-60-to-90.ipynb", ours / "seed-0/sparsity-60.ipynb")
-    heading, *rows = (theirs / "seed-0/sparsity-60-to-90.csv").read_text().splitlines(keepends=True)
-    (row,) = (row for row in rows if row.startswith("random,0.6,"))
-    (ours / "seed-0/sparsity-60.csv").write_text(heading + row)
-
-
 def test_the_burn_in_is_repeated_to_the_last_digit(finished, empty):
     study = load_study(paths.PARAMS / "smoke.yaml")
     pretrain(study, Run("dense", 0.0, 0))
@@ -254,67 +188,6 @@ def test_the_burn_in_is_repeated_to_the_last_digit(finished, empty):
     pd.testing.assert_frame_equal(*frames, check_exact=True, check_dtype=False)
     weights = "results/smoke/pretrain/dense/seed-0/checkpoint/model.safetensors"
     assert (empty / weights).read_bytes() == (finished / weights).read_bytes()
-
-
-def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grows(
-    finished, small, tmp_path, monkeypatch
-):
-    results = tmp_path / "results/small"
-    begin_with(finished / "results/smoke", results)  # to save time; the gradual runs and all cells are trained here
-    # in the middle of pre-training: a checkpoint of the ramp is there, the run's result is not
-    gradual = results / "pretrain/gradual/sparsity-60/seed-0"
-    process = started(tmp_path, small, lambda: any(gradual.glob("trainer-all/checkpoint-5/whole.json")))
-    for one in [*psutil.Process(process.pid).children(recursive=True), process]:  # as when the machine is switched off
-        one.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (gradual / "result.json").exists()
-    dense = (results / "pretrain/dense/seed-0/dense.ipynb").stat().st_mtime_ns
-    # in the middle of fine-tuning: some cells are finished, others are not
-    tuned = results / "finetune" / NAME / "seed-0"
-    process = started(tmp_path, small, lambda: any(tuned.rglob("result.json")))
-    every = psutil.Process(process.pid).children(recursive=True)
-    process.terminate()  # to the front process alone, as `kill` does
-    assert process.wait(30) == 130 and process.stderr.read().strip() == "stopped; run the same command to resume"
-    wait_for(lambda: not held(results) and not any(one.is_running() for one in every), 10)
-    kept = {path: path.stat().st_mtime_ns for path in tuned.rglob("result.json")}
-    # the cells are so small that the others may end before the signal reaches their notebook
-    assert 1 <= len(kept) <= 7 and not (results / "cells.csv").exists()
-
-    frames = [tuned / "sparsity-00-to-60.csv", results / "prunability/seed-0/fine_tune_first.csv"]
-    process = started(tmp_path, small, lambda: all(frame.exists() for frame in frames))
-    process.terminate()  # while the analyses run
-    assert process.wait(30) == 130
-    assert (results / "pretrain/dense/seed-0/dense.ipynb").stat().st_mtime_ns == dense
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    monkeypatch.setattr(paths, "OUT", tmp_path)
-    collect(load_study(small))
-    compare_with_smoke(tmp_path, finished, cells=7)
-
-    # the grid grows: the graph makes all but the dense run again, and finished trainings are read, not repeated
-    content = yaml.safe_load(small.read_text()) | {"grid": {"sparsities": [0.0, 0.6, 0.9]}}
-    (tmp_path / "small.yaml").write_text(yaml.safe_dump(content))
-    grown = identified(load_study(tmp_path / "small.yaml"))
-    record(grown, [])
-    planned = would_run(grown)
-    assert len(planned - {"all", "report"}) == len(nodes(grown)) - 1 and not any("dense" in rule for rule in planned)
-    old = {path: path.stat().st_mtime_ns for path in results.rglob("result.json")}
-    for one in all_runs(grown):
-        pretrain(grown, one)
-    for one in all_cells(grown):
-        finetune(grown, one)
-    collect(grown)
-    assert {path: path.stat().st_mtime_ns for path in old} == old
-    compare_with_smoke(tmp_path, finished, cells=12)
-
-
-def compare_with_smoke(out, finished, cells):
-    ours = cells_of(out, "small")
-    assert len(ours) == cells and set(ours.task) == {NAME}
-    assert_equal_part(ours, one_rate(finished).reset_index())
-    runs = [pd.read_csv(folder / "pretraining.csv") for folder in (out / "results/small", finished / "results/smoke")]
-    assert_equal_part(*runs)
-    first = [prunability_of(out, "fine_tune_first", NAME, "small"), prunability_of(finished, "fine_tune_first")]
-    assert_equal_part(*first)
 
 
 def test_two_live_runs_do_not_share_a_folder(finished):
