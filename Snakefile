@@ -32,7 +32,9 @@ for place, node in enumerate(every):
         output:
             notebook=str(node.notebook),
             frames=[str(path) for path in node.frames],
-        threads: 1
+        threads: study.machine.threads
+        resources:
+            **node.needs,
         # in the order of the list: nodes that many others need come first
         priority: len(every) - place
         shell:

@@ -13,18 +13,22 @@ from prune_utils.study.words import QUIET
 
 PARAMS = ("params", {"type": Path, "help": "a params file"})
 DRY = ("--dry-run", {"dest": "dry", "action": "store_true", "help": "list its notebooks; run nothing"})
+PROFILE = ("--profile", {"type": Path, "help": "folder of a Snakemake profile: run on a cluster, see docs/cluster.md"})
 ACCELERATOR = ("--accelerator", {"default": "H200", "help": "GPU to estimate for: H200 (default) or A100"})
 NAMES = ("names", {"nargs": "+", "metavar": "study", "help": "study names (folders under results/ or evidence/)"})
 NOTEBOOK = ("notebook", {"type": Path, "help": "its path below the results, see prune_utils/workflow/nodes.py"})
+FOLDER = ("folder", {"type": Path, "help": "results of a study"})
+STARTED = ("started", {"type": float, "help": "when the study was started, seconds since 1970"})
 # each command with its function, help and arguments; modules are imported on demand, since some take seconds
 COMMANDS = {
-    "study": ("launch.run", "run a study; finished parts are skipped", [PARAMS, DRY]),
+    "study": ("launch.run", "run a study; finished parts are skipped", [PARAMS, DRY, PROFILE]),
     "status": ("status.show", "print the progress of a study, wherever it runs", [PARAMS]),
     "plan": ("plan.show", "estimate the cost of a study before it runs", [PARAMS, ACCELERATOR]),
     "report": ("reporting.rebuild", "build the report from finished results", [PARAMS]),
     "compare": ("reporting.compare", "build a page that compares studies", [NAMES]),
     "evidence": ("reporting.keep", "keep the small frames of a finished study in evidence/", [PARAMS]),
     "node": ("execution.execute_node", "execute one notebook of a study (called by the Snakefile)", [PARAMS, NOTEBOOK]),
+    "fence": ("cluster.fence", "end a job of an earlier start (called on a cluster)", [FOLDER, STARTED]),
     "render": ("reporting.publish", "make the pages of a finished study (called by the Snakefile)", [PARAMS]),
 }
 

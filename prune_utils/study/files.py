@@ -92,10 +92,10 @@ def alone(folder: Path, wait: bool = True, name: str = LOCK) -> Iterator[int]:
         yield file.fileno()
 
 
-def held(folder: Path) -> bool:
-    """Whether a process holds the lock of `folder`. Takes a shared lock briefly."""
+def held(folder: Path, name: str = LOCK) -> bool:
+    """Whether a process holds the lock `name` of `folder`. Takes a shared lock briefly."""
     try:
-        with open(folder / LOCK) as file:
+        with open(folder / name) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

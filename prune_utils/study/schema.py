@@ -11,6 +11,7 @@ from prune_utils.study.sources import Corpus, Task
 ARMS = ("dense", "scratch", "pretrain", "information_deletion", "frozen", "downstream", "random", *CONTROLS)
 PRUNED_ARMS = ARMS[2:]
 METHODS = ("dense", "gradual", "random", *CONTROLS)  # how the masks of a pre-trained checkpoint were chosen
+KINDS = ("pretraining", "finetuning", "prunability", "inside", "analysis")  # of notebooks
 RAMPED = ("gradual", "global")  # methods that follow the cubic schedule; the others prune before the first step
 EMBEDDED = (
     "The text is a small artificial English that comes with the package. It was **built to show the effect**: its tasks "
@@ -62,6 +63,14 @@ class Analysis(Section):
     loss_margin: Annotated[float, Field(ge=0)]  # nats of held-out pre-training loss
 
 
+class Needs(Section):
+    """What one notebook needs where jobs are given resources, as on a cluster; None or 0: nothing is asked for."""
+
+    gpu: Annotated[int, Field(ge=0)] = 0  # whole GPUs
+    mem_mb: Count | None = None
+    runtime: Count | None = None  # minutes
+
+
 class Machine(Section):
     """How a study is run, not what it computes; all but `precision` may change between runs of a study."""
 
@@ -70,6 +79,7 @@ class Machine(Section):
     precision: Literal["auto", "float32", "bfloat16"]
     save_steps: Count  # steps between two checkpoints of a training, from which it resumes
     sparsities_per_node: Annotated[int, Field(ge=0)]  # sparsities per notebook; 0: all
+    needs: dict[Literal[KINDS], Needs] = {}  # by kind of notebook
 
 
 class Table(Section):

@@ -18,6 +18,7 @@ from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.record import write_csv
 from prune_utils.study.schema import Replay, Study
 from prune_utils.workflow import progress, status
+from prune_utils.workflow.cluster import lock_of
 from prune_utils.workflow.nodes import nodes
 
 
@@ -41,7 +42,7 @@ def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> N
     """
     # what a killed start of the study has left running may still write this notebook, and with other params: it is executed
     # again, which is cheap, since finished trainings are read
-    with alone(notebook.parent, name=f".{notebook.name}.lock"):
+    with alone(notebook.parent, name=lock_of(notebook)):
         _execute(validated(read_yaml(params)), params, template, notebook, parameters)
 
 

@@ -18,16 +18,21 @@ from prune_utils.study.record import check_same, differences, record
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.study.words import many
-from prune_utils.workflow import preflight, progress
+from prune_utils.workflow import cluster, preflight, progress
 from prune_utils.workflow.nodes import nodes, outgrown
 from prune_utils.workflow.status import failed
 
 PATIENCE = 20  # seconds that interrupted notebooks have to end; Slurm kills 30 seconds after its SIGTERM
 
 
-def run(params: Path, dry: bool = False) -> None:
-    """Run the unfinished parts of a study. Raises ParamsError if it cannot run or does not finish."""
+def run(params: Path, dry: bool = False, profile: Path | None = None) -> None:
+    """Run the unfinished parts of a study, here or as a Snakemake profile says: its folder holds a config.yaml.
+
+    Raises ParamsError if it cannot run or does not finish.
+    """
     study = identified(load_study(params))
+    if profile:
+        cluster.check_profile(profile)
     folder = paths.results(study.study)
     facts = preflight.check_inputs(study)
     _check_paths(study)
@@ -41,16 +46,25 @@ def run(params: Path, dry: bool = False) -> None:
     try:
         with alone(folder, wait=False) as lock:
             _check_finished(study, folder)  # again: the previous holder may have finished a training
+            left = [node.name for node in cluster.left_running(study)]
             if differences(study, folder):
+                if left:
+                    raise ParamsError(f"{_left(left)}, with other params; end it, or wait until it has ended")
                 _begin_anew(folder)
+            elif left:
+                print(f"{_left(left)}; its notebooks are waited for, not run twice")
             record(study, facts)
             for notebook in outgrown(study):
                 notebook.unlink()
             begin(study)
-            _snakemake(study, folder, lock)
+            _snakemake(study, folder, lock, profile)
     except BlockingIOError:
         raise ParamsError(_held_by(study, folder)) from None
     print(f"report: {paths.shown(paths.report(study.study))}")
+
+
+def _left(names: list[str]) -> str:
+    return f"an earlier start of the study is still running {'; '.join(names)}"
 
 
 def _held_by(study: Study | Replay, folder: Path) -> str:
@@ -95,21 +109,26 @@ def begin(study: Study | Replay) -> None:
     print(progress.heading(), progress.line(study), sep="\n", flush=True)
 
 
-def snakemake(study: Study | Replay) -> list[str]:
-    """The command that makes all that a study lacks."""
+def snakemake(study: Study | Replay, profile: Path | None = None) -> list[str]:
+    """The command that makes all that a study lacks, on this machine or by the executor of a Snakemake profile."""
+    folder = paths.results(study.study)
     # `alone` is the lock; Snakemake's own lock would outlive a killed run and block the next one
-    options = f"--cores {study.machine.jobs} --nolock --rerun-incomplete --keep-going --rerun-triggers mtime".split()
+    options = ["--nolock", "--rerun-incomplete", "--keep-going", "--rerun-triggers", "mtime"]
+    jobs = study.machine.jobs
+    if profile:
+        options += ["--profile", str(profile.resolve()), "--jobs", str(jobs), "--precommand", cluster.fenced(folder)]
+    else:
+        options += ["--cores", str(jobs * study.machine.threads)]
     if not all(node.path.exists() for node in nodes(study)):
         options += ["--forcerun", "report"]  # Snakemake makes nothing for a report that is there
-    places = ["--snakefile", str(paths.SNAKEFILE), "--directory", str(paths.results(study.study))]
-    return [sys.executable, "-m", "snakemake", *places, *options]
+    return [sys.executable, "-m", "snakemake", "--snakefile", str(paths.SNAKEFILE), "--directory", str(folder), *options]
 
 
-def _snakemake(study: Study, folder: Path, lock: int) -> None:
-    log = (folder / paths.LOG).open("w")
-    with log, subprocess.Popen(snakemake(study), stderr=log, pass_fds=[lock], start_new_session=True) as process:
+def _snakemake(study: Study, folder: Path, lock: int, profile: Path | None) -> None:
+    command, log = snakemake(study, profile), (folder / paths.LOG).open("w")
+    with log, subprocess.Popen(command, stderr=log, pass_fds=[lock], start_new_session=True) as process:
         try:
-            process.wait()
+            cluster.watch(study, process) if profile else process.wait()
         except KeyboardInterrupt:  # Ctrl-C, or SIGTERM from `kill` or a scheduler, which reach this process alone
             _end(process)
             raise

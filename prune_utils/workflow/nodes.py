@@ -10,6 +10,14 @@ from prune_utils.study.grid import Cell, Delayed, Run, cells, delayed, runs
 from prune_utils.study.schema import Replay, Study
 from prune_utils.training.sizes import train_size
 
+# kinds of notebooks, see schema.KINDS; all others are of the analysis
+KINDS = {
+    paths.PRETRAINING_NOTEBOOK: "pretraining",
+    paths.FINETUNING_NOTEBOOK: "finetuning",
+    paths.PRUNABILITY_NOTEBOOK: "prunability",
+    paths.INSIDE_NOTEBOOK: "inside",
+}
+
 
 @dataclass(frozen=True)
 class Node:
@@ -32,6 +40,12 @@ class Node:
     @property
     def trains(self) -> bool:
         return bool(self.trainings)
+
+    @property
+    def needs(self) -> dict[str, int]:
+        """Resources that its job asks for, by Snakemake's names for them."""
+        asked = self.study.machine.needs.get(KINDS.get(self.template, "analysis"))
+        return {name: value for name, value in asked.model_dump().items() if value} if asked else {}
 
     @cached_property
     def examples(self) -> int:
