@@ -38,7 +38,7 @@ for place, node in enumerate(every):
         # in the order of the list: nodes that many others need come first
         priority: len(every) - place
         shell:
-            "{sys.executable:q} -m prune_utils node params.yaml {output.notebook:q}"
+            "exec {sys.executable:q} -m prune_utils node params.yaml {output.notebook:q}"
 
 
 rule report:

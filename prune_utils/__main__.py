@@ -17,13 +17,14 @@ PROFILE = ("--profile", {"type": Path, "help": "folder of a Snakemake profile: r
 ACCELERATOR = ("--accelerator", {"default": "H200", "help": "GPU to estimate for: H200 (default) or A100"})
 NAMES = ("names", {"nargs": "+", "metavar": "study", "help": "study names (folders under results/ or evidence/)"})
 NOTEBOOK = ("notebook", {"type": Path, "help": "its path below the results, see prune_utils/workflow/nodes.py"})
+END = ("--end", {"action": "store_true", "help": "end notebooks that an earlier start has left running"})
 FOLDER = ("folder", {"type": Path, "help": "results of a study"})
 STARTED = ("started", {"type": float, "help": "when the study was started, seconds since 1970"})
 # each command with its function, help and arguments; modules are imported on demand, since some take seconds
 COMMANDS = {
-    "study": ("launch.run", "run a study; finished parts are skipped", [PARAMS, DRY, PROFILE]),
+    "study": ("launch.run", "run a study; finished parts are skipped", [PARAMS, DRY, PROFILE, END]),
     "status": ("status.show", "print the progress of a study, wherever it runs", [PARAMS]),
-    "plan": ("plan.show", "estimate the cost of a study before it runs", [PARAMS, ACCELERATOR]),
+    "plan": ("cost.plan.show", "estimate the cost of a study before it runs", [PARAMS, ACCELERATOR]),
     "report": ("reporting.rebuild", "build the report from finished results", [PARAMS]),
     "compare": ("reporting.compare", "build a page that compares studies", [NAMES]),
     "evidence": ("reporting.keep", "keep the small frames of a finished study in evidence/", [PARAMS]),
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         for flag, settings in options:
             command.add_argument(flag, **settings)
     given = vars(parser.parse_args(arguments))
-    module, function = COMMANDS[given.pop("command")][0].split(".")
+    module, function = COMMANDS[given.pop("command")][0].rsplit(".", 1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and schedulers stop a study as Ctrl-C does
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     # not imported: jsonschema, which checks notebooks, would compile its grammar of addresses, and no notebook has one

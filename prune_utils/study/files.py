@@ -5,6 +5,7 @@ import errno
 import fcntl
 import json
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -80,7 +81,7 @@ def alone(folder: Path, wait: bool = True, name: str = LOCK) -> Iterator[int]:
     holds the lock, waits for it, or raises BlockingIOError if `wait` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / name, "w") as file:
+    with open(folder / name, "a") as file:  # what its holder wrote stays until the lock is ours
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -89,7 +90,23 @@ def alone(folder: Path, wait: bool = True, name: str = LOCK) -> Iterator[int]:
         except OSError as error:
             fault = f"the file system has no locks ({error.strerror}); set PRUNE_UTILS_OUT to a folder on one that has"
             raise OSError(error.errno, fault, str(folder)) from None
+        file.truncate(0)
+        file.write(this_process())
+        file.flush()
         yield file.fileno()
+
+
+def this_process() -> str:
+    """Where this process runs, for messages: the machine, or the node and the job of a Slurm cluster."""
+    if job := os.environ.get("SLURM_JOB_ID"):
+        return f"{os.environ.get('SLURMD_NODENAME', socket.gethostname())}, job {job}"
+    return socket.gethostname()
+
+
+def holder(folder: Path, name: str = LOCK) -> str:
+    """Where the process runs, or ran, that last held a lock; empty if none did."""
+    file = folder / name
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def held(folder: Path, name: str = LOCK) -> bool:

@@ -23,6 +23,7 @@ CHECKPOINT = "checkpoint"  # a from_pretrained folder
 WEIGHTS = "model.safetensors"  # transformers' name of the weights in it
 PREDICTIONS = "dev_predictions.npy"  # predicted label of every dev example, in the order of the file
 PLAN = "plan.json"  # estimated cost of a study
+PRECISION = "precision.json"  # in which all trainings of a study compute, if it leaves that to the hardware
 SITTING = "sitting.json"  # when and where a study was last started
 LOG = "run.log"  # stderr of Snakemake and the notebooks since then
 RESULT = "result.json"  # numbers of a finished training; written last, so its presence means that the training is done

@@ -11,7 +11,7 @@ from prune_utils.pruning.movement import mask_differences, movement
 from prune_utils.study.grid import Delayed, Run
 from prune_utils.study.schema import Study
 from prune_utils.training.finetuning import fine_tuned, finetune, run_masks, starting_model
-from prune_utils.training.machine import provenance
+from prune_utils.training.machine import provenance, settled
 from prune_utils.training.scores import scores
 from prune_utils.training.trainer import finished, train
 
@@ -23,7 +23,7 @@ def fine_tune_first(study: Study, cell: Delayed) -> dict:
     `downstream` arm. The model of the `dense` arm is reused if its number of epochs matches; otherwise one is
     trained with its own linear decay, as in the paper. Dev predictions are saved next to the result.
     """
-    return finished(cell.folder(study.study), lambda: _trained(study, cell))
+    return finished(cell.folder(study.study), lambda: _trained(settled(study), cell))
 
 
 def _trained(study: Study, cell: Delayed) -> dict:

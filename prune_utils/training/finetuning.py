@@ -13,7 +13,7 @@ from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matr
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import Cell, Run
 from prune_utils.study.schema import Study
-from prune_utils.training.machine import provenance
+from prune_utils.training.machine import provenance, settled
 from prune_utils.training.modeling import new_configuration
 from prune_utils.training.pretraining import pretrain
 from prune_utils.training.scores import scores
@@ -22,7 +22,7 @@ from prune_utils.training.trainer import finished, train
 
 def finetune(study: Study, cell: Cell) -> dict:
     """Return the result of a cell; train it first unless it is finished. Its dev predictions lie beside it."""
-    return finished(cell.folder(study.study), lambda: _trained(study, cell))
+    return finished(cell.folder(study.study), lambda: _trained(settled(study), cell))
 
 
 def finetune_all(study: Study, cells: list[Cell]) -> list[dict]:

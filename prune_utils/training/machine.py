@@ -9,19 +9,44 @@ from pathlib import Path
 import torch
 
 from prune_utils.study import paths
-from prune_utils.study.schema import Machine
+from prune_utils.study.files import LOCK, alone, read_json, write_json
+from prune_utils.study.schema import Machine, Study
 
 
 def provenance(machine: Machine) -> dict[str, str]:
     """Versions, hardware, precision, commit and time, to be stored with a result."""
     return {
         "precision": "bfloat16" if bfloat16(machine) else "float32",
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {machine.threads} threads",
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else processor(machine.threads),
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "transformers", "datasets", "numpy")},
         "commit": commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def settled(study: Study) -> Study:
+    """The study with the precision that its first training chose, if it leaves that to the hardware.
+
+    All machines that work on a study then compute in one precision, whatever each would choose by itself.
+    """
+    if study.machine.precision != "auto":
+        return study
+    folder = paths.results(study.study)
+    with alone(folder, name=f".{paths.PRECISION}{LOCK}"):
+        if not (folder / paths.PRECISION).exists():
+            chosen = "bfloat16" if bfloat16(study.machine) else "float32"
+            write_json(folder / paths.PRECISION, {"precision": chosen})
+        machine = study.machine.model_copy(update=read_json(folder / paths.PRECISION))
+    return study.model_copy(update={"machine": machine})
+
+
+def processor(threads: int) -> str:
+    """The model of the CPU, where Linux tells it, and the number of threads."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"cpu{f' ({names[0]})' if names else ''}, {threads} {'thread' if threads == 1 else 'threads'}"
 
 
 def commit() -> str:

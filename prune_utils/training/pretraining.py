@@ -14,7 +14,7 @@ from prune_utils.pruning.schedule import Schedule
 from prune_utils.study.grid import Run
 from prune_utils.study.recipes import Pretraining
 from prune_utils.study.schema import RAMPED, Study
-from prune_utils.training.machine import provenance
+from prune_utils.training.machine import provenance, settled
 from prune_utils.training.modeling import MaskedEncoder, new_model
 from prune_utils.training.trainer import finished, predict, train
 
@@ -26,7 +26,7 @@ def pretrain(study: Study, run: Run) -> dict:
     Every other run starts from the dense model of its seed: the methods in `schema.RAMPED` prune on the schedule, the
     others before the first step.
     """
-    return finished(run.folder(study.study), lambda: _trained(study, run))
+    return finished(run.folder(study.study), lambda: _trained(settled(study), run))
 
 
 def _trained(study: Study, run: Run) -> dict:

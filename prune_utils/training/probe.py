@@ -114,7 +114,7 @@ def _timed(study: Study, model: PreTrainedModel, data: Dataset, batch: int) -> t
     clock = _Clock(model)
     optimisation = study.finetuning.over(MOST + FIRST + 1, 1e-5).model_copy(update={"batch_size": batch})
     # no checkpoints: they would dominate such a short training
-    quiet = study.machine.model_copy(update={"save_steps": 10**9})
+    quiet = study.machine.model_copy(update={"save_steps": 10**9, "report_to": []})
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         train(model, data, optimisation, 0, Path(folder), quiet, PADDING, clock)

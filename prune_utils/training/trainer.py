@@ -1,10 +1,14 @@
 """One training or evaluation with transformers' Trainer: data order, precision, and checkpoints to resume from."""
 
+import contextlib
 import gc
+import os
 import shutil
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -39,16 +43,36 @@ WHOLE = "whole.json"  # written last into a Trainer checkpoint: one without it i
 
 
 class _Checkpoints(TrainerCallback):
-    """Adds the pruning state to each Trainer checkpoint, then marks it as complete."""
+    """Adds the pruning state to each Trainer checkpoint, then marks it as complete.
+
+    On SIGTERM, which a scheduler sends before a time limit, the step is finished, a checkpoint is saved, and the training
+    is interrupted.
+    """
 
     def __init__(self, pruning: GradualPruning | None):
-        self.pruning = pruning
+        self.pruning, self.ending = pruning, False
+
+    @contextlib.contextmanager
+    def saving_on_sigterm(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():  # only that one can handle signals
+            yield
+            return
+        before = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "ending", True))
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_save |= self.ending
 
     def on_save(self, args, state, control, **kwargs):
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if self.pruning:
             self.pruning.save(folder)
         write_json(folder / WHOLE, {"step": state.global_step, "bytes": _sizes(folder)})
+        if self.ending:
+            raise KeyboardInterrupt(f"stopped by SIGTERM; step {state.global_step} is saved")
 
 
 def finished(folder: Path, make: Callable[[], dict]) -> dict:
@@ -87,13 +111,13 @@ def _resumable(folder: Path) -> Path | None:
     return max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
-def arguments(folder: Path, machine: Machine, **options) -> TrainingArguments:
+def arguments(folder: Path, machine: Machine, report_to: list[str] | str = "none", **options) -> TrainingArguments:
     torch.set_num_threads(machine.threads)
     args = TrainingArguments(
         output_dir=str(folder),
         bf16=bfloat16(machine),
+        report_to=report_to,
         use_cpu=not torch.cuda.is_available(),  # otherwise transformers refuses bfloat16 on a CPU
-        report_to="none",
         remove_unused_columns=False,
         per_device_eval_batch_size=128,
         dataloader_pin_memory=torch.cuda.is_available(),
@@ -144,6 +168,7 @@ def train(
     args = arguments(
         folder,
         machine,
+        **_curves(folder, machine),
         **optimisation.model_dump(include={"learning_rate", "weight_decay", "max_grad_norm"}),
         max_steps=steps,
         per_device_train_batch_size=batch,
@@ -158,7 +183,8 @@ def train(
         disable_tqdm=not progress,
     )
     gradual = pruning if isinstance(pruning, GradualPruning) else None
-    callbacks = [callback for callback in (pruning, _Checkpoints(gradual)) if callback]
+    checkpoints = _Checkpoints(gradual)
+    callbacks = [callback for callback in (pruning, checkpoints) if callback]
     ordered = read_by(model, data.select(order))
     trainer = _Trainer(model, args, tokenizer, train_dataset=ordered, callbacks=callbacks)
     if not progress:
@@ -166,9 +192,27 @@ def train(
     checkpoint = _resumable(folder)
     if checkpoint and gradual:
         gradual.load(checkpoint)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with checkpoints.saving_on_sigterm():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     history = [{"step": entry["step"], "loss": entry["loss"]} for entry in trainer.state.log_history if "loss" in entry]
     return time.perf_counter() - started, history
+
+
+def _curves(folder: Path, machine: Machine) -> dict:
+    """Options with which the Trainer hands the curves of a training to `machine.report_to`, all on this machine.
+
+    TensorBoard's files lie in results/<study>/curves/, since the Trainer's own folder is removed after the training.
+    """
+    if not machine.report_to:
+        return {}
+    study, *place = folder.resolve().relative_to((paths.OUT / "results").resolve()).parts
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(paths.results(study).joinpath("curves", *place))
+    return {
+        "report_to": machine.report_to,
+        "project": study,
+        "run_name": "/".join(place),
+        "trackio_static_space_id": False,
+    }
 
 
 def predict(model: PreTrainedModel, data: Dataset, machine: Machine, tokenizer: PreTrainedTokenizerBase) -> tuple:

@@ -4,17 +4,19 @@ import contextlib
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from prune_utils.study import paths
-from prune_utils.study.files import LOCK, held, read_json
+from prune_utils.study.files import held, read_json, this_process
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
-from prune_utils.workflow import progress
-from prune_utils.workflow.nodes import Node, nodes
+from prune_utils.workflow import progress, status
+from prune_utils.workflow.nodes import nodes
 
 PROFILE = "config.yaml"  # of a Snakemake profile
 EVERY = 5  # seconds between two looks at the results
+PATIENCE = 60  # seconds that notebooks have to end
 
 
 def check_profile(profile: Path) -> None:
@@ -26,35 +28,59 @@ def check_profile(profile: Path) -> None:
 def fenced(folder: Path) -> str:
     """The command that a job runs first: it ends the job if the study has been started again since it was submitted.
 
-    Otherwise a job that an earlier start left in the queue would delete the outputs of its notebook before it begins.
+    Otherwise a job that an earlier start left in the queue would delete the outputs of its notebook before it begins. It
+    also ends the job if it does not see the lock that the running start holds.
     """
     started = read_json(folder / paths.SITTING)["started"]
     return shlex.join([sys.executable, "-m", "prune_utils", "fence", str(folder.resolve()), str(started)])
 
 
 def fence(folder: Path, started: float) -> None:
-    """Raise ParamsError if the study in `folder` has been started again since `started` (seconds since 1970)."""
-    if read_json(folder / paths.SITTING)["started"] != started:
+    """Raise ParamsError if a job may not run: the study in `folder` was started again since `started` (seconds since
+    1970), or is not running, or runs on a machine whose file locks are not seen here."""
+    sitting = read_json(folder / paths.SITTING)
+    if sitting["started"] != started:
         raise ParamsError(f"this job belongs to an earlier start of the study in {folder}; it ends without a trace")
+    if not held(folder):
+        raise ParamsError(
+            f"the study in {folder} is no longer running on {sitting['host']}, or the file system keeps its locks from "
+            f"{this_process()}, and two jobs could write one file; see docs/cluster.md, 'Locks'"
+        )
 
 
 def watch(study: Study | Replay, process: subprocess.Popen) -> None:
-    """Wait for Snakemake, and print a line of progress for every notebook that is done: jobs print into their own logs."""
-    told = {node.notebook for node in nodes(study) if node.path.exists()}
+    """Wait for Snakemake, and print what its jobs print into logs of their own: a line for every notebook that starts, is
+    done or fails."""
+    every = nodes(study)
+    told = {node.notebook: "done" for node in every if node.path.exists()}
     while process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(EVERY)
-        for node in nodes(study):
-            if node.notebook not in told and node.path.exists():
-                told.add(node.notebook)
-                print(progress.line(study, node.notebook), flush=True)
+        failures = {one.node.notebook: one for one in status.failed(study)}
+        for node in every:
+            failure = failures.get(node.notebook)
+            now = "done" if node.path.exists() else "failed" if failure else "started" if node.running else ""
+            if now and now != told.get(node.notebook):
+                told[node.notebook] = now
+                where = f"on {node.holder}"
+                print(progress.line(study, node.notebook, "" if now == "done" else f"{now} {where}"), flush=True)
+                if failure:
+                    print(f"    {failure.failure}\n    in {failure.file.resolve()}", flush=True)
 
 
-def left_running(study: Study | Replay) -> list[Node]:
-    """Nodes that are being executed, here or on any machine that shares the file system and its locks."""
-    return [node for node in nodes(study) if held(node.path.parent, lock_of(node.path))]
+def left_running(study: Study | Replay) -> str:
+    """Names the notebooks that are being executed although no start of the study is running; empty if there are none."""
+    left = [f"{node.name} (on {node.holder})" for node in nodes(study) if node.running]
+    return f"an earlier start of the study is still running {'; '.join(left)}" if left else ""
 
 
-def lock_of(notebook: Path) -> str:
-    """Name of the file that is locked while a notebook is executed."""
-    return f".{notebook.name}{LOCK}"
+def wait_for_earlier(study: Study | Replay) -> None:
+    """Wait until the notebooks of earlier starts, which a new one has told to end, have ended.
+
+    Raises ParamsError if they have not after PATIENCE seconds.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while left := left_running(study):
+        if time.monotonic() > deadline:
+            raise ParamsError(f"{left}, and they do not end; cancel their jobs")
+        time.sleep(1)

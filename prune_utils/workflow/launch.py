@@ -25,10 +25,10 @@ from prune_utils.workflow.status import failed
 PATIENCE = 20  # seconds that interrupted notebooks have to end; Slurm kills 30 seconds after its SIGTERM
 
 
-def run(params: Path, dry: bool = False, profile: Path | None = None) -> None:
+def run(params: Path, dry: bool = False, profile: Path | None = None, end: bool = False) -> None:
     """Run the unfinished parts of a study, here or as a Snakemake profile says: its folder holds a config.yaml.
 
-    Raises ParamsError if it cannot run or does not finish.
+    Notebooks that an earlier start has left running are waited for, or with `end` told to save and end. Raises ParamsError if it cannot run or does not finish.
     """
     study = identified(load_study(params))
     if profile:
@@ -46,25 +46,26 @@ def run(params: Path, dry: bool = False, profile: Path | None = None) -> None:
     try:
         with alone(folder, wait=False) as lock:
             _check_finished(study, folder)  # again: the previous holder may have finished a training
-            left = [node.name for node in cluster.left_running(study)]
+            if end:
+                begun(study, end)
+                cluster.wait_for_earlier(study)
+            left = cluster.left_running(study)
             if differences(study, folder):
                 if left:
-                    raise ParamsError(f"{_left(left)}, with other params; end it, or wait until it has ended")
+                    raise ParamsError(
+                        f"{left}, with other params; wait until they have ended, or add --end to end them"
+                    )
                 _begin_anew(folder)
             elif left:
-                print(f"{_left(left)}; its notebooks are waited for, not run twice")
+                print(f"{left}; they are waited for, not run twice; --end ends them")
             record(study, facts)
             for notebook in outgrown(study):
                 notebook.unlink()
-            begin(study)
+            begin(study, end)
             _snakemake(study, folder, lock, profile)
     except BlockingIOError:
         raise ParamsError(_held_by(study, folder)) from None
     print(f"report: {paths.shown(paths.report(study.study))}")
-
-
-def _left(names: list[str]) -> str:
-    return f"an earlier start of the study is still running {'; '.join(names)}"
 
 
 def _held_by(study: Study | Replay, folder: Path) -> str:
@@ -100,10 +101,15 @@ def _check_paths(study: Study | Replay) -> None:
             raise ParamsError(f"path {path} contains braces; move the project, its results or its tables")
 
 
-def begin(study: Study | Replay) -> None:
-    """Record when and where the study was started, and print a summary."""
-    here = {"started": time.time(), "host": socket.gethostname(), "process": os.getpid()}
+def begun(study: Study | Replay, ends_earlier: bool = False) -> None:
+    """Record when and where the study was started, and whether that ends the jobs of earlier starts."""
+    here = {"started": time.time(), "host": socket.gethostname(), "process": os.getpid(), "ends_earlier": ends_earlier}
     write_json(paths.results(study.study) / paths.SITTING, here)
+
+
+def begin(study: Study | Replay, ends_earlier: bool = False) -> None:
+    """Record the start of a study, and print a summary."""
+    begun(study, ends_earlier)
     count, jobs = len(nodes(study)), study.machine.jobs
     print(f"study '{study.study}': {many(count, 'notebook')}, {jobs} at a time\n")
     print(progress.heading(), progress.line(study), sep="\n", flush=True)
@@ -121,7 +127,16 @@ def snakemake(study: Study | Replay, profile: Path | None = None) -> list[str]:
         options += ["--cores", str(jobs * study.machine.threads)]
     if not all(node.path.exists() for node in nodes(study)):
         options += ["--forcerun", "report"]  # Snakemake makes nothing for a report that is there
-    return [sys.executable, "-m", "snakemake", "--snakefile", str(paths.SNAKEFILE), "--directory", str(folder), *options]
+    return [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(paths.SNAKEFILE),
+        "--directory",
+        str(folder),
+        *options,
+    ]
 
 
 def _snakemake(study: Study, folder: Path, lock: int, profile: Path | None) -> None:

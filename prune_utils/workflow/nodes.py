@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from prune_utils.study import paths
+from prune_utils.study.files import LOCK, held, holder
 from prune_utils.study.grid import Cell, Delayed, Run, cells, delayed, runs
 from prune_utils.study.schema import Replay, Study
 from prune_utils.training.sizes import train_size
@@ -40,6 +41,16 @@ class Node:
     @property
     def trains(self) -> bool:
         return bool(self.trainings)
+
+    @property
+    def running(self) -> bool:
+        """Whether it is being executed, here or on any machine that shares the file system and its locks."""
+        return held(self.path.parent, lock_of(self.path))
+
+    @property
+    def holder(self) -> str:
+        """Where it is, or was last, executed."""
+        return holder(self.path.parent, lock_of(self.path))
 
     @property
     def needs(self) -> dict[str, int]:
@@ -87,6 +98,11 @@ def outgrown(study: Study | Replay) -> list[Path]:
 def analysis_of(study: Study | Replay) -> Node:
     """The node of the regimes notebook, the first page of the report."""
     return nodes(study)[-2]
+
+
+def lock_of(notebook: Path) -> str:
+    """Name of the file that is locked while a notebook is executed."""
+    return f".{notebook.name}{LOCK}"
 
 
 def nodes(study: Study | Replay) -> list[Node]:

@@ -30,6 +30,7 @@ def check_machine(study: Study | Replay, facts: list[Fact]) -> tuple[Study | Rep
     """
     if isinstance(study, Replay):
         return study, facts
+    _check_reports(study)
     away = of_hub(study)
     if away:
         study, revisions = pinned(study)
@@ -74,6 +75,19 @@ def _check_files(study: Study) -> None:
         if not paths.given(name).exists() and not (remote and HUB_NAME.fullmatch(name)):
             also = ", and this cannot be a name on the hub" if remote else ""
             raise ParamsError(f"{key}: {paths.given(name)} does not exist{also}")
+
+
+def _check_reports(study: Study) -> None:
+    """Raise ParamsError if curves are to be sent where transformers cannot send them."""
+    if study.machine.report_to:
+        from transformers.integrations import get_available_reporting_integrations
+
+        there = get_available_reporting_integrations()
+        if missing := [name for name in study.machine.report_to if name not in there]:
+            raise ParamsError(
+                f"machine.report_to is {missing[0]!r}, which transformers does not know or which is not installed; "
+                f"here there is {', '.join(there) or 'none of what it knows'}"
+            )
 
 
 def _check_disk(study: Study) -> None:

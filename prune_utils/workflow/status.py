@@ -51,7 +51,7 @@ def show(params: Path) -> None:
         where += f" on {sitting['host']} (process {sitting['process']}) since {since:%Y-%m-%d %H:%M}"
     print(f"study '{study.study}', {where}\n\n{progress.heading()}\n{progress.line(study)}\n")
     for one in begun(study):
-        print(f"{one.node.name}: {_state(one, running)}")
+        print(f"{one.node.name}: {_state(one, running, sitting.get('host'))}")
         if one.failure:
             print(f"    in {paths.shown(one.file)}")
     if report.exists() and all(node.path.exists() for node in nodes(study)):
@@ -60,10 +60,12 @@ def show(params: Path) -> None:
         print(f"to continue: python -m prune_utils study {paths.shown(params)}")
 
 
-def _state(one: Begun, running: bool) -> str:
+def _state(one: Begun, running: bool, host: str | None) -> str:
     if one.failure:
         return f"failed  {one.failure}" if one.now or not running else f"waiting, after it failed  {one.failure}"
-    return "running" if running and one.now else "interrupted"
+    if not one.node.running:
+        return "interrupted"
+    return "running" if one.node.holder == host else f"running on {one.node.holder}"
 
 
 LONGEST = 600  # longest message, in characters

@@ -13,7 +13,7 @@ from prune_utils.study.params import extended, load_study, merge, read_yaml, val
 from prune_utils.study.record import record
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow import cluster
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.nodes import lock_of, nodes
 
 TABLE = load_study(paths.PARAMS / "published.yaml")
 
@@ -55,7 +55,10 @@ def test_the_graph_passes_needs_and_threads_on(empty):
 
 def test_a_job_of_an_earlier_start_ends_before_it_begins(folder, capsys):
     *_, command, where, started = cluster.fenced(folder).split()
-    assert command == "fence" and main([command, where, started]) == 0
+    assert command == "fence" and main([command, where, started]) == 2
+    assert "no longer running on a" in capsys.readouterr().err  # nobody holds the lock, or it is not seen here
+    with alone(folder):
+        assert main([command, where, started]) == 0
     write_json(folder / paths.SITTING, {"started": 1234.9, "host": "a", "process": 2})
     assert main([command, where, started]) == 2 and "belongs to an earlier start" in capsys.readouterr().err
 
@@ -67,7 +70,7 @@ def test_a_folder_that_is_no_profile_is_refused(tmp_path, capsys):
 
 def test_notebooks_that_still_run_are_known_by_their_locks(folder):
     first = nodes(TABLE)[0]
-    assert cluster.left_running(TABLE) == []
-    with alone(first.path.parent, name=cluster.lock_of(first.path)):
-        assert [node.name for node in cluster.left_running(TABLE)] == [first.name]
-    assert cluster.left_running(TABLE) == []
+    assert cluster.left_running(TABLE) == ""
+    with alone(first.path.parent, name=lock_of(first.path)):
+        assert f"still running {first.name} (on " in cluster.left_running(TABLE)
+    assert cluster.left_running(TABLE) == ""

@@ -20,10 +20,10 @@ from prune_utils.training import sizes
 from prune_utils.training.modeling import MaskedBert
 from prune_utils.training.probe import Pace
 from prune_utils.training.sizes import BERT_BASE, Shape, shape
-from prune_utils.workflow import workload
-from prune_utils.workflow.plan import PAIR, plan, table, together
+from prune_utils.workflow.cost import workload
+from prune_utils.workflow.cost.plan import PAIR, plan, table, together
+from prune_utils.workflow.cost.workload import held_out_pairs, pair_tokens, task_tokens
 from prune_utils.workflow.progress import NOTEBOOK
-from prune_utils.workflow.workload import held_out_pairs, pair_tokens, task_tokens
 
 PACE = Pace(start=1.0, pair=0.5, step={10: 0.1, 50: 0.3}, evaluation=1e9)
 SMOKE = load_study(PARAMS / "smoke.yaml")

@@ -18,8 +18,8 @@ from prune_utils.training import sizes
 from prune_utils.training.probe import Pace, measure
 from prune_utils.training.sizes import shape
 from prune_utils.workflow import preflight
+from prune_utils.workflow.cost.workload import STAGES, work
 from prune_utils.workflow.progress import NOTEBOOK, clock
-from prune_utils.workflow.workload import STAGES, work
 
 PAIR = 4e-4  # core-seconds to make one sentence pair from text, measured on two laptop cores
 PASSES = {**dict.fromkeys([*TRAINED, "prunability"], sizes.TRAINING), "evaluation": 1, "data": 0, "notebooks": 0}
