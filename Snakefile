@@ -37,6 +37,8 @@ for place, node in enumerate(every):
             **node.needs,
         # in the order of the list: nodes that many others need come first
         priority: len(every) - place
+        # `config: {head: [analyses]}` in a profile keeps the short notebooks on the machine that submits the others
+        localrule: not node.trains and "analyses" in config.get("head", [])
         shell:
             "exec {sys.executable:q} -m prune_utils node params.yaml {output.notebook:q}"
 
@@ -46,5 +48,6 @@ rule report:
         [str(node.notebook) for node in every],
     output:
         paths.report(study.study),
+    localrule: "analyses" in config.get("head", [])
     shell:
         "{sys.executable:q} -m prune_utils render params.yaml"

@@ -59,13 +59,22 @@ def weights_beside(weights: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
 
 
 def made_with(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Versions, hardware and commits of the results, and when the last one was computed."""
+    """Versions, hardware and commits of the results, with the number of results where they differ, and when the last one
+    was computed."""
     everything = pd.concat([cells, runs])
     if "commit" not in everything:
         return pd.DataFrame({"": {"computed elsewhere": "a table of results does not record versions and hardware"}})
     facts = ["device", "precision", "python", "torch", "transformers", "datasets", "commit"]
-    rows = {fact: ", ".join(sorted(set(everything[fact]))) for fact in facts}
+    rows = {fact: _counted(everything[fact]) for fact in facts}
     return pd.DataFrame({"": rows | {"finished": everything.finished.max()}})
+
+
+def _counted(values: pd.Series) -> str:
+    """The different values, each with how often it occurs if there are several."""
+    counts = values.value_counts().sort_index()
+    return ", ".join(
+        f"{value} ({count} of {len(values)})" if len(counts) > 1 else value for value, count in counts.items()
+    )
 
 
 def stages(

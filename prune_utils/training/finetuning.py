@@ -16,8 +16,9 @@ from prune_utils.study.schema import Study
 from prune_utils.training.machine import provenance, settled
 from prune_utils.training.modeling import new_configuration
 from prune_utils.training.pretraining import pretrain
+from prune_utils.training.resuming import finished
 from prune_utils.training.scores import scores
-from prune_utils.training.trainer import finished, train
+from prune_utils.training.trainer import train
 
 
 def finetune(study: Study, cell: Cell) -> dict:

@@ -16,7 +16,8 @@ from prune_utils.study.recipes import Pretraining
 from prune_utils.study.schema import RAMPED, Study
 from prune_utils.training.machine import provenance, settled
 from prune_utils.training.modeling import MaskedEncoder, new_model
-from prune_utils.training.trainer import finished, predict, train
+from prune_utils.training.resuming import finished
+from prune_utils.training.trainer import predict, train
 
 
 def pretrain(study: Study, run: Run) -> dict:

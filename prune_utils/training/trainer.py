@@ -1,14 +1,9 @@
 """One training or evaluation with transformers' Trainer: data order, precision, and checkpoints to resume from."""
 
-import contextlib
 import gc
 import os
-import shutil
-import signal
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -29,86 +24,14 @@ from prune_utils.data.batches import lengths_of, padded, training_order
 from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.pruning.families import FAMILIES
 from prune_utils.study import paths
-from prune_utils.study.files import once, read_json, write_json
 from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine
-from prune_utils.study.section import ParamsError
 from prune_utils.training.machine import bfloat16
+from prune_utils.training.resuming import Checkpoints, resumable
 
 # what is imported never becomes garbage; the Trainer searches for garbage before each training, and without this that
 # takes a quarter of a second
 gc.freeze()
-
-WHOLE = "whole.json"  # written last into a Trainer checkpoint: one without it is incomplete and not resumed from
-
-
-class _Checkpoints(TrainerCallback):
-    """Adds the pruning state to each Trainer checkpoint, then marks it as complete.
-
-    On SIGTERM, which a scheduler sends before a time limit, the step is finished, a checkpoint is saved, and the training
-    is interrupted.
-    """
-
-    def __init__(self, pruning: GradualPruning | None):
-        self.pruning, self.ending = pruning, False
-
-    @contextlib.contextmanager
-    def saving_on_sigterm(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():  # only that one can handle signals
-            yield
-            return
-        before = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "ending", True))
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-    def on_step_end(self, args, state, control, **kwargs):
-        control.should_save |= self.ending
-
-    def on_save(self, args, state, control, **kwargs):
-        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        if self.pruning:
-            self.pruning.save(folder)
-        write_json(folder / WHOLE, {"step": state.global_step, "bytes": _sizes(folder)})
-        if self.ending:
-            raise KeyboardInterrupt(f"stopped by SIGTERM; step {state.global_step} is saved")
-
-
-def finished(folder: Path, make: Callable[[], dict]) -> dict:
-    """Return the result in `folder`; if it is missing, `make` and store it, and only then discard the checkpoints."""
-    result = once(folder / paths.RESULT, make)
-    for training in folder.glob("trainer*"):
-        discard(training)
-    return result
-
-
-def discard(folder: Path) -> None:
-    """Remove the checkpoints of a training; the marks go first, so that a half-removed one is not resumed from."""
-    for mark in folder.glob(f"checkpoint-*/{WHOLE}"):
-        mark.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    """The bytes of the files in a checkpoint, apart from the mark."""
-    return {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.name != WHOLE}
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint is marked as complete, and its files still have the sizes that they had then."""
-    try:
-        return read_json(checkpoint / WHOLE)["bytes"] == _sizes(checkpoint)
-    except (FileNotFoundError, ParamsError):
-        return False
-
-
-def _resumable(folder: Path) -> Path | None:
-    """The last complete checkpoint of an interrupted training; removes incomplete ones."""
-    for checkpoint in folder.glob("checkpoint-*"):
-        if not _is_whole(checkpoint):
-            shutil.rmtree(checkpoint)
-    return max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
 def arguments(folder: Path, machine: Machine, report_to: list[str] | str = "none", **options) -> TrainingArguments:
@@ -168,7 +91,7 @@ def train(
     args = arguments(
         folder,
         machine,
-        **_curves(folder, machine),
+        **curves(folder, machine),
         **optimisation.model_dump(include={"learning_rate", "weight_decay", "max_grad_norm"}),
         max_steps=steps,
         per_device_train_batch_size=batch,
@@ -183,13 +106,13 @@ def train(
         disable_tqdm=not progress,
     )
     gradual = pruning if isinstance(pruning, GradualPruning) else None
-    checkpoints = _Checkpoints(gradual)
+    checkpoints = Checkpoints(gradual)
     callbacks = [callback for callback in (pruning, checkpoints) if callback]
     ordered = read_by(model, data.select(order))
     trainer = _Trainer(model, args, tokenizer, train_dataset=ordered, callbacks=callbacks)
     if not progress:
         trainer.remove_callback(PrinterCallback)
-    checkpoint = _resumable(folder)
+    checkpoint = resumable(folder)
     if checkpoint and gradual:
         gradual.load(checkpoint)
     with checkpoints.saving_on_sigterm():
@@ -198,7 +121,7 @@ def train(
     return time.perf_counter() - started, history
 
 
-def _curves(folder: Path, machine: Machine) -> dict:
+def curves(folder: Path, machine: Machine) -> dict:
     """Options with which the Trainer hands the curves of a training to `machine.report_to`, all on this machine.
 
     TensorBoard's files lie in results/<study>/curves/, since the Trainer's own folder is removed after the training.

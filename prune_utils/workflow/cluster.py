@@ -1,8 +1,6 @@
 """Run a study's jobs on other machines: what keeps a start of the study apart from the jobs of an earlier one."""
 
-import contextlib
 import shlex
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,11 +9,9 @@ from prune_utils.study import paths
 from prune_utils.study.files import held, read_json, this_process
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
-from prune_utils.workflow import progress, status
 from prune_utils.workflow.nodes import nodes
 
 PROFILE = "config.yaml"  # of a Snakemake profile
-EVERY = 5  # seconds between two looks at the results
 PATIENCE = 60  # seconds that notebooks have to end
 
 
@@ -46,26 +42,6 @@ def fence(folder: Path, started: float) -> None:
             f"the study in {folder} is no longer running on {sitting['host']}, or the file system keeps its locks from "
             f"{this_process()}, and two jobs could write one file; see docs/cluster.md, 'Locks'"
         )
-
-
-def watch(study: Study | Replay, process: subprocess.Popen) -> None:
-    """Wait for Snakemake, and print what its jobs print into logs of their own: a line for every notebook that starts, is
-    done or fails."""
-    every = nodes(study)
-    told = {node.notebook: "done" for node in every if node.path.exists()}
-    while process.poll() is None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(EVERY)
-        failures = {one.node.notebook: one for one in status.failed(study)}
-        for node in every:
-            failure = failures.get(node.notebook)
-            now = "done" if node.path.exists() else "failed" if failure else "started" if node.running else ""
-            if now and now != told.get(node.notebook):
-                told[node.notebook] = now
-                where = f"on {node.holder}"
-                print(progress.line(study, node.notebook, "" if now == "done" else f"{now} {where}"), flush=True)
-                if failure:
-                    print(f"    {failure.failure}\n    in {failure.file.resolve()}", flush=True)
 
 
 def left_running(study: Study | Replay) -> str:

@@ -17,8 +17,7 @@ from prune_utils.study import paths
 from prune_utils.study.files import alone
 from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.record import write_csv
-from prune_utils.study.schema import Replay, Study
-from prune_utils.workflow import progress, status
+from prune_utils.workflow import status
 from prune_utils.workflow.ending import graceful
 from prune_utils.workflow.nodes import lock_of, nodes
 
@@ -27,53 +26,43 @@ def execute_node(params: Path, notebook: Path) -> None:
     """Execute the node that makes `notebook`, a path relative to the results folder (the current directory)."""
     study = validated(read_yaml(params))
     node = next(node for node in nodes(study) if node.notebook == notebook)
-    if failed := next((one for one in status.failed(study) if one.node == node), None):
-        print(progress.line(study, notebook, "failed before"), failed.failure, sep="\n    ", flush=True)
-        sys.exit(1)  # Snakemake tries once more, for the sake of nodes that die; this would fail again
-    execute(params, node.template, notebook, node.parameters)
+    failed = next((one for one in status.failed(study) if one.node == node), None)
+    if failed and not failed.failure.startswith("OSError"):  # a full disk may be that of another machine
+        # Snakemake tries once more, for the sake of nodes that die; this would fail again
+        sys.exit(f"{node.name} has failed before: {failed.failure}")
+    with graceful(study) as ending:
+        execute(params, node.template, notebook, node.parameters, ending)
     # the other notebooks write their frames themselves
     frames = {paths.PRETRAINING_NOTEBOOK: pretraining_frame, paths.FINETUNING_NOTEBOOK: cells_frame}
     if frame := frames.get(node.template):
         write_csv(frame(study, list(node.trainings)), study, node.frames[0])
 
 
-def execute(params: Path, template: Path, notebook: Path, parameters: dict) -> None:
+def execute(params: Path, template: Path, notebook: Path, parameters: dict, ending: Event | None = None) -> None:
     """Execute `template` with a study's params and the node's own `parameters`.
 
     The executed notebook is renamed to `notebook` only when complete. A failed one keeps its unfinished name and the
-    reason, which is also printed; the traceback goes to stderr, and the exit status is 1. One that is ended from outside
-    has not failed; its exit status is 130. While another process executes it, waits for that one.
+    reason; the traceback goes to stderr, and the exit status is 1. If `ending` is set, it was ended
+    from outside and has not failed; the exit status is 130. While another process executes it, waits for that one.
     """
     # what a killed start of the study has left running may still write this notebook, and with other params: it is executed
     # again, which is cheap, since finished trainings are read
     with alone(notebook.parent, name=lock_of(notebook)):
-        study = validated(read_yaml(params))
-        with graceful(study) as ending:
-            _execute(study, params, template, notebook, parameters, ending)
-
-
-def _execute(
-    study: Study | Replay, params: Path, template: Path, notebook: Path, parameters: dict, ending: Event
-) -> None:
-    print(progress.line(study, notebook, "started"), flush=True)
-    unfinished = paths.unfinished(notebook)
-    try:
-        run_notebook(template, unfinished, {"params": str(params.resolve()), **parameters})
-    except Exception as error:
-        if ending.is_set():
-            print(progress.line(study, notebook, "stopped"), flush=True)
-            sys.exit(130)
-        traceback.print_exc()
-        name, message = type(error).__name__, str(error)
-        if isinstance(error, PapermillExecutionError):
-            name, message = error.ename, error.evalue
-        elif isinstance(error, DeadKernelError):
-            name, message = "killed", status.killed(unfinished)
-        reason, where = status.keep(unfinished, name, message), f"in {unfinished.resolve()}"
-        print(progress.line(study, notebook, "failed"), reason, where, sep="\n    ", flush=True)
-        sys.exit(1)
-    os.replace(unfinished, notebook)
-    print(progress.line(study, notebook), flush=True)
+        unfinished = paths.unfinished(notebook)
+        try:
+            run_notebook(template, unfinished, {"params": str(params.resolve()), **parameters})
+        except Exception as error:
+            if ending and ending.is_set():
+                sys.exit(130)
+            traceback.print_exc()
+            name, message = type(error).__name__, str(error)
+            if isinstance(error, PapermillExecutionError):
+                name, message = error.ename, error.evalue
+            elif isinstance(error, DeadKernelError):
+                name, message = "killed", status.killed(unfinished)
+            status.keep(unfinished, name, message)
+            sys.exit(1)
+        os.replace(unfinished, notebook)
 
 
 def run_notebook(template: Path, executed: Path, parameters: dict) -> None:

@@ -20,7 +20,7 @@ from prune_utils.study.section import ParamsError
 from prune_utils.study.words import many
 from prune_utils.workflow import cluster, preflight, progress
 from prune_utils.workflow.nodes import nodes, outgrown
-from prune_utils.workflow.status import failed
+from prune_utils.workflow.status import failed, watch
 
 PATIENCE = 20  # seconds that interrupted notebooks have to end; Slurm kills 30 seconds after its SIGTERM
 
@@ -46,7 +46,8 @@ def run(params: Path, dry: bool = False, profile: Path | None = None, end: bool 
     try:
         with alone(folder, wait=False) as lock:
             _check_finished(study, folder)  # again: the previous holder may have finished a training
-            if end:
+            if end and (left := cluster.left_running(study)):
+                print(f"{left}; told to save and end", flush=True)
                 begun(study, end)
                 cluster.wait_for_earlier(study)
             left = cluster.left_running(study)
@@ -141,14 +142,20 @@ def snakemake(study: Study | Replay, profile: Path | None = None) -> list[str]:
 
 def _snakemake(study: Study, folder: Path, lock: int, profile: Path | None) -> None:
     command, log = snakemake(study, profile), (folder / paths.LOG).open("w")
-    with log, subprocess.Popen(command, stderr=log, pass_fds=[lock], start_new_session=True) as process:
+    options = {"stderr": log, "pass_fds": [lock], "start_new_session": True, "preexec_fn": _interruptible}
+    with log, subprocess.Popen(command, **options) as process:
         try:
-            cluster.watch(study, process) if profile else process.wait()
+            watch(study, process)
         except KeyboardInterrupt:  # Ctrl-C, or SIGTERM from `kill` or a scheduler, which reach this process alone
             _end(process)
             raise
     if process.returncode:
         raise ParamsError(_unfinished(study, folder))
+
+
+def _interruptible() -> None:
+    """Snakemake ends its jobs on SIGINT, which a command that a script starts with `&` would ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _end(group: subprocess.Popen) -> None:

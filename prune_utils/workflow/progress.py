@@ -1,6 +1,7 @@
-"""How much of a study is done, and how long the rest will take. Imports no torch, since it runs after every node."""
+"""How much of a study is done, and how long the rest will take. Imports no torch: `make status` is to be quick."""
 
 import time
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 
@@ -32,7 +33,7 @@ def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -
     """
     every = nodes(study)
     done = [node for node in every if node.path.exists()]
-    took = {node.notebook: read_json(node.path)["metadata"]["papermill"]["duration"] for node in done}
+    took = {node.notebook: _duration(node.path, node.path.stat().st_mtime_ns) for node in done}
     waiting = [node for node in every if node.notebook not in took]
     there = [path.exists() for node in every for path in node.own_results]
     shown = next((node for node in every if node.notebook == notebook), next(iter(waiting), every[-1]))
@@ -44,6 +45,12 @@ def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -
         _left(every, took, study.machine.jobs) if waiting else "nothing",
         f"{shown.name}: {state or clock(took[notebook])}" if notebook else "",
     ).rstrip()
+
+
+@cache
+def _duration(notebook: Path, changed: int) -> float:
+    """Seconds that an executed notebook took. Reading hundreds of them takes seconds, and a study prints hundreds of lines."""
+    return read_json(notebook)["metadata"]["papermill"]["duration"]
 
 
 def sitting(study: Study | Replay) -> dict:

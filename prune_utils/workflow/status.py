@@ -1,15 +1,19 @@
 """Report a study's progress from its results folder, without contacting the running process."""
 
+import contextlib
 import datetime
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 from prune_utils.study import paths
-from prune_utils.study.files import held, read_json, write_json
+from prune_utils.study.files import held, read_json, this_process, write_json
 from prune_utils.study.params import load_study
 from prune_utils.study.schema import Replay, Study
 from prune_utils.workflow import progress
 from prune_utils.workflow.nodes import Node, nodes
+
+EVERY = 1  # seconds between two looks at the results
 
 
 class Begun(NamedTuple):
@@ -35,6 +39,26 @@ def begun(study: Study | Replay) -> list[Begun]:
 def failed(study: Study | Replay) -> list[Begun]:
     """Nodes that failed since the last start of the study."""
     return [one for one in begun(study) if one.failure and one.now]
+
+
+def watch(study: Study | Replay, process: subprocess.Popen) -> None:
+    """Wait for Snakemake, and print a line of progress for every notebook that starts, is done or fails, here or elsewhere."""
+    every, here = nodes(study), this_process()
+    told = {node.notebook: "done" for node in every if node.path.exists()}
+    while process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(EVERY)
+        failures = {one.node.notebook: one for one in failed(study)}
+        for node in every:
+            failure = failures.get(node.notebook)
+            now = "done" if node.path.exists() else "failed" if failure else "started" if node.running else ""
+            if not now or now == told.get(node.notebook):
+                continue
+            told[node.notebook] = now
+            where = f" on {node.holder}" if node.holder != here else ""
+            print(progress.line(study, node.notebook, "" if now == "done" else now + where), flush=True)
+            if failure and not node.path.exists():
+                print(f"    {failure.failure}\n    in {failure.file.resolve()}", flush=True)
 
 
 def show(params: Path) -> None:

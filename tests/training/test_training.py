@@ -1,3 +1,6 @@
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,8 @@ from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.study.files import write_json
-from prune_utils.training.trainer import _resumable, arguments, discard, predict, train
+from prune_utils.training.resuming import discard, resumable
+from prune_utils.training.trainer import arguments, predict, train
 
 
 def test_a_processor_trains_in_bfloat16_too(tiny_bert, pairs, words, tmp_path):
@@ -23,14 +27,22 @@ class Interrupted(Exception):
     pass
 
 
-def pruned(model, pairs, words, folder, stop_at=None):
+def interrupt():
+    raise Interrupted
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def pruned(model, pairs, words, folder, stop_at=None, stop=interrupt):
     pruning = GradualPruning(model, Schedule(target_sparsity=0.7, end_step=16, frequency=3))
     if stop_at:
         ends = pruning.on_step_end
 
         def on_step_end(args, state, control, **kwargs):
             if state.global_step == stop_at:
-                raise Interrupted
+                stop()
             ends(args, state, control, **kwargs)
 
         pruning.on_step_end = on_step_end
@@ -38,16 +50,21 @@ def pruned(model, pairs, words, folder, stop_at=None):
     return pruning
 
 
+@pytest.mark.parametrize("stop", [interrupt, terminate])
 @pytest.mark.parametrize("stop_at", [5, 12, 20], ids=["before a checkpoint", "on the ramp", "after the ramp"])
-def test_an_interrupted_training_ends_as_an_undisturbed_one(tiny_bert, pairs, words, tmp_path, stop_at):
+def test_an_interrupted_training_ends_as_an_undisturbed_one(tiny_bert, pairs, words, tmp_path, stop_at, stop):
     start = {name: tensor.clone() for name, tensor in tiny_bert.state_dict().items()}
     expected = pruned(tiny_bert, pairs, words, tmp_path / "whole").masks
     whole = {name: tensor.clone() for name, tensor in tiny_bert.state_dict().items()}
     assert any(not torch.equal(whole[name], start[name]) for name in whole)
 
     tiny_bert.load_state_dict(start)
-    with pytest.raises(Interrupted):
-        pruned(tiny_bert, pairs, words, tmp_path / "cut", stop_at)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted if stop is interrupt else KeyboardInterrupt):
+        pruned(tiny_bert, pairs, words, tmp_path / "cut", stop_at, stop)
+    assert signal.getsignal(signal.SIGTERM) == before
+    if stop is terminate:  # nothing is lost: the step is finished and saved
+        assert resumable(tmp_path / "cut").name == f"checkpoint-{stop_at}"
     torch.manual_seed(99)  # whatever happened since
     tiny_bert.load_state_dict(start)
     for parameter in prunable_matrices(tiny_bert).values():
@@ -67,11 +84,11 @@ def test_checkpoints_are_discarded_marks_first(tmp_path, monkeypatch):
     (tmp_path / "checkpoint-5").mkdir()
     (tmp_path / "checkpoint-5" / "model.safetensors").write_text("")
     write_json(tmp_path / "checkpoint-5" / "whole.json", {"bytes": {"model.safetensors": 0}})
-    assert _resumable(tmp_path)
+    assert resumable(tmp_path)
     monkeypatch.setattr("shutil.rmtree", lambda *a, **k: None)  # killed before this
     discard(tmp_path)
     monkeypatch.undo()
-    assert _resumable(tmp_path) is None
+    assert resumable(tmp_path) is None
 
 
 def test_a_checkpoint_cut_off_while_written_is_not_resumed_from(tmp_path):
@@ -80,11 +97,11 @@ def test_a_checkpoint_cut_off_while_written_is_not_resumed_from(tmp_path):
     for step in (5, 10):
         (tmp_path / f"checkpoint-{step}" / "weights").write_text("five")
         write_json(tmp_path / f"checkpoint-{step}" / "whole.json", {"step": step, "bytes": {"weights": 4}})
-    assert _resumable(tmp_path).name == "checkpoint-10"
+    assert resumable(tmp_path).name == "checkpoint-10"
     assert not (tmp_path / "checkpoint-100").exists()
     (tmp_path / "checkpoint-10" / "weights").write_text("fi")  # cut off later, as by a copy
-    assert _resumable(tmp_path).name == "checkpoint-5" and not (tmp_path / "checkpoint-10").exists()
-    assert _resumable(tmp_path / "nothing") is None
+    assert resumable(tmp_path).name == "checkpoint-5" and not (tmp_path / "checkpoint-10").exists()
+    assert resumable(tmp_path / "nothing") is None
 
 
 def test_predictions_come_back_in_the_order_of_the_data(tiny_bert, pairs, words):

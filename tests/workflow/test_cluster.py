@@ -1,7 +1,10 @@
 """Studies whose jobs run on other machines: what they ask for, and what keeps two starts apart."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -9,10 +12,12 @@ import yaml
 from prune_utils.__main__ import main
 from prune_utils.study import paths
 from prune_utils.study.files import alone, write_json
+from prune_utils.study.grid import Run
 from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
 from prune_utils.study.record import record
 from prune_utils.study.section import ParamsError
-from prune_utils.workflow import cluster
+from prune_utils.training import machine, trainer
+from prune_utils.workflow import cluster, ending, execution, preflight, status
 from prune_utils.workflow.nodes import lock_of, nodes
 
 TABLE = load_study(paths.PARAMS / "published.yaml")
@@ -74,3 +79,67 @@ def test_notebooks_that_still_run_are_known_by_their_locks(folder):
     with alone(first.path.parent, name=lock_of(first.path)):
         assert f"still running {first.name} (on " in cluster.left_running(TABLE)
     assert cluster.left_running(TABLE) == ""
+
+
+def test_all_machines_compute_in_the_precision_that_the_first_one_chose(empty, monkeypatch, smoke_content):
+    study = validated(merge(smoke_content, {"machine": {"precision": "auto"}}))
+    monkeypatch.setattr(machine, "bfloat16", lambda settings: True)
+    assert machine.settled(study).machine.precision == "bfloat16"
+    monkeypatch.setattr(machine, "bfloat16", lambda settings: False)  # another machine
+    assert machine.settled(study).machine.precision == "bfloat16"
+    assert machine.settled(validated(smoke_content)).machine.precision == "float32"
+
+
+def test_on_sigterm_a_notebook_ends_its_kernel_and_is_not_told_as_failed(folder, monkeypatch):
+    monkeypatch.setattr(ending, "GRACE", 1000)
+    handler = signal.getsignal(signal.SIGTERM)
+    kernel = subprocess.Popen(["sleep", "1000"])
+    with ending.graceful(TABLE) as told:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert told.wait(5) and kernel.wait(5) == -signal.SIGTERM
+        assert signal.alarm(0) > 900  # what does not end is interrupted then
+    assert signal.getsignal(signal.SIGTERM) == handler
+
+
+def test_a_new_start_ends_the_notebooks_of_an_earlier_one(folder, monkeypatch):
+    monkeypatch.setattr(ending, "EVERY", 0.02)
+    sitting = {"started": 1234.9, "host": "a", "process": 2}
+    with ending.graceful(TABLE) as told:
+        write_json(folder / paths.SITTING, sitting | {"ends_earlier": False})
+        assert not told.wait(0.3)
+        write_json(folder / paths.SITTING, sitting | {"ends_earlier": True})
+        assert told.wait(5)
+    signal.alarm(0)
+
+
+def test_a_notebook_that_failed_by_its_own_fault_is_not_executed_again(folder, monkeypatch):
+    first, executed = nodes(TABLE)[0], []
+    monkeypatch.setattr(execution, "run_notebook", lambda template, notebook, parameters: executed.append(notebook))
+    monkeypatch.chdir(folder)
+
+    def attempt(name):
+        write_json(paths.unfinished(first.path), {"metadata": {"papermill": {"duration": 1}}})
+        status.keep(paths.unfinished(first.path), name, "no such column")
+        return main(["node", "params.yaml", str(first.notebook)])
+
+    with pytest.raises(SystemExit, match="regimes has failed before: ParamsError: no such column"):
+        attempt("ParamsError")
+    assert not executed
+    assert attempt("OSError") == 0 and len(executed) == 1  # a full disk may be that of another machine
+    first.path.unlink()
+    write_json(folder / paths.SITTING, {"started": time.time() + 60, "host": "a", "process": 2})
+    assert attempt("ParamsError") == 0 and len(executed) == 2  # the study has been started again
+
+
+def test_curves_are_sent_only_where_they_can_be_and_stay_on_the_machine(empty, smoke_content, monkeypatch):
+    study = validated(merge(smoke_content, {"machine": {"report_to": ["tensorbord"]}}))
+    with pytest.raises(ParamsError, match="machine.report_to is 'tensorbord', which transformers does not know or"):
+        preflight.check_machine(study, [])
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    place = Run("gradual", 0.9, 0).folder("smoke") / "trainer-all"
+    assert trainer.curves(place, validated(smoke_content).machine) == {}
+    options = trainer.curves(place, study.machine)
+    assert options["project"] == "smoke" and options["run_name"] == "pretrain/gradual/sparsity-90/seed-0/trainer-all"
+    assert options["trackio_static_space_id"] is False  # nothing is published
+    curves = paths.results("smoke") / "curves/pretrain/gradual/sparsity-90/seed-0/trainer-all"
+    assert os.environ["TENSORBOARD_LOGGING_DIR"] == str(curves)

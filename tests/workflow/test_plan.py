@@ -1,8 +1,10 @@
 import copy
+import math
 
 import pandas as pd
 import pytest
 import torch
+import yaml
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertForSequenceClassification
 
@@ -13,7 +15,7 @@ from prune_utils.report.tables import estimate_against_truth
 from prune_utils.study import paths
 from prune_utils.study.files import read_json, write_json
 from prune_utils.study.grid import TRAINED, all_cells, all_runs
-from prune_utils.study.params import load_study
+from prune_utils.study.params import load_study, merge, validated
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.section import ParamsError
 from prune_utils.training import sizes
@@ -21,8 +23,10 @@ from prune_utils.training.modeling import MaskedBert
 from prune_utils.training.probe import Pace
 from prune_utils.training.sizes import BERT_BASE, Shape, shape
 from prune_utils.workflow.cost import workload
+from prune_utils.workflow.cost.needs import needs
 from prune_utils.workflow.cost.plan import PAIR, plan, table, together
 from prune_utils.workflow.cost.workload import held_out_pairs, pair_tokens, task_tokens
+from prune_utils.workflow.nodes import nodes
 from prune_utils.workflow.progress import NOTEBOOK
 
 PACE = Pace(start=1.0, pair=0.5, step={10: 0.1, 50: 0.3}, evaluation=1e9)
@@ -164,6 +168,21 @@ def test_the_plan_of_smoke_is_told_in_seconds_and_kept(capsys):
     assert "here: about" in said and "one H200: about" in said and "information_deletion" in said
     kept = pd.DataFrame(read_json(paths.results("smoke") / paths.PLAN)["rows"])
     assert (kept[kept.stage.isin(TRAINED)].hours_here > 0).all()
+    block = said[said.index("machine:\n  needs:") :].split("\n\n")[0]
+    asked = validated(merge(SMOKE.model_dump(), yaml.safe_load(block))).machine.needs
+    assert set(asked) == {"pretraining", "finetuning", "prunability"}
+    assert all(10 <= need.runtime <= 30 and 2500 <= need.mem_mb <= 16000 for need in asked.values())
+
+
+def test_what_notebooks_need_is_twice_the_share_of_the_longest_one():
+    study = validated(merge(SMOKE.model_dump(), {"machine": {"sparsities_per_node": 1}}))
+    frame = plan(study, PACE)
+    every = [node.examples for node in nodes(study) if node.template == paths.FINETUNING_NOTEBOOK]
+    hours = frame.groupby("stage", observed=True).hours_here.sum()
+    share = hours["fine-tuning"] * max(every) / sum(every)
+    share *= 1 + hours["evaluation"] / (hours[TRAINED].sum() + hours["prunability"])
+    told = yaml.safe_load(needs(study, frame, "H200").partition("\n")[2])["machine"]["needs"]
+    assert told["finetuning"]["runtime"] == 10 * math.ceil(2 * 60 * share / 10)
 
 
 def test_the_sum_of_a_table_is_that_of_its_rows():

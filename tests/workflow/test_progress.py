@@ -1,5 +1,6 @@
 """What is said of a study while it runs, of one that runs elsewhere, and of what failed."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from prune_utils.study.section import ParamsError
 from prune_utils.workflow import execution, progress, status
 from prune_utils.workflow.execution import execute
 from prune_utils.workflow.launch import begin, run
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.nodes import lock_of, nodes
 from prune_utils.workflow.status import failed
 
 SMOKE = load_study(paths.PARAMS / "smoke.yaml")
@@ -111,6 +112,13 @@ def node(out, monkeypatch):
     return run
 
 
+def watched(capfd):
+    """What the start of a study prints of its notebooks while Snakemake runs."""
+    with subprocess.Popen(["true"]) as process:
+        status.watch(TABLE, process)
+    return capfd.readouterr().out
+
+
 @pytest.mark.slow
 def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
     with pytest.raises(SystemExit) as ended:
@@ -119,7 +127,8 @@ def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
             "raise ParamsError('task is 5;\\nallowed: <b>names</b>')",
         )
     assert ended.value.code == 1
-    said, details = capfd.readouterr()
+    details = capfd.readouterr().err
+    said = watched(capfd)
     unfinished = out / "results/published/regimes.unfinished.ipynb"
     assert [line.strip() for line in said.splitlines()[-2:]] == [
         "ParamsError: task is 5; allowed: <b>names</b>",
@@ -130,6 +139,7 @@ def test_a_node_that_fails_says_why_and_where_in_two_lines(node, out, capfd):
     assert nbformat.read(unfinished, 4) and not unfinished.with_name("regimes.ipynb").exists()
     node("1 + 1")  # mended, it leaves nothing of the failure
     assert not unfinished.exists() and status.kept(unfinished) is None
+    assert watched(capfd) == ""  # it was there before
 
 
 @pytest.mark.slow
@@ -149,7 +159,6 @@ def test_a_notebook_that_was_deleted_is_made_again(out):
 def test_a_notebook_is_executed_by_one_process_at_a_time(node, out, monkeypatch):
     notebook, executed = out / "results/published/regimes.ipynb", []
     monkeypatch.setattr(execution, "run_notebook", lambda template, target, _: executed.append(target.write_text("{}")))
-    monkeypatch.setattr(execution.progress, "line", lambda *_: "")
     with alone(notebook.parent, name=".regimes.ipynb.lock"):
         second = threading.Thread(target=node, args=["1"])
         second.start()
@@ -163,7 +172,7 @@ def test_a_notebook_is_executed_by_one_process_at_a_time(node, out, monkeypatch)
 def test_a_kernel_that_is_killed_says_what_probably_happened(node, out, capfd):
     with pytest.raises(SystemExit):
         node("import os", "big = 'numbers'\nos.kill(os.getpid(), 9)", "never = 1")
-    said = capfd.readouterr().out
+    said = watched(capfd)
     assert "killed while it ran `os.kill(os.getpid(), 9)`" in said and "memory ran out" in said
     assert "memory ran out" in status.kept(out / "results/published/regimes.unfinished.ipynb")
 
@@ -194,11 +203,12 @@ def test_status_of_a_study_that_runs_elsewhere(out, capsys):
     write_json(before, {"metadata": {}})
     status.keep(before, "OSError", "no space")
     os.utime(before, (0, 0))
-    with alone(folder):
+    with alone(folder), contextlib.ExitStack() as holding:
         begin(SMOKE)
         capsys.readouterr()
         finish(SMOKE, every[0], 10)
         write_json(folder / paths.unfinished(every[2].notebook), {"metadata": {}})
+        holding.enter_context(alone(every[2].path.parent, name=lock_of(every[2].notebook)))
         bad = folder / paths.unfinished(every[4].notebook)
         write_json(bad, {"metadata": {}})
         status.keep(bad, "ParamsError", "labels are ['a']")

@@ -18,6 +18,7 @@ from prune_utils.training import sizes
 from prune_utils.training.probe import Pace, measure
 from prune_utils.training.sizes import shape
 from prune_utils.workflow import preflight
+from prune_utils.workflow.cost.needs import needs
 from prune_utils.workflow.cost.workload import STAGES, work
 from prune_utils.workflow.progress import NOTEBOOK, clock
 
@@ -91,7 +92,7 @@ def show(params: Path, accelerator: str = "H200") -> None:
         f"  (assumed: {sizes.ACHIEVED:.0%} of {product.product / 1e12:.0f} TFLOP/s, {product.source}; at least "
         f"{1000 * sizes.launching(of):.0f} ms per step to launch its kernels)\n"
         f"disk: {frame.bytes.sum() / 1e9:.1f} GB of checkpoints and data\n\n"
-        f"{power.told(study, {task.name: sizes.dev_size(task) for task in study.tasks})}\n\n{preflight.told(facts)}".rstrip()
+        f"{power.told(study, {task.name: sizes.dev_size(task) for task in study.tasks})}\n\n{needs(study, frame, accelerator)}\n\n{preflight.told(facts)}".rstrip()
     )
     write_json(paths.results(study.study) / paths.PLAN, {"accelerator": accelerator, "rows": frame.to_dict("records")})
 
