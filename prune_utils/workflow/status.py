@@ -45,9 +45,11 @@ def watch(study: Study | Replay, process: subprocess.Popen) -> None:
     """Wait for Snakemake, and print a line of progress for every notebook that starts, is done or fails, here or elsewhere."""
     every, here = nodes(study), this_process()
     told = {node.notebook: "done" for node in every if node.path.exists()}
-    while process.poll() is None:
+    ended = False
+    while not ended:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(EVERY)
+        ended = process.poll() is not None  # what came of the last notebooks is told, too
         failures = {one.node.notebook: one for one in failed(study)}
         for node in every:
             failure = failures.get(node.notebook)
