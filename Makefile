@@ -13,8 +13,8 @@ help: ## list these targets
 demo: $(ENV)/ready ## run the whole study on the embedded language (about 10 minutes on 2 cores) and print the path of its report
 	@$(RUN) -m prune_utils study params/demo.yaml
 
-study: $(ENV)/ready ## run or resume a study: make study PARAMS=params/x.yaml [PROFILE=profiles/slurm]
-	@$(RUN) -m prune_utils study "$(PARAMS)" $(if $(PROFILE),--profile "$(PROFILE)")
+study: $(ENV)/ready ## run or resume a study: make study PARAMS=params/x.yaml [PROFILE=profiles/slurm [END=1]]
+	@$(RUN) -m prune_utils study "$(PARAMS)" $(if $(PROFILE),--profile "$(PROFILE)") $(if $(END),--end)
 
 dry-run: $(ENV)/ready ## list what a study would run: make dry-run PARAMS=params/paper.yaml
 	@$(RUN) -m prune_utils study "$(PARAMS)" --dry-run

@@ -38,7 +38,7 @@ for place, node in enumerate(every):
         # in the order of the list: nodes that many others need come first
         priority: len(every) - place
         # `config: {head: [analyses]}` in a profile keeps the short notebooks on the machine that submits the others
-        localrule: not node.trains and "analyses" in config.get("head", [])
+        localrule: node.kind == "analysis" and "analyses" in config.get("head", [])
         shell:
             "exec {sys.executable:q} -m prune_utils node params.yaml {output.notebook:q}"
 

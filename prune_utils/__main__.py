@@ -45,6 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = vars(parser.parse_args(arguments))
     module, function = COMMANDS[given.pop("command")][0].rsplit(".", 1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and schedulers stop a study as Ctrl-C does
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup asks for
+        signal.signal(signal.SIGHUP, signal.default_int_handler)  # so does a terminal that is closed
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     # not imported: jsonschema, which checks notebooks, would compile its grammar of addresses, and no notebook has one
     sys.modules.setdefault("rfc3987_syntax", None)

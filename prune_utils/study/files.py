@@ -93,6 +93,7 @@ def alone(folder: Path, wait: bool = True, name: str = LOCK) -> Iterator[int]:
         file.truncate(0)
         file.write(this_process())
         file.flush()
+        os.fsync(file.fileno())  # other machines see it at once
         yield file.fileno()
 
 

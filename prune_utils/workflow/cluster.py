@@ -6,13 +6,15 @@ import time
 from pathlib import Path
 
 from prune_utils.study import paths
-from prune_utils.study.files import held, read_json, this_process
+from prune_utils.study.files import LOCK, held, holder, read_json, this_process
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.ending import STARTED
+from prune_utils.workflow.nodes import lock_of, nodes
 
 PROFILE = "config.yaml"  # of a Snakemake profile
-PATIENCE = 60  # seconds that notebooks have to end
+PATIENCE = 240  # seconds that notebooks have to notice, save and end; file systems show a change after up to a minute
+STALE = 60  # seconds for which a file system may show an old file
 
 
 def check_profile(profile: Path) -> None:
@@ -28,13 +30,16 @@ def fenced(folder: Path) -> str:
     also ends the job if it does not see the lock that the running start holds.
     """
     started = read_json(folder / paths.SITTING)["started"]
-    return shlex.join([sys.executable, "-m", "prune_utils", "fence", str(folder.resolve()), str(started)])
+    command = [sys.executable, "-m", "prune_utils", "fence", str(folder.resolve()), str(started)]
+    return f"export {STARTED}={started} && {shlex.join(command)}"
 
 
 def fence(folder: Path, started: float) -> None:
     """Raise ParamsError if a job may not run: the study in `folder` was started again since `started` (seconds since
     1970), or is not running, or runs on a machine whose file locks are not seen here."""
-    sitting = read_json(folder / paths.SITTING)
+    deadline = time.monotonic() + STALE
+    while (sitting := read_json(folder / paths.SITTING))["started"] < started and time.monotonic() < deadline:
+        time.sleep(1)
     if sitting["started"] != started:
         raise ParamsError(f"this job belongs to an earlier start of the study in {folder}; it ends without a trace")
     if not held(folder):
@@ -45,8 +50,16 @@ def fence(folder: Path, started: float) -> None:
 
 
 def left_running(study: Study | Replay) -> str:
-    """Names the notebooks that are being executed although no start of the study is running; empty if there are none."""
-    left = [f"{node.name} (on {node.holder})" for node in nodes(study) if node.running]
+    """Names the notebooks that are being executed although no start of the study is running; empty if there are none.
+
+    They may be of another graph, which the study had with other params: their locks are searched for.
+    """
+    folder, left = paths.results(study.study), []
+    names = {node.path.with_name(lock_of(node.path)): node.name for node in nodes(study)}
+    for lock in sorted(folder.rglob(f".*.ipynb{LOCK}")):
+        if held(lock.parent, lock.name):
+            name = names.get(lock, str(lock.relative_to(folder)).removesuffix(LOCK))
+            left.append(f"{name} (on {holder(lock.parent, lock.name)})")
     return f"an earlier start of the study is still running {'; '.join(left)}" if left else ""
 
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import psutil
 
 from prune_utils.study.schema import Replay, Study
+from prune_utils.study.section import ParamsError
 from prune_utils.workflow.progress import sitting
 
-GRACE = 20  # seconds that a training has to finish its step and save; Slurm kills 30 seconds after its SIGTERM
+GRACE = 100  # seconds that a training has to finish its step and save, of the two minutes before a time limit
+STARTED = "PRUNE_UTILS_STARTED"  # when the start of the study that submitted a job began, seconds since 1970
 EVERY = 5  # seconds between two looks at the last start of the study
 
 
@@ -22,7 +24,9 @@ def graceful(study: Study | Replay) -> Iterator[threading.Event]:
     SIGTERM is passed on to its kernel, whose training then saves a checkpoint. After GRACE seconds, the wait for the
     kernel is interrupted, as by Ctrl-C. A start of the study that is to end the jobs of earlier ones ends this one too.
     """
-    ending, over, started = threading.Event(), threading.Event(), sitting(study).get("started")
+    ending, over = threading.Event(), threading.Event()
+    # of the start that submitted this job; the study may have been started again since
+    started = float(os.environ.get(STARTED, 0)) or sitting(study).get("started")
 
     def end(*_) -> None:
         if not ending.is_set():
@@ -34,10 +38,11 @@ def graceful(study: Study | Replay) -> Iterator[threading.Event]:
 
     def watch() -> None:
         while not over.wait(EVERY):
-            last = sitting(study)
-            if last.get("started") != started and last.get("ends_earlier"):
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
+            with contextlib.suppress(OSError, ParamsError):  # a file system that hangs is asked again
+                last = sitting(study)
+                if last.get("started") != started and last.get("ends_earlier"):
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return
 
     handlers = {signal.SIGTERM: end, signal.SIGALRM: signal.default_int_handler}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

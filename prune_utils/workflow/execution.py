@@ -1,5 +1,6 @@
 """Execute one node: a template notebook becomes an executed notebook and its frames."""
 
+import builtins
 import os
 import sys
 import tempfile
@@ -26,16 +27,22 @@ def execute_node(params: Path, notebook: Path) -> None:
     """Execute the node that makes `notebook`, a path relative to the results folder (the current directory)."""
     study = validated(read_yaml(params))
     node = next(node for node in nodes(study) if node.notebook == notebook)
-    failed = next((one for one in status.failed(study) if one.node == node), None)
-    if failed and not failed.failure.startswith("OSError"):  # a full disk may be that of another machine
-        # Snakemake tries once more, for the sake of nodes that die; this would fail again
-        sys.exit(f"{node.name} has failed before: {failed.failure}")
+    failure = status.failed_before(study, node)
+    if failure and not _of_machine(failure):
+        # Snakemake tries again, for the sake of nodes that die; this would fail again
+        sys.exit(f"{node.name} has failed before: {failure}")
     with graceful(study) as ending:
         execute(params, node.template, notebook, node.parameters, ending)
     # the other notebooks write their frames themselves
     frames = {paths.PRETRAINING_NOTEBOOK: pretraining_frame, paths.FINETUNING_NOTEBOOK: cells_frame}
     if frame := frames.get(node.template):
         write_csv(frame(study, list(node.trainings)), study, node.frames[0])
+
+
+def _of_machine(failure: str) -> bool:
+    """Whether a failure may be that of one machine: a full disk, a file system that hangs, a server out of reach."""
+    kind = getattr(builtins, failure.split(":")[0], None)
+    return isinstance(kind, type) and issubclass(kind, OSError)
 
 
 def execute(params: Path, template: Path, notebook: Path, parameters: dict, ending: Event | None = None) -> None:

@@ -4,15 +4,13 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from prune_utils.data.inputs import identified
 from prune_utils.study import paths
-from prune_utils.study.files import LOCK, alone, holders, write_json
+from prune_utils.study.files import LOCK, alone, holders
 from prune_utils.study.params import load_study
 from prune_utils.study.record import check_same, differences, record
 from prune_utils.study.schema import Replay, Study
@@ -20,7 +18,7 @@ from prune_utils.study.section import ParamsError
 from prune_utils.study.words import many
 from prune_utils.workflow import cluster, preflight, progress
 from prune_utils.workflow.nodes import nodes, outgrown
-from prune_utils.workflow.status import failed, watch
+from prune_utils.workflow.status import ELSEWHERE, EVERY, failed, watch
 
 PATIENCE = 20  # seconds that interrupted notebooks have to end; Slurm kills 30 seconds after its SIGTERM
 
@@ -28,7 +26,8 @@ PATIENCE = 20  # seconds that interrupted notebooks have to end; Slurm kills 30 
 def run(params: Path, dry: bool = False, profile: Path | None = None, end: bool = False) -> None:
     """Run the unfinished parts of a study, here or as a Snakemake profile says: its folder holds a config.yaml.
 
-    Notebooks that an earlier start has left running are waited for, or with `end` told to save and end. Raises ParamsError if it cannot run or does not finish.
+    Notebooks that an earlier start has left running are waited for, or with `end` told to save and end. Raises ParamsError
+    if it cannot run or does not finish.
     """
     study = identified(load_study(params))
     if profile:
@@ -46,9 +45,10 @@ def run(params: Path, dry: bool = False, profile: Path | None = None, end: bool 
     try:
         with alone(folder, wait=False) as lock:
             _check_finished(study, folder)  # again: the previous holder may have finished a training
-            if end and (left := cluster.left_running(study)):
-                print(f"{left}; told to save and end", flush=True)
-                begun(study, end)
+            if end:
+                if left := cluster.left_running(study):
+                    print(f"{left}; told to save and end", flush=True)
+                progress.start(study, profile, ends_earlier=True)
                 cluster.wait_for_earlier(study)
             left = cluster.left_running(study)
             if differences(study, folder):
@@ -62,7 +62,7 @@ def run(params: Path, dry: bool = False, profile: Path | None = None, end: bool 
             record(study, facts)
             for notebook in outgrown(study):
                 notebook.unlink()
-            begin(study, end)
+            begin(study, profile, end)
             _snakemake(study, folder, lock, profile)
     except BlockingIOError:
         raise ParamsError(_held_by(study, folder)) from None
@@ -78,7 +78,8 @@ def _held_by(study: Study | Replay, folder: Path) -> str:
         return (
             f"{said}: process {front} was killed, and what it started goes on; let it finish, or: kill -INT -- {left}"
         )
-    return f"{said} in another process, which has locked {folder}"
+    host = progress.sitting(study).get("host", "another machine")
+    return f"{said} in another process, last started on {host}, which has locked {folder}"
 
 
 def _check_finished(study: Study | Replay, folder: Path) -> None:
@@ -102,15 +103,9 @@ def _check_paths(study: Study | Replay) -> None:
             raise ParamsError(f"path {path} contains braces; move the project, its results or its tables")
 
 
-def begun(study: Study | Replay, ends_earlier: bool = False) -> None:
-    """Record when and where the study was started, and whether that ends the jobs of earlier starts."""
-    here = {"started": time.time(), "host": socket.gethostname(), "process": os.getpid(), "ends_earlier": ends_earlier}
-    write_json(paths.results(study.study) / paths.SITTING, here)
-
-
-def begin(study: Study | Replay, ends_earlier: bool = False) -> None:
+def begin(study: Study | Replay, profile: Path | None = None, ends_earlier: bool = False) -> None:
     """Record the start of a study, and print a summary."""
-    begun(study, ends_earlier)
+    progress.start(study, profile, ends_earlier)
     count, jobs = len(nodes(study)), study.machine.jobs
     print(f"study '{study.study}': {many(count, 'notebook')}, {jobs} at a time\n")
     print(progress.heading(), progress.line(study), sep="\n", flush=True)
@@ -145,8 +140,10 @@ def _snakemake(study: Study, folder: Path, lock: int, profile: Path | None) -> N
     options = {"stderr": log, "pass_fds": [lock], "start_new_session": True, "preexec_fn": _interruptible}
     with log, subprocess.Popen(command, **options) as process:
         try:
-            watch(study, process)
-        except KeyboardInterrupt:  # Ctrl-C, or SIGTERM from `kill` or a scheduler, which reach this process alone
+            watch(study, process, ELSEWHERE if profile else EVERY)
+        except BaseException:  # Ctrl-C, or SIGTERM from `kill` or a scheduler, which reach this process alone
+            if profile:  # Snakemake may be submitting or asking at this moment, and miss jobs: they end by themselves
+                progress.start(study, profile, ends_earlier=True)
             _end(process)
             raise
     if process.returncode:
@@ -172,9 +169,18 @@ def _unfinished(study: Study | Replay, folder: Path) -> str:
     log, shown = folder / paths.LOG, paths.shown(folder / paths.LOG)
     last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
     told = [f"{one.node.name}: {one.failure}\n    in {paths.shown(one.file)}" for one in failed(study)]
-    told = told or [f"the last lines of {shown}:", *last]
+    told = told or [f"the last lines of {shown}:", *last, *_last_job(folder)]
     end = f"Run the same command to continue. Details: {shown}"
     return "\n".join(["", f"study '{study.study}' is not finished:", *told, "", end])
+
+
+def _last_job(folder: Path) -> list[str]:
+    """The end of the newest log of a job on a cluster: why it ended before its notebook began."""
+    logs = sorted(folder.glob("slurm/*/*.log"), key=lambda path: path.stat().st_mtime)
+    if not logs:
+        return []
+    lines = logs[-1].read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
+    return ["", f"the last lines of {paths.shown(logs[-1])}:", *lines]
 
 
 def list_nodes(study: Study | Replay) -> None:

@@ -8,16 +8,11 @@ from pathlib import Path
 from prune_utils.study import paths
 from prune_utils.study.files import LOCK, held, holder
 from prune_utils.study.grid import Cell, Delayed, Run, cells, delayed, runs
-from prune_utils.study.schema import Replay, Study
+from prune_utils.study.schema import KINDS, Replay, Study
 from prune_utils.training.sizes import train_size
 
-# kinds of notebooks, see schema.KINDS; all others are of the analysis
-KINDS = {
-    paths.PRETRAINING_NOTEBOOK: "pretraining",
-    paths.FINETUNING_NOTEBOOK: "finetuning",
-    paths.PRUNABILITY_NOTEBOOK: "prunability",
-    paths.INSIDE_NOTEBOOK: "inside",
-}
+# of the first kinds in schema.KINDS; all others are of the last one, the analysis
+TEMPLATES = (paths.PRETRAINING_NOTEBOOK, paths.FINETUNING_NOTEBOOK, paths.PRUNABILITY_NOTEBOOK, paths.INSIDE_NOTEBOOK)
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,11 @@ class Node:
         return bool(self.trainings)
 
     @property
+    def kind(self) -> str:
+        """One of schema.KINDS."""
+        return KINDS[TEMPLATES.index(self.template) if self.template in TEMPLATES else -1]
+
+    @property
     def running(self) -> bool:
         """Whether it is being executed, here or on any machine that shares the file system and its locks."""
         return held(self.path.parent, lock_of(self.path))
@@ -55,7 +55,7 @@ class Node:
     @property
     def needs(self) -> dict[str, int]:
         """Resources that its job asks for, by Snakemake's names for them."""
-        asked = self.study.machine.needs.get(KINDS.get(self.template, "analysis"))
+        asked = self.study.machine.needs.get(self.kind)
         return {name: value for name, value in asked.model_dump().items() if value} if asked else {}
 
     @cached_property

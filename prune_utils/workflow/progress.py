@@ -1,12 +1,14 @@
 """How much of a study is done, and how long the rest will take. Imports no torch: `make status` is to be quick."""
 
+import os
+import socket
 import time
 from functools import cache
 from pathlib import Path
 from statistics import fmean
 
 from prune_utils.study import paths
-from prune_utils.study.files import held, read_json
+from prune_utils.study.files import held, read_json, write_json
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow.nodes import Node, nodes
@@ -47,6 +49,13 @@ def line(study: Study | Replay, notebook: Path | None = None, state: str = "") -
     ).rstrip()
 
 
+def start(study: Study | Replay, profile: Path | None = None, ends_earlier: bool = False) -> None:
+    """Record when and where the study is started, and whether that ends the jobs of earlier starts."""
+    here = {"started": time.time(), "host": socket.gethostname(), "process": os.getpid(), "ends_earlier": ends_earlier}
+    profile = {"profile": str(profile)} if profile else {}
+    write_json(paths.results(study.study) / paths.SITTING, here | profile)
+
+
 @cache
 def _duration(notebook: Path, changed: int) -> float:
     """Seconds that an executed notebook took. Reading hundreds of them takes seconds, and a study prints hundreds of lines."""
@@ -54,7 +63,7 @@ def _duration(notebook: Path, changed: int) -> float:
 
 
 def sitting(study: Study | Replay) -> dict:
-    """When and where the study was last started: started (seconds since 1970), host, process; empty if never."""
+    """What `start` recorded last: started (seconds since 1970), host, process, ...; empty if never."""
     file = paths.results(study.study) / paths.SITTING
     return read_json(file) if file.exists() else {}
 

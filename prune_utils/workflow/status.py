@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import os
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +11,14 @@ from prune_utils.study import paths
 from prune_utils.study.files import held, read_json, this_process, write_json
 from prune_utils.study.params import load_study
 from prune_utils.study.schema import Replay, Study
+from prune_utils.study.section import ParamsError
 from prune_utils.workflow import progress
 from prune_utils.workflow.nodes import Node, nodes
 
-EVERY = 1  # seconds between two looks at the results
+EVERY, ELSEWHERE = (
+    1,
+    10,
+)  # seconds between two looks at the results; where jobs run elsewhere, a file system serves many
 
 
 class Begun(NamedTuple):
@@ -31,9 +36,22 @@ class Begun(NamedTuple):
 
 def begun(study: Study | Replay) -> list[Begun]:
     """Nodes with an unfinished notebook."""
-    files = [(node, paths.unfinished(node.path)) for node in nodes(study)]
     started = progress.sitting(study).get("started", 0)
-    return [Begun(node, file, kept(file), file.stat().st_mtime >= started) for node, file in files if file.exists()]
+    return [one for node in nodes(study) if (one := _begun(node, started))]
+
+
+def _begun(node: Node, started: float) -> Begun | None:
+    file = paths.unfinished(node.path)
+    try:
+        return Begun(node, file, kept(file), file.stat().st_mtime >= started)
+    except FileNotFoundError:  # never begun, or finished at this moment
+        return None
+
+
+def failed_before(study: Study | Replay, node: Node) -> str | None:
+    """Why a node failed since the last start of the study; None if it did not."""
+    one = _begun(node, progress.sitting(study).get("started", 0))
+    return one.failure if one and one.now else None
 
 
 def failed(study: Study | Replay) -> list[Begun]:
@@ -41,26 +59,40 @@ def failed(study: Study | Replay) -> list[Begun]:
     return [one for one in begun(study) if one.failure and one.now]
 
 
-def watch(study: Study | Replay, process: subprocess.Popen) -> None:
-    """Wait for Snakemake, and print a line of progress for every notebook that starts, is done or fails, here or elsewhere."""
-    every, here = nodes(study), this_process()
-    told = {node.notebook: "done" for node in every if node.path.exists()}
+def watch(study: Study | Replay, process: subprocess.Popen, seconds: float = EVERY) -> None:
+    """Wait for Snakemake, and print a line of progress for every notebook that starts, is done or fails, here or elsewhere.
+
+    Looks at the results every `seconds`.
+    """
+    told = {node.notebook: ("done", "") for node in nodes(study) if node.path.exists()}
     ended = False
     while not ended:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(EVERY)
+            process.wait(seconds)
         ended = process.poll() is not None  # what came of the last notebooks is told, too
-        failures = {one.node.notebook: one for one in failed(study)}
-        for node in every:
-            failure = failures.get(node.notebook)
-            now = "done" if node.path.exists() else "failed" if failure else "started" if node.running else ""
-            if not now or now == told.get(node.notebook):
-                continue
-            told[node.notebook] = now
-            where = f" on {node.holder}" if node.holder != here else ""
-            print(progress.line(study, node.notebook, "" if now == "done" else now + where), flush=True)
-            if failure and not node.path.exists():
-                print(f"    {failure.failure}\n    in {failure.file.resolve()}", flush=True)
+        with contextlib.suppress(OSError, ParamsError):  # a file that vanishes is looked at again
+            _tell(study, told)
+
+
+def _tell(study: Study | Replay, told: dict[Path, tuple[str, str]]) -> None:
+    """Print a line for every notebook whose state is not in `told`, {notebook: (state, place)}, and add it."""
+    here, begun_ones = this_process(), {one.node.notebook: one for one in begun(study)}
+    for node in nodes(study):
+        one, place = begun_ones.get(node.notebook), ""
+        if node.path.exists():
+            state = "done"
+        elif one and one.failure and one.now:
+            state = "failed"
+        elif one and node.running:
+            state, place = "started", node.holder if node.holder != here else ""
+        else:
+            continue
+        if told.get(node.notebook) != (state, place):
+            told[node.notebook] = state, place
+            said = "" if state == "done" else f"{state} on {place}" if place else state
+            print(progress.line(study, node.notebook, said), flush=True)
+            if state == "failed":
+                print(f"    {one.failure}\n    in {one.file.resolve()}", flush=True)
 
 
 def show(params: Path) -> None:
@@ -83,7 +115,8 @@ def show(params: Path) -> None:
     if report.exists() and all(node.path.exists() for node in nodes(study)):
         print(f"report: {paths.shown(report)}")
     elif not running:
-        print(f"to continue: python -m prune_utils study {paths.shown(params)}")
+        profile = f" --profile {sitting['profile']}" if sitting.get("profile") else ""
+        print(f"to continue: python -m prune_utils study {paths.shown(params)}{profile}")
 
 
 def _state(one: Begun, running: bool, host: str | None) -> str:
@@ -97,7 +130,7 @@ def _state(one: Begun, running: bool, host: str | None) -> str:
 LONGEST = 600  # longest message, in characters
 KEY = "failed"  # key in the metadata of a notebook
 KILLED = (
-    "its process was killed while it ran `{}`, most likely by the system because memory ran out; reduce machine.jobs, "
+    "its process was killed while it ran `{}`, most likely by the system because memory ran out; {} reduce "
     "the batch size or the model"
 )
 
@@ -122,7 +155,8 @@ def killed(unfinished: Path) -> str:
     cells = [cell for cell in _read(unfinished).get("cells", []) if cell["cell_type"] == "code"]
     begun = [cell for cell in cells if "execution" in cell["metadata"]]
     lines = "".join(begun[-1]["source"]).splitlines() if begun else []
-    return KILLED.format(lines[-1].strip() if lines else "its first lines")
+    more = "raise mem_mb in machine.needs, or" if "SLURM_JOB_ID" in os.environ else "reduce machine.jobs, or"
+    return KILLED.format(lines[-1].strip() if lines else "its first lines", more)
 
 
 def _read(unfinished: Path) -> dict:

@@ -17,7 +17,7 @@ from prune_utils.study.params import extended, load_study, merge, read_yaml, val
 from prune_utils.study.record import record
 from prune_utils.study.section import ParamsError
 from prune_utils.training import machine, trainer
-from prune_utils.workflow import cluster, ending, execution, preflight, status
+from prune_utils.workflow import cluster, ending, execution, launch, preflight, status
 from prune_utils.workflow.nodes import lock_of, nodes
 
 TABLE = load_study(paths.PARAMS / "published.yaml")
@@ -60,6 +60,7 @@ def test_the_graph_passes_needs_and_threads_on(empty):
 
 def test_a_job_of_an_earlier_start_ends_before_it_begins(folder, capsys):
     *_, command, where, started = cluster.fenced(folder).split()
+    assert cluster.fenced(folder).startswith(f"export {ending.STARTED}={started} && ")
     assert command == "fence" and main([command, where, started]) == 2
     assert "no longer running on a" in capsys.readouterr().err  # nobody holds the lock, or it is not seen here
     with alone(folder):
@@ -76,6 +77,9 @@ def test_a_folder_that_is_no_profile_is_refused(tmp_path, capsys):
 def test_notebooks_that_still_run_are_known_by_their_locks(folder):
     first = nodes(TABLE)[0]
     assert cluster.left_running(TABLE) == ""
+    gone = folder / "finetune/CoLA/seed-0"  # of a graph that the study had with other params
+    with alone(gone, name=lock_of(gone / "sparsity-30.ipynb")):
+        assert "still running finetune/CoLA/seed-0/.sparsity-30.ipynb (on " in cluster.left_running(TABLE)
     with alone(first.path.parent, name=lock_of(first.path)):
         assert f"still running {first.name} (on " in cluster.left_running(TABLE)
     assert cluster.left_running(TABLE) == ""
@@ -125,10 +129,11 @@ def test_a_notebook_that_failed_by_its_own_fault_is_not_executed_again(folder, m
     with pytest.raises(SystemExit, match="regimes has failed before: ParamsError: no such column"):
         attempt("ParamsError")
     assert not executed
-    assert attempt("OSError") == 0 and len(executed) == 1  # a full disk may be that of another machine
-    first.path.unlink()
+    for number, name in enumerate(("OSError", "ConnectionError", "TimeoutError"), 1):
+        assert attempt(name) == 0 and len(executed) == number  # it may have been the fault of another machine
+        first.path.unlink()
     write_json(folder / paths.SITTING, {"started": time.time() + 60, "host": "a", "process": 2})
-    assert attempt("ParamsError") == 0 and len(executed) == 2  # the study has been started again
+    assert attempt("ParamsError") == 0 and len(executed) == 4  # the study has been started again
 
 
 def test_curves_are_sent_only_where_they_can_be_and_stay_on_the_machine(empty, smoke_content, monkeypatch):
@@ -143,3 +148,42 @@ def test_curves_are_sent_only_where_they_can_be_and_stay_on_the_machine(empty, s
     assert options["trackio_static_space_id"] is False  # nothing is published
     curves = paths.results("smoke") / "curves/pretrain/gradual/sparsity-90/seed-0/trainer-all"
     assert os.environ["TENSORBOARD_LOGGING_DIR"] == str(curves)
+
+
+def test_a_job_is_of_the_start_that_submitted_it(folder, monkeypatch):
+    """It may begin its notebook after the next start, and must not take itself for one of that."""
+    monkeypatch.setattr(ending, "EVERY", 0.02)
+    monkeypatch.setenv(ending.STARTED, "1234.5678")
+    write_json(folder / paths.SITTING, {"started": 1234.9, "host": "a", "process": 2, "ends_earlier": True})
+    with ending.graceful(TABLE) as told:
+        assert told.wait(5)
+    signal.alarm(0)
+
+
+def test_a_notebook_that_ends_while_it_is_looked_at_is_told_once(folder, monkeypatch, capsys):
+    first, second = nodes(TABLE)[:2]
+    for node in (first, second):
+        write_json(paths.unfinished(node.path), {"metadata": {}})
+    kept = status.kept
+
+    def finished_at_this_moment(unfinished):
+        said = kept(unfinished)
+        if unfinished == paths.unfinished(first.path):
+            write_json(first.path, {"metadata": {"papermill": {"duration": 7}}})
+            unfinished.unlink()
+        return said
+
+    monkeypatch.setattr(status, "kept", finished_at_this_moment)
+    with alone(second.path.parent, name=lock_of(second.path)), subprocess.Popen(["sleep", "0.3"]) as process:
+        status.watch(TABLE, process, 0.1)
+    said = capsys.readouterr().out
+    assert said.count(f"{first.name}: 7 s") == 1 and said.count(f"{second.name}: started") == 1
+
+
+def test_the_end_of_a_jobs_log_is_told_if_no_notebook_failed(folder):
+    log = folder / "slurm/rule_regimes_0/12.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("python: command not found\n")
+    (folder / paths.LOG).write_text("Error in rule regimes_0\n")
+    said = launch._unfinished(TABLE, folder)
+    assert "python: command not found" in said and "12.log" in said and "Error in rule" in said

@@ -170,19 +170,20 @@ def test_the_plan_of_smoke_is_told_in_seconds_and_kept(capsys):
     assert (kept[kept.stage.isin(TRAINED)].hours_here > 0).all()
     block = said[said.index("machine:\n  needs:") :].split("\n\n")[0]
     asked = validated(merge(SMOKE.model_dump(), yaml.safe_load(block))).machine.needs
-    assert set(asked) == {"pretraining", "finetuning", "prunability"}
+    assert set(asked) == {"pretraining", "finetuning", "prunability", "inside"}
     assert all(10 <= need.runtime <= 30 and 2500 <= need.mem_mb <= 16000 for need in asked.values())
 
 
 def test_what_notebooks_need_is_twice_the_share_of_the_longest_one():
     study = validated(merge(SMOKE.model_dump(), {"machine": {"sparsities_per_node": 1}}))
-    frame = plan(study, PACE)
+    slow = PACE._replace(step={10: 200.0, 50: 600.0})
+    frame = plan(study, slow)
     every = [node.examples for node in nodes(study) if node.template == paths.FINETUNING_NOTEBOOK]
     hours = frame.groupby("stage", observed=True).hours_here.sum()
     share = hours["fine-tuning"] * max(every) / sum(every)
     share *= 1 + hours["evaluation"] / (hours[TRAINED].sum() + hours["prunability"])
     told = yaml.safe_load(needs(study, frame, "H200").partition("\n")[2])["machine"]["needs"]
-    assert told["finetuning"]["runtime"] == 10 * math.ceil(2 * 60 * share / 10)
+    assert told["finetuning"]["runtime"] == 10 * math.ceil(2 * 60 * share / 10) > 50
 
 
 def test_the_sum_of_a_table_is_that_of_its_rows():

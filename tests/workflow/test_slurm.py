@@ -64,7 +64,12 @@ def frame(path: Path) -> pd.DataFrame:
 def test_a_study_on_two_nodes_equals_one_without_a_cluster(finished, cluster, profile, tmp_path):
     words, environment = command(tmp_path, "study", paths.PARAMS / "smoke.yaml", "--profile", profile)
     done = subprocess.run(
-        words, env=cluster | environment | {"PATH": cluster["PATH"]}, cwd=paths.ROOT, capture_output=True, text=True
+        words,
+        env=cluster | environment | {"PATH": cluster["PATH"]},
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "started on n1, job " in done.stdout and "started on n2, job " in done.stdout and "58/58" in done.stdout
