@@ -20,6 +20,7 @@ from prune_utils.workflow import cluster, preflight, progress
 from prune_utils.workflow.nodes import nodes, outgrown
 from prune_utils.workflow.status import ELSEWHERE, EVERY, failed, watch
 
+FULL = 2**20  # bytes
 PATIENCE = 20  # seconds that interrupted notebooks have to end; Slurm kills 30 seconds after its SIGTERM
 
 
@@ -169,6 +170,8 @@ def _unfinished(study: Study | Replay, folder: Path) -> str:
     log, shown = folder / paths.LOG, paths.shown(folder / paths.LOG)
     last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
     told = [f"{one.node.name}: {one.failure}\n    in {paths.shown(one.file)}" for one in failed(study)]
+    if shutil.disk_usage(folder).free < FULL:  # then no notebook can say so
+        told.append(f"the disk of {folder} is full")
     told = told or [f"the last lines of {shown}:", *last, *_last_job(folder)]
     end = f"Run the same command to continue. Details: {shown}"
     return "\n".join(["", f"study '{study.study}' is not finished:", *told, "", end])

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -180,10 +181,12 @@ def test_a_notebook_that_ends_while_it_is_looked_at_is_told_once(folder, monkeyp
     assert said.count(f"{first.name}: 7 s") == 1 and said.count(f"{second.name}: started") == 1
 
 
-def test_the_end_of_a_jobs_log_is_told_if_no_notebook_failed(folder):
+def test_the_end_of_a_jobs_log_is_told_if_no_notebook_failed(folder, monkeypatch):
     log = folder / "slurm/rule_regimes_0/12.log"
     log.parent.mkdir(parents=True)
     log.write_text("python: command not found\n")
     (folder / paths.LOG).write_text("Error in rule regimes_0\n")
     said = launch._unfinished(TABLE, folder)
     assert "python: command not found" in said and "12.log" in said and "Error in rule" in said
+    monkeypatch.setattr(launch.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    assert f"the disk of {folder} is full" in launch._unfinished(TABLE, folder)

@@ -297,7 +297,9 @@ def test_what_a_killed_process_left_running_is_named(out):
         ):
             run(paths.PARAMS / "smoke.yaml")
         write_json(folder / paths.SITTING, {"started": time.time(), "host": "here", "process": os.getpid()})
-        with pytest.raises(ParamsError, match="is already running in another process, last started on here, which has locked"):
+        with pytest.raises(
+            ParamsError, match="is already running in another process, last started on here, which has locked"
+        ):
             run(paths.PARAMS / "smoke.yaml")
     finally:
         left.kill()
