@@ -57,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ParamsError as error:
         print(error, file=sys.stderr)
         return 2
+    except BrokenPipeError:  # who reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:  # a full disk, a folder without permission, a file system without locks
         print(f"{error.filename or 'a file'}: {error.strerror}; nothing finished is lost", file=sys.stderr)
         return 1

@@ -1,18 +1,22 @@
 """Run a study's jobs on other machines: what keeps a start of the study apart from the jobs of an earlier one."""
 
+import re
 import shlex
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 from prune_utils.study import paths
 from prune_utils.study.files import LOCK, held, holder, read_json, this_process
+from prune_utils.study.params import read_yaml
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow.ending import STARTED
 from prune_utils.workflow.nodes import lock_of, nodes
 
 PROFILE = "config.yaml"  # of a Snakemake profile
+SUBMITTED = re.compile(r"has been submitted with SLURM jobid (\d+) \(log: .*_(\d+)/\d+\.log\)")  # in Snakemake's log
 PATIENCE = 240  # seconds that notebooks have to notice, save and end; file systems show a change after up to a minute
 STALE = 60  # seconds for which a file system may show an old file
 
@@ -21,6 +25,28 @@ def check_profile(profile: Path) -> None:
     """Raise ParamsError if `profile` is not the folder of a Snakemake profile."""
     if not (profile / PROFILE).is_file():
         raise ParamsError(f"profile {profile} is not a folder with a {PROFILE}, such as profiles/slurm")
+
+
+def options(profile: Path) -> list[str]:
+    """Options of Snakemake that a profile needs and does not give: on a Slurm without accounting, jobs are asked of squeue.
+
+    Otherwise Snakemake would ask `sacct`, get no answer, and wait for ever for jobs that have ended.
+    """
+    given = read_yaml(profile / PROFILE)
+    if given.get("executor") != "slurm" or "slurm-status-command" in given:
+        return []
+    try:
+        asked = subprocess.run(["sacct", "--noheader"], capture_output=True, timeout=60).returncode
+    except (OSError, subprocess.TimeoutExpired):
+        asked = 1
+    return ["--slurm-status-command", "squeue"] if asked else []
+
+
+def submitted(folder: Path) -> dict[int, str]:
+    """Ids of the jobs that the running start has submitted, by the place of their notebook in the graph."""
+    log = folder / paths.LOG
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    return {int(place): job for job, place in SUBMITTED.findall(text)}
 
 
 def fenced(folder: Path) -> str:

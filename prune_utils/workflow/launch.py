@@ -120,6 +120,7 @@ def snakemake(study: Study | Replay, profile: Path | None = None) -> list[str]:
     jobs = study.machine.jobs
     if profile:
         options += ["--profile", str(profile.resolve()), "--jobs", str(jobs), "--precommand", cluster.fenced(folder)]
+        options += cluster.options(profile)
     else:
         options += ["--cores", str(jobs * study.machine.threads)]
     if not all(node.path.exists() for node in nodes(study)):
@@ -143,6 +144,7 @@ def _snakemake(study: Study, folder: Path, lock: int, profile: Path | None) -> N
         try:
             watch(study, process, ELSEWHERE if profile else EVERY)
         except BaseException:  # Ctrl-C, or SIGTERM from `kill` or a scheduler, which reach this process alone
+            print("\nstopping; trainings are saved", file=sys.stderr, flush=True)
             if profile:  # Snakemake may be submitting or asking at this moment, and miss jobs: they end by themselves
                 progress.start(study, profile, ends_earlier=True)
             _end(process)
@@ -168,19 +170,20 @@ def _end(group: subprocess.Popen) -> None:
 def _unfinished(study: Study | Replay, folder: Path) -> str:
     """Why a study did not finish."""
     log, shown = folder / paths.LOG, paths.shown(folder / paths.LOG)
-    last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    refused = list(dict.fromkeys(line for line in lines if line.startswith("sbatch: error:")))
     told = [f"{one.node.name}: {one.failure}\n    in {paths.shown(one.file)}" for one in failed(study)]
     if shutil.disk_usage(folder).free < FULL:  # then no notebook can say so
         told.append(f"the disk of {folder} is full")
-    told = told or [f"the last lines of {shown}:", *last, *_last_job(folder)]
+    told = told or refused or [f"the last lines of {shown}:", *lines[-10:], *_last_job(study, folder)]
     end = f"Run the same command to continue. Details: {shown}"
     return "\n".join(["", f"study '{study.study}' is not finished:", *told, "", end])
 
 
-def _last_job(folder: Path) -> list[str]:
-    """The end of the newest log of a job on a cluster: why it ended before its notebook began."""
+def _last_job(study: Study | Replay, folder: Path) -> list[str]:
+    """The end of the newest log of a job of this start on a cluster: why it ended before its notebook began."""
     logs = sorted(folder.glob("slurm/*/*.log"), key=lambda path: path.stat().st_mtime)
-    if not logs:
+    if not logs or logs[-1].stat().st_mtime < progress.sitting(study)["started"]:
         return []
     lines = logs[-1].read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
     return ["", f"the last lines of {paths.shown(logs[-1])}:", *lines]

@@ -12,7 +12,7 @@ from prune_utils.study.files import held, read_json, this_process, write_json
 from prune_utils.study.params import load_study
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
-from prune_utils.workflow import progress
+from prune_utils.workflow import cluster, progress
 from prune_utils.workflow.nodes import Node, nodes
 
 EVERY, ELSEWHERE = (
@@ -77,7 +77,8 @@ def watch(study: Study | Replay, process: subprocess.Popen, seconds: float = EVE
 def _tell(study: Study | Replay, told: dict[Path, tuple[str, str]]) -> None:
     """Print a line for every notebook whose state is not in `told`, {notebook: (state, place)}, and add it."""
     here, begun_ones = this_process(), {one.node.notebook: one for one in begun(study)}
-    for node in nodes(study):
+    waiting = cluster.submitted(paths.results(study.study))
+    for index, node in enumerate(nodes(study)):
         one, place = begun_ones.get(node.notebook), ""
         if node.path.exists():
             state = "done"
@@ -85,11 +86,15 @@ def _tell(study: Study | Replay, told: dict[Path, tuple[str, str]]) -> None:
             state = "failed"
         elif one and node.running:
             state, place = "started", node.holder if node.holder != here else ""
+        elif index in waiting and not one:
+            state, place = "submitted", f"job {waiting[index]}"
         else:
             continue
         if told.get(node.notebook) != (state, place):
             told[node.notebook] = state, place
-            said = "" if state == "done" else f"{state} on {place}" if place else state
+            said = {"done": "", "submitted": f"submitted, {place}"}.get(
+                state, f"{state} on {place}" if place else state
+            )
             print(progress.line(study, node.notebook, said), flush=True)
             if state == "failed":
                 print(f"    {one.failure}\n    in {one.file.resolve()}", flush=True)
@@ -100,7 +105,8 @@ def show(params: Path) -> None:
     study = load_study(params)
     folder, report = paths.results(study.study), paths.report(study.study)
     if not (folder / paths.RECORDED).exists():
-        print(f"study '{study.study}' has not been started: there is no {paths.shown(folder)}")
+        out = "" if "PRUNE_UTILS_OUT" in os.environ else " (PRUNE_UTILS_OUT is not set)"
+        print(f"study '{study.study}' has not been started: there is no {folder}{out}")
         return
     sitting, running = progress.sitting(study), held(folder)
     where = "running" if running else "not running"
@@ -108,7 +114,11 @@ def show(params: Path) -> None:
         since = datetime.datetime.fromtimestamp(sitting["started"])
         where += f" on {sitting['host']} (process {sitting['process']}) since {since:%Y-%m-%d %H:%M}"
     print(f"study '{study.study}', {where}\n\n{progress.heading()}\n{progress.line(study)}\n")
-    for one in begun(study):
+    every, unfinished = nodes(study), begun(study)
+    for place, job in cluster.submitted(folder).items() if running else ():
+        if not every[place].path.exists() and every[place] not in [one.node for one in unfinished]:
+            print(f"{every[place].name}: submitted, job {job}")
+    for one in unfinished:
         print(f"{one.node.name}: {_state(one, running, sitting.get('host'))}")
         if one.failure:
             print(f"    in {paths.shown(one.file)}")

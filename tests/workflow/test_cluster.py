@@ -190,3 +190,38 @@ def test_the_end_of_a_jobs_log_is_told_if_no_notebook_failed(folder, monkeypatch
     assert "python: command not found" in said and "12.log" in said and "Error in rule" in said
     monkeypatch.setattr(launch.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     assert f"the disk of {folder} is full" in launch._unfinished(TABLE, folder)
+
+
+def test_on_a_slurm_without_accounting_jobs_are_asked_of_squeue(tmp_path, monkeypatch):
+    profile, bin_folder = tmp_path / "profile", tmp_path / "bin"
+    profile.mkdir()
+    bin_folder.mkdir()
+    monkeypatch.setenv("PATH", f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
+    (profile / "config.yaml").write_text("executor: slurm\n")
+    sacct = bin_folder / "sacct"
+    for script, expected in (("exit 1", ["--slurm-status-command", "squeue"]), ("exit 0", [])):
+        sacct.write_text(f"#!/bin/sh\n{script}\n")
+        sacct.chmod(0o755)
+        assert cluster.options(profile) == expected
+    sacct.write_text("#!/bin/sh\nexit 1\n")
+    (profile / "config.yaml").write_text("executor: slurm\nslurm-status-command: sacct\n")
+    assert cluster.options(profile) == []
+    (profile / "config.yaml").write_text("executor: htcondor\n")
+    assert cluster.options(profile) == []
+
+
+def test_jobs_that_wait_in_the_queue_are_named(folder, capsys):
+    log = f"Job 3 has been submitted with SLURM jobid 21 (log: {folder}/slurm/rule_regimes_0/21.log).\n"
+    (folder / paths.LOG).write_text(log)
+    with subprocess.Popen(["true"]) as process:
+        status.watch(TABLE, process)
+    assert capsys.readouterr().out.count(f"{nodes(TABLE)[0].name}: submitted, job 21") == 1
+    with alone(folder):
+        status.show(paths.PARAMS / "published.yaml")
+    assert f"{nodes(TABLE)[0].name}: submitted, job 21\n" in capsys.readouterr().out
+
+
+def test_what_slurm_refuses_is_told_in_its_own_words(folder):
+    (folder / paths.LOG).write_text("a\nsbatch: error: invalid partition specified: gpu\n" * 4 + "WorkflowError\n")
+    said = launch._unfinished(TABLE, folder)
+    assert said.count("sbatch: error: invalid partition specified: gpu") == 1 and "WorkflowError" not in said
