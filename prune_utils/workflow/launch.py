@@ -144,8 +144,8 @@ def _snakemake(study: Study, folder: Path, lock: int, profile: Path | None) -> N
         try:
             watch(study, process, ELSEWHERE if profile else EVERY)
         except BaseException:  # Ctrl-C, or SIGTERM from `kill` or a scheduler, which reach this process alone
-            print("\nstopping; trainings are saved", file=sys.stderr, flush=True)
             if profile:  # Snakemake may be submitting or asking at this moment, and miss jobs: they end by themselves
+                print("\nstopping: jobs save and end", file=sys.stderr, flush=True)
                 progress.start(study, profile, ends_earlier=True)
             _end(process)
             raise
