@@ -34,7 +34,10 @@ def cluster():
     folder = tempfile.mkdtemp(prefix="slurm-")  # short, for the paths of sockets are
     environment = {**os.environ, "LOOPBACK_DIR": folder, "LOOPBACK_PORT": str(20000 + os.getpid() % 20000)}
     loopback = ["bash", str(LOOPBACK)]
-    subprocess.run([*loopback, "up"], env=environment, check=True, capture_output=True)
+    up = subprocess.run([*loopback, "up"], env=environment, capture_output=True, text=True, check=False)
+    if up.returncode:
+        assert not os.environ.get("SLURM_REQUIRED"), up.stderr
+        pytest.skip(f"Slurm does not run here: {up.stderr}")
     path = os.pathsep.join([f"{folder}/bin", environment["PATH"], "/usr/sbin"])
     yield environment | {"SLURM_CONF": f"{folder}/slurm.conf", "PATH": path}
     subprocess.run([*loopback, "down"], env=environment, check=True, capture_output=True)
