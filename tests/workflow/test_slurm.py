@@ -63,7 +63,7 @@ def test_a_study_on_two_nodes_equals_one_without_a_cluster(finished, cluster, pr
     environment = cluster | {name: environment[name] for name in ("PRUNE_UTILS_OUT",)}
     done = subprocess.run(words, env=environment, cwd=paths.ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "submitted, job " in done.stdout and (tmp_path / "reports/small/index.html").exists()
+    assert done.stdout.strip().endswith("reports/small/index.html")
     places = [lock.read_text() for lock in results.rglob(".*.ipynb.lock")]
     assert {place.split(", job ")[0] for place in places if ", job " in place} == {"n1", "n2"}
     compare_with_smoke(tmp_path, finished, cells=7)
