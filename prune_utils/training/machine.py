@@ -26,7 +26,7 @@ def provenance(machine: Machine) -> dict[str, str]:
 
 
 def settled(study: Study) -> Study:
-    """The study with the precision that its first training chose, if it leaves that to the hardware.
+    """The study with the precision of its first training, if it leaves that to the hardware.
 
     All machines that work on a study then compute in one precision, whatever each would choose by itself.
     """
@@ -35,8 +35,10 @@ def settled(study: Study) -> Study:
     folder = paths.results(study.study)
     with alone(folder, name=f".{paths.PRECISION}{LOCK}"):
         if not (folder / paths.PRECISION).exists():
+            # a study that was begun before this file was written has results that say it
+            finished = (read_json(path).get("precision") for path in folder.rglob(paths.RESULT))
             chosen = "bfloat16" if bfloat16(study.machine) else "float32"
-            write_json(folder / paths.PRECISION, {"precision": chosen})
+            write_json(folder / paths.PRECISION, {"precision": next(filter(None, finished), chosen)})
         machine = study.machine.model_copy(update=read_json(folder / paths.PRECISION))
     return study.model_copy(update={"machine": machine})
 

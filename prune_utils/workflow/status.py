@@ -15,10 +15,8 @@ from prune_utils.study.section import ParamsError
 from prune_utils.workflow import cluster, progress
 from prune_utils.workflow.nodes import Node, nodes
 
-EVERY, ELSEWHERE = (
-    1,
-    10,
-)  # seconds between two looks at the results; where jobs run elsewhere, a file system serves many
+EVERY = 1  # seconds between two looks at the results
+ELSEWHERE = 10  # the same where jobs run on other machines, whose file system serves many
 
 
 class Begun(NamedTuple):

@@ -93,6 +93,9 @@ def test_all_machines_compute_in_the_precision_that_the_first_one_chose(empty, m
     monkeypatch.setattr(machine, "bfloat16", lambda settings: False)  # another machine
     assert machine.settled(study).machine.precision == "bfloat16"
     assert machine.settled(validated(smoke_content)).machine.precision == "float32"
+    (paths.results("smoke") / paths.PRECISION).unlink()  # as in a study of an earlier version
+    write_json(Run("dense", 0.0, 0).folder("smoke") / paths.RESULT, {"precision": "bfloat16"})
+    assert machine.settled(study).machine.precision == "bfloat16"
 
 
 def test_on_sigterm_a_notebook_ends_its_kernel_and_is_not_told_as_failed(folder, monkeypatch):

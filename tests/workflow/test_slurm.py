@@ -59,8 +59,8 @@ def profile(tmp_path):
 def test_a_study_on_two_nodes_equals_one_without_a_cluster(finished, cluster, profile, small, tmp_path):
     results = tmp_path / "results/small"
     begin_with(finished / "results/smoke", results)  # to save time; the gradual runs and all cells are trained as jobs
-    words, environment = command(tmp_path, "study", small, "--profile", profile)
-    environment = cluster | {name: environment[name] for name in ("PRUNE_UTILS_OUT",)}
+    words, _ = command(tmp_path, "study", small, "--profile", profile)
+    environment = cluster | {"PRUNE_UTILS_OUT": str(tmp_path)}
     done = subprocess.run(words, env=environment, cwd=paths.ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip().endswith("reports/small/index.html")
