@@ -11,7 +11,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedMo
 
 from prune_utils.data.batches import padded
 from prune_utils.data.pairs import IGNORED
-from prune_utils.study.recipes import Optimisation
+from prune_utils.study.sections.recipes import Optimisation
 from prune_utils.training import sizes
 from prune_utils.training.modeling import MaskedBert
 from prune_utils.training.sizes import Shape

@@ -10,10 +10,10 @@ from bench import Bench
 from cases import CUDA
 
 from prune_utils.pruning.callbacks import FixedMask, GradualPruning
-from prune_utils.pruning.criteria import over_all, per_matrix
 from prune_utils.pruning.masks import magnitude_masks, pruned_count
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.schedule import Schedule
+from prune_utils.pruning.scores import by_magnitude
 
 SPARSITY, FREQUENCY = 0.6, 10
 SELECTED = (
@@ -46,9 +46,9 @@ def pruning(bench: Bench) -> None:
     say("apply alone", bench.times(callback.apply))
     say("renew alone", bench.times(lambda: callback.renew(SPARSITY), 3))
     matrices = {name: matrix.detach() for name, matrix in prunable_matrices(model).items()}
-    heads, stacks = model.config.num_attention_heads, defaultdict(list)
-    say("masks per matrix, as now", bench.times(lambda: per_matrix(matrices, SPARSITY, heads), 3))
-    say("masks over all, as now", bench.times(lambda: over_all(matrices, SPARSITY, heads), 3))
+    stacks = defaultdict(list)
+    say("masks per matrix, as now", bench.times(lambda: by_magnitude("matrix", matrices, SPARSITY), 3))
+    say("masks over all, as now", bench.times(lambda: by_magnitude("model", matrices, SPARSITY), 3))
     for matrix in matrices.values():
         stacks[matrix.shape].append(matrix)
     for name, kth in {"kthvalue": by_value, "bisection": by_bisection}.items():

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine
+from prune_utils.study.sections.recipes import Optimisation
 
 STATE = SimpleNamespace(global_step=0)
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from math import inf
 
-from prune_utils.study.sources import LocalTask
+from prune_utils.study.sections.sources import LocalTask
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from prune_utils.data.hub.faults import DATASETS
 from prune_utils.data.hub.repository import cached_folder
 from prune_utils.study import paths
 from prune_utils.study.schema import Replay, Study
-from prune_utils.study.sources import Corpus, Task
+from prune_utils.study.sections.sources import Corpus, Task
 
 READ = ("*.json", "*.txt", "*.safetensors", "*.bin")  # files of a model or tokenizer folder that may be read
 

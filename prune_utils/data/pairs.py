@@ -7,7 +7,7 @@ from random import Random
 from transformers import PreTrainedTokenizerBase
 
 from prune_utils.data.vocabulary import PairTemplate, pair_template
-from prune_utils.study.recipes import Pretraining
+from prune_utils.study.sections.recipes import Pretraining
 
 IGNORED = -100  # label of a token that is not predicted, as in transformers
 IS_NEXT, IS_RANDOM = 0, 1  # next_sentence_label, as in transformers' BertForPreTraining

@@ -17,7 +17,7 @@ from prune_utils.data.rows.lines import shown
 from prune_utils.data.rows.tsv import Table, columns, of, table, visible
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
-from prune_utils.study.sources import HubTask, Task
+from prune_utils.study.sections.sources import HubTask, Task
 
 SPLITS = ("train",), ("validation_matched", "validation")  # names of the training and the dev split on the hub
 SAMPLE = 2_000  # examples whose tokens `check` counts

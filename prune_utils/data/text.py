@@ -16,7 +16,7 @@ from prune_utils.data.hub.faults import DATASETS
 from prune_utils.data.rows import lines
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import Corpus, HubText, LocalCorpus
+from prune_utils.study.sections.sources import Corpus, HubText, LocalCorpus
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 NOT_TEXT = (".csv", ".tsv", ".html", ".htm", ".xml")  # would be read as text, marks and all

@@ -16,7 +16,7 @@ from prune_utils.data.pairs import IS_RANDOM, sentence_pairs, tokenised
 from prune_utils.data.vocabulary import pair_template
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
-from prune_utils.study.sources import Corpus
+from prune_utils.study.sections.sources import Corpus
 from prune_utils.study.words import many
 
 SAMPLE = 1_000_000  # characters of a text that are tokenised and paired, from documents spread over all of it

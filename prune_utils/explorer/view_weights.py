@@ -48,13 +48,13 @@ class Cuts:
         self.ranked.sort()
 
     def own(self, name: str, sparsity: float) -> Cut:
-        """Cut one matrix by its own magnitudes, as `criteria.per_matrix` does."""
+        """Cut one matrix by its own magnitudes, as the pattern `matrix` does."""
         matrix = self.matrices[name]
         mask = magnitude_mask(matrix, sparsity)
         return Cut(None if mask.all() else matrix[~mask].abs().max().item(), mask)
 
     def overall(self, name: str, sparsity: float) -> Cut:
-        """Cut one matrix by the magnitudes of all matrices together, as `criteria.over_all` does."""
+        """Cut one matrix by the magnitudes of all matrices together, as the pattern `model` does."""
         count = pruned_count(len(self.ranked), sparsity)
         if not count:
             return self.own(name, 0)

@@ -1,6 +1,6 @@
-"""Which weights are pruned and when: masks, criteria, schedules, Trainer callbacks, and checkpoint files.
+"""Which weights are pruned and when: scores, patterns, masks, schedules, Trainer callbacks, and checkpoint files.
 
-`masks.magnitude_mask` prunes the smallest weights of one matrix; `criteria.CRITERIA` prunes a whole model by method.
+`masks.magnitude_mask` prunes the smallest weights of one matrix; `scores.chooser` prunes a whole model by method.
 `callbacks.FixedMask` and `callbacks.GradualPruning` keep a model pruned while it trains.
 `checkpoints.save_checkpoint` and `checkpoints.load_checkpoint` store models with masks and verify their zeros.
 `movement.movement` measures how far fine-tuning moves weights in the pruning order.

@@ -9,9 +9,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 
-from prune_utils.pruning.criteria import SparsityMismatch, per_matrix
-from prune_utils.pruning.masks import sparsity_of
+from prune_utils.pruning.masks import magnitude_masks, sparsity_of
 from prune_utils.pruning.matrices import check_names, prunable_matrices
+from prune_utils.pruning.patterns import SparsityMismatch
 from prune_utils.pruning.schedule import Schedule
 
 STATE = "pruning.safetensors"  # in each checkpoint folder of the Trainer
@@ -92,16 +92,16 @@ class Frozen(FixedMask):
 
 
 class GradualPruning(FixedMask):
-    """Prune by magnitude on a schedule (paper §3.2), choosing weights with `criterion` from criteria.py.
+    """Prune on a schedule (paper §3.2); `choose` returns masks for matrices and a sparsity, see `scores.chooser`.
 
     As in TensorFlow's model_pruning, weights are ranked by *underlying* magnitudes: the callback stores the value
     that each weight had when it was pruned. If other weights shrink below this value by the next update of the
     masks, the weight returns to the model with the stored value.
     """
 
-    def __init__(self, model: PreTrainedModel, schedule: Schedule, criterion: Callable = per_matrix):
+    def __init__(self, model: PreTrainedModel, schedule: Schedule, choose: Callable = magnitude_masks):
         super().__init__(model, {n: torch.ones_like(p, dtype=torch.bool) for n, p in prunable_matrices(model).items()})
-        self.schedule, self.criterion, self.heads = schedule, criterion, model.config.num_attention_heads
+        self.schedule, self.choose = schedule, choose
         self.underlying = {name: p.detach().clone() for name, p in self.matrices.items()}
 
     @torch.no_grad()
@@ -110,7 +110,7 @@ class GradualPruning(FixedMask):
         for name, parameter in self.matrices.items():
             kept = self.masks[name].to(parameter.device)
             self.underlying[name] = torch.where(kept, parameter, self.underlying[name].to(parameter.device))
-        self._set(self.criterion(self.underlying, sparsity, self.heads))
+        self._set(self.choose(self.underlying, sparsity))
         for name, parameter in self.matrices.items():
             parameter.copy_(self.underlying[name] * self.masks[name])
 

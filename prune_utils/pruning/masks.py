@@ -25,24 +25,32 @@ def magnitudes(weight: Tensor) -> Tensor:
     return magnitude
 
 
-def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
-    """Prune the round(s·n) weights of smallest magnitude in one matrix, by rank (paper §2.2).
+def lowest_mask(scores: Tensor, sparsity: float) -> Tensor:
+    """Prune the round(s·n) values of lowest score, by rank.
 
-    `weight` has any shape; returns a bool tensor of that shape. Of equal magnitudes, the one with the lower index
-    is pruned first, so the count is exact under ties. Runs in O(n): the k-th smallest value is selected, not sorted.
+    `scores` has any shape; returns a bool tensor of that shape. Of equal scores, the one with the lower index is pruned
+    first, so the count is exact under ties. Runs in O(n): the k-th smallest value is selected, not sorted.
+    Raises ValueError if `sparsity` is not in [0, 1].
+    """
+    count = pruned_count(scores.numel(), sparsity)
+    if count == 0:
+        return torch.ones_like(scores, dtype=torch.bool)
+    flat = scores.flatten()
+    threshold = flat.kthvalue(count).values
+    keep = flat > threshold
+    # all values below the threshold are pruned, then those equal to it in index order, until the count is reached
+    ties = (flat == threshold).nonzero().squeeze(1)
+    missing = count - (flat < threshold).sum()
+    keep[ties[missing:]] = True
+    return keep.view_as(scores)
+
+
+def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
+    """Prune the round(s·n) weights of smallest magnitude in one matrix (paper §2.2); see `lowest_mask`.
+
     Raises ValueError if a weight is not finite or `sparsity` is not in [0, 1].
     """
-    count = pruned_count(weight.numel(), sparsity)
-    magnitude = magnitudes(weight)
-    if count == 0:
-        return torch.ones_like(weight, dtype=torch.bool)
-    threshold = magnitude.kthvalue(count).values
-    keep = magnitude > threshold
-    # all weights below the threshold are pruned, then those equal to it in index order, until the count is reached
-    ties = (magnitude == threshold).nonzero().squeeze(1)
-    missing = count - (magnitude < threshold).sum()
-    keep[ties[missing:]] = True
-    return keep.view_as(weight)
+    return lowest_mask(magnitudes(weight), sparsity).view_as(weight)
 
 
 def magnitude_masks(matrices: dict[str, Tensor], sparsity: float) -> dict[str, Tensor]:

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from prune_utils.pruning.criteria import CRITERIA, SparsityMismatch
 from prune_utils.pruning.families import kind_and_layer
 from prune_utils.pruning.masks import sparsity_of
+from prune_utils.pruning.patterns import PATTERNS, SparsityMismatch
+from prune_utils.study.sections.arms import METHODS
 
 
 def prunable_matrices(model: PreTrainedModel) -> dict[str, nn.Parameter]:
@@ -59,7 +60,9 @@ def check_zeros(
         name = max(alive, key=alive.get)
         raise SparsityMismatch(f"{sum(alive.values())} pruned weights are not zero, {alive[name]} of them in {name}")
     if target is not None:
-        CRITERIA[method].check(masks, target, model.config.num_attention_heads)
+        zeros = METHODS.get(method)
+        pattern = zeros.pattern if zeros else "matrix"  # a dense model is checked as pruned to 0 %
+        PATTERNS[pattern].check(masks, target, model.config.num_attention_heads)
     return sparsity_of(masks)
 
 

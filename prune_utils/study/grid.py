@@ -4,24 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prune_utils.study import paths
-from prune_utils.study.schema import FINE_TUNINGS_APART, METHODS, PRUNED_ARMS, Replay, Study
+from prune_utils.study.schema import FINE_TUNINGS_APART, Replay, Study
+from prune_utils.study.sections.arms import METHODS, PRUNED_ARMS, TABLE, method_of
 
 TRAINED = ["burn-in", "pre-training", "fine-tuning"]  # stages whose results hold their training time
 HOUR = 3600  # seconds
-# pruning method of each arm; arms that are not listed use the method of the same name
-ZEROS = {
-    "dense": "none",
-    "scratch": "none",
-    "pretrain": "gradual",
-    "information_deletion": "gradual",
-    "frozen": "gradual",
-    "downstream": "one_shot",
-}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One pre-training run; `method` is one of schema.METHODS."""
+    """One pre-training run; `method` is one of arms.METHODS."""
 
     method: str
     sparsity: float
@@ -40,7 +32,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Cell:
-    """One fine-tuned model; `arm` is one of schema.ARMS.
+    """One fine-tuned model; `arm` is one of arms.ARMS.
 
     `seed`: that of its pre-training; `repeat`: which fine-tuning of that model it is, from 0.
     """
@@ -68,21 +60,22 @@ class Cell:
     @property
     def method(self) -> str:
         """Method that chose the pruned weights; "none" for an un-pruned cell."""
-        return ZEROS.get(self.arm, self.arm)
+        return method_of(self.arm)
 
     def pretrained(self) -> Run | None:
         """The pre-training run that the cell starts from; None for `scratch`."""
         if self.arm == "scratch":
             return None
-        dense = self.arm in ("dense", "downstream", "frozen")
+        row = TABLE.get(self.arm)
+        dense = row is None or row.when == "fine-tuned" or row.fate == "frozen"
         return Run("gradual", 0.0, self.seed) if dense else Run(self.method, self.sparsity, self.seed)
 
     def masked(self) -> Run:
-        """The gradual run at the cell's sparsity, whose masks `frozen` takes."""
-        return Run("gradual", self.sparsity, self.seed)
+        """The pre-training run at the cell's sparsity whose masks a cell with frozen weights takes."""
+        return Run(self.method, self.sparsity, self.seed)
 
     def dense(self) -> "Cell":
-        """The dense cell of the same task, learning rate, seed and repeat, which `downstream` prunes."""
+        """The dense cell of the same task, learning rate, seed and repeat, which an arm prunes that fine-tunes first."""
         return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed, self.repeat)
 
     def epochs_trained(self, study: Study) -> list[int]:
@@ -137,8 +130,9 @@ def all_cells(study: Study | Replay) -> list[Cell]:
 
 def runs(study: Study | Replay, seed: int) -> list[Run]:
     """Every pre-training run of a seed, the dense one first."""
-    controls = [method for method in METHODS if method in PRUNED_ARMS and method in study.grid.arms]
-    pruned = [Run(method, sparsity, seed) for method in controls for sparsity in study.grid.sparsities if sparsity > 0]
+    used = {method_of(arm) for arm in study.grid.arms if arm in TABLE and TABLE[arm].when != "fine-tuned"}
+    methods = [method for method in METHODS if method in used - {"gradual"}]
+    pruned = [Run(method, sparsity, seed) for method in methods for sparsity in study.grid.sparsities if sparsity > 0]
     return [Run("dense", 0.0, seed), *gradual_runs(study, [seed]), *pruned]
 
 

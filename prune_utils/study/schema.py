@@ -1,18 +1,15 @@
-"""Schema of a study: every key that a params file may hold, and the names of arms and methods."""
+"""Schema of a study: every key that a params file may hold."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from prune_utils.study.recipes import CONTROLS, Finetuning, Model, Pretraining, Prunability
 from prune_utils.study.section import Count, ParamsError, Section, Sparsity
-from prune_utils.study.sources import Corpus, Task
+from prune_utils.study.sections.arms import ARMS
+from prune_utils.study.sections.recipes import Finetuning, Model, Pretraining, Prunability
+from prune_utils.study.sections.sources import Corpus, Task
 
-ARMS = ("dense", "scratch", "pretrain", "information_deletion", "frozen", "downstream", "random", *CONTROLS)
-PRUNED_ARMS = ARMS[2:]
-METHODS = ("dense", "gradual", "random", *CONTROLS)  # how the masks of a pre-trained checkpoint were chosen
 KINDS = ("pretraining", "finetuning", "prunability", "inside", "analysis")  # of notebooks
-RAMPED = ("gradual", "global")  # methods that follow the cubic schedule; the others prune before the first step
 EMBEDDED = (
     "The text is a small artificial English that comes with the package. It was **built to show the effect**: its tasks "
     "profit from what pre-training teaches. These results demonstrate the analysis; only real text tests the claims."

@@ -8,11 +8,13 @@ from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.callbacks import FixedMask, Frozen
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
-from prune_utils.pruning.masks import magnitude_masks, sparsity_of
+from prune_utils.pruning.masks import sparsity_of
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
+from prune_utils.pruning.scores import chooser
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import Cell, Run
 from prune_utils.study.schema import Study
+from prune_utils.study.sections.arms import TABLE
 from prune_utils.training.machine import provenance, settled
 from prune_utils.training.modeling import new_configuration
 from prune_utils.training.pretraining import pretrain
@@ -45,17 +47,19 @@ def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedMod
         set_seed(cell.training_seed)
         model = kind.from_config(config)
         return model, all_kept(model), 0.0
-    if cell.arm == "downstream":
+    row = TABLE.get(cell.arm)
+    if row and row.when == "fine-tuned":
         model = fine_tuned(study, cell.dense())
-        masks = magnitude_masks(prunable_matrices(model), cell.sparsity)
+        choose = chooser(row.zeros, model.config.num_attention_heads, cell.seed)
+        masks = choose(prunable_matrices(model), cell.sparsity)
         apply_masks(model, masks)
-        return model, masks, check_zeros(model, masks, cell.sparsity)
+        return model, masks, check_zeros(model, masks, cell.sparsity, cell.method)
     run = cell.pretrained()
     pretrain(study, run)
     set_seed(cell.training_seed)  # the new head gets the same weights in all arms
     checkpoint, heads = run.checkpoint(study.study), {"num_labels": labels, "problem_type": problem}
     model, masks, realised = load_checkpoint(kind, checkpoint, run.sparsity, run.method, **heads)
-    if cell.arm == "frozen":
+    if row and row.fate == "frozen":
         masks = run_masks(study, cell.masked())
         return model, masks, sparsity_of(masks)
     return model, masks, realised
@@ -83,19 +87,22 @@ def _trained(study: Study, cell: Cell) -> dict:
         "learning_rate": cell.learning_rate,
         **({"repeat": cell.repeat} if cell.repeat else {}),
     }
-    if cell.arm == "downstream" and finetune(study, cell.dense())["dev_accuracy"] is None:  # its dense model diverged
+    row = TABLE.get(cell.arm)
+    if (
+        row and row.when == "fine-tuned" and finetune(study, cell.dense())["dev_accuracy"] is None
+    ):  # its dense model diverged
         return coordinates | {"dev_accuracy": None}
     folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
     model, masks, realised = starting_model(study, cell, labels=prepared.outputs(training))
-    keep = {"dense": None, "scratch": None, "information_deletion": None, "frozen": Frozen}.get(cell.arm, FixedMask)
+    keep = row and {"zero": FixedMask, "free": None, "frozen": Frozen}[row.fate]
     pruning = keep and keep(model, masks)
     (epochs,) = cell.epochs_trained(study)
     recipe = study.finetuning.optimisation(len(training), epochs, cell.learning_rate)
     seconds, _ = train(
         model, training, recipe, cell.training_seed, folder / "trainer", study.machine, tokenizer, pruning
     )
-    if cell.arm == "frozen":
+    if isinstance(pruning, Frozen):
         pruning.check()
     elif pruning:
         check_zeros(model, masks, cell.sparsity, cell.method)

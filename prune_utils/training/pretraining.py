@@ -1,19 +1,18 @@
 """Pre-training runs: the burn-in of the dense model, and the pruned runs that start from it."""
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.callbacks import FixedMask, GradualPruning
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
-from prune_utils.pruning.criteria import CRITERIA
-from prune_utils.pruning.masks import random_mask
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices, sparsities
 from prune_utils.pruning.schedule import Schedule
+from prune_utils.pruning.scores import chooser
 from prune_utils.study.grid import Run
-from prune_utils.study.recipes import Pretraining
-from prune_utils.study.schema import RAMPED, Study
+from prune_utils.study.schema import Study
+from prune_utils.study.sections.arms import METHODS, ramped
+from prune_utils.study.sections.recipes import Pretraining
 from prune_utils.training.machine import provenance, settled
 from prune_utils.training.modeling import MaskedEncoder, new_model
 from prune_utils.training.resuming import finished
@@ -24,8 +23,8 @@ def pretrain(study: Study, run: Run) -> dict:
     """Return the result of a pre-training run; train it first unless it is finished. Its checkpoint lies beside it.
 
     The dense run is the burn-in of the study's starting model; with `head_steps`, its heads are trained alone first.
-    Every other run starts from the dense model of its seed: the methods in `schema.RAMPED` prune on the schedule, the
-    others before the first step.
+    Every other run starts from the dense model of its seed, and prunes as its row in `arms.METHODS` says: on the schedule, or
+    before the first step.
     """
     return finished(run.folder(study.study), lambda: _trained(settled(study), run))
 
@@ -67,13 +66,10 @@ def _trained(study: Study, run: Run) -> dict:
 
 def pruner(model: PreTrainedModel, run: Run, recipe: Pretraining) -> FixedMask:
     """The Trainer callback that prunes a dense model by the method of a run."""
-    if run.method == "random":
-        generator, matrices = torch.Generator().manual_seed(run.seed), prunable_matrices(model)
-        return FixedMask(model, {name: random_mask(p, run.sparsity, generator) for name, p in matrices.items()})
-    criterion = CRITERIA[run.method].masks
-    if run.method in RAMPED:
-        return GradualPruning(model, Schedule(run.sparsity, recipe.ramp_steps, recipe.frequency), criterion)
-    return FixedMask(model, criterion(prunable_matrices(model), run.sparsity, model.config.num_attention_heads))
+    choose = chooser(METHODS[run.method], model.config.num_attention_heads, run.seed)
+    if ramped(run.method):
+        return GradualPruning(model, Schedule(run.sparsity, recipe.ramp_steps, recipe.frequency), choose)
+    return FixedMask(model, choose(prunable_matrices(model), run.sparsity))
 
 
 def evaluate(model: PreTrainedModel, study: Study, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:

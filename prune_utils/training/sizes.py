@@ -11,7 +11,7 @@ from prune_utils.pruning.families import FAMILIES, Family
 from prune_utils.study import paths
 from prune_utils.study.schema import Study
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import Task
+from prune_utils.study.sections.sources import Task
 from prune_utils.training.model_folder.config import fields, folder_of, written
 
 

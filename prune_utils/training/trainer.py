@@ -24,8 +24,8 @@ from prune_utils.data.batches import lengths_of, padded, training_order
 from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.pruning.families import FAMILIES
 from prune_utils.study import paths
-from prune_utils.study.recipes import Optimisation
 from prune_utils.study.schema import Machine
+from prune_utils.study.sections.recipes import Optimisation
 from prune_utils.training.machine import bfloat16
 from prune_utils.training.resuming import Checkpoints, resumable
 

@@ -10,8 +10,9 @@ from prune_utils.data.inputs import identified
 from prune_utils.study import paths
 from prune_utils.study.params import complete, extended, merge, validated
 from prune_utils.study.record import check_same, record
-from prune_utils.study.schema import METHODS, Replay, Study
+from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
+from prune_utils.study.sections.arms import METHODS
 from prune_utils.study.words import QUIET
 from prune_utils.workflow import preflight
 

@@ -11,7 +11,7 @@ from prune_utils.data.inputs import digest
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study.params import extended, validated
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import LocalTask
+from prune_utils.study.sections.sources import LocalTask
 from prune_utils.training.model_folder.check import check as check_model
 from prune_utils.training.modeling import new_model
 

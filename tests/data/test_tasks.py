@@ -14,7 +14,7 @@ from prune_utils.study import paths
 from prune_utils.study.params import load_study, validated
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import EmbeddedTask, HubTask, LocalTask
+from prune_utils.study.sections.sources import EmbeddedTask, HubTask, LocalTask
 from prune_utils.training.sizes import dev_size, train_size
 
 REAL = paths.ROOT.parent / "shared" / "data" / "glue"

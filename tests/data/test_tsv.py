@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prune_utils.data import tasks
 from prune_utils.data.rows import tsv
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import LocalTask
+from prune_utils.study.sections.sources import LocalTask
 from prune_utils.training.sizes import train_size
 
 FAST = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,4 +1,4 @@
-"""Cuts through magnitudes against the criteria and numpy; stored matrices against the model; the inside."""
+"""Cuts through magnitudes against the patterns and numpy; stored matrices against the model; the inside."""
 
 import shutil
 
@@ -15,8 +15,8 @@ from views import control, rows_of, texts
 from prune_utils.explorer import studies, view_inside, view_weights
 from prune_utils.inside.heads import head_shares, matrix_shares
 from prune_utils.pruning import families, stored
-from prune_utils.pruning.criteria import over_all, per_matrix
 from prune_utils.pruning.matrices import prunable_matrices
+from prune_utils.pruning.scores import by_magnitude
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.report import style
 
@@ -32,9 +32,9 @@ def matrices(draw):
 
 
 @given(st.data(), st.integers(0, 99))
-def test_cuts_are_those_of_the_criteria(data, whole):
+def test_cuts_are_those_of_the_patterns(data, whole):
     ours, sparsity = matrices(data.draw), whole / 100
-    own, overall = per_matrix(ours, sparsity, 1), over_all(ours, sparsity, 1)
+    own, overall = by_magnitude("matrix", ours, sparsity), by_magnitude("model", ours, sparsity)
     made = view_weights.Cuts(ours)
     for name, matrix in ours.items():
         assert torch.equal(made.own(name, sparsity).mask, own[name])

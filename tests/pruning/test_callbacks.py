@@ -7,9 +7,9 @@ from tiny import STATE, train_steps
 from torch.nn.utils import clip_grad_norm_
 
 from prune_utils.pruning.callbacks import FixedMask, Frozen, GradualPruning
-from prune_utils.pruning.criteria import SparsityMismatch
 from prune_utils.pruning.masks import magnitude_mask
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
+from prune_utils.pruning.patterns import SparsityMismatch
 from prune_utils.pruning.schedule import Schedule
 
 

@@ -3,9 +3,9 @@ import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForPreTraining
 
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
-from prune_utils.pruning.criteria import SparsityMismatch
 from prune_utils.pruning.masks import magnitude_mask
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
+from prune_utils.pruning.patterns import SparsityMismatch
 from prune_utils.pruning.stored import MASKS, load_masks, save_masks
 from prune_utils.study.section import ParamsError
 from prune_utils.training.modeling import MaskedBert

@@ -26,7 +26,7 @@ from prune_utils.report import escaping, plots_inside
 from prune_utils.study import paths
 from prune_utils.study.params import load_study
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import LocalCorpus, LocalTask
+from prune_utils.study.sections.sources import LocalCorpus, LocalTask
 from prune_utils.workflow.launch import run
 
 SMOKE = load_study(paths.PARAMS / "smoke.yaml")

@@ -6,8 +6,8 @@ import torch
 
 from prune_utils.analysis.predictions import dev_correct
 from prune_utils.analysis.results import cells_frame, mean_over_tasks
-from prune_utils.pruning.criteria import over_all, per_matrix
 from prune_utils.pruning.masks import magnitude_mask, magnitude_masks
+from prune_utils.pruning.scores import by_magnitude
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import all_cells
@@ -98,8 +98,8 @@ def test_weights_that_are_not_finite_have_no_magnitude_mask(study, results):
         for refused in (
             lambda weight=weight: magnitude_mask(weight, 0.5),
             lambda weight=weight: magnitude_masks({"good": torch.ones(2, 2), "bad": weight}, 0.5),
-            lambda weight=weight: per_matrix({"bad": weight}, 0.5, heads=2),
-            lambda weight=weight: over_all({"good": torch.ones(2, 2), "bad": weight}, 0.5, heads=2),
+            lambda weight=weight: by_magnitude("matrix", {"bad": weight}, 0.5),
+            lambda weight=weight: by_magnitude("model", {"good": torch.ones(2, 2), "bad": weight}, 0.5),
         ):
             with pytest.raises(ValueError, match="NaN"):
                 refused()

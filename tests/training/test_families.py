@@ -16,9 +16,9 @@ from prune_utils.data.vocabulary import pair_template, tokenizer_of
 from prune_utils.inside.heads import head_shares
 from prune_utils.inside.similarity import mean_cosines
 from prune_utils.pruning.checkpoints import load_checkpoint
-from prune_utils.pruning.criteria import by_head
 from prune_utils.pruning.families import FAMILIES, in_order, kind_and_layer, label, words_of
 from prune_utils.pruning.matrices import apply_masks, prunable_matrices
+from prune_utils.pruning.scores import by_magnitude
 from prune_utils.pruning.sparse import identical, load_sparse, save_sparse
 from prune_utils.pruning.stored import MASKS, heads, load_masks, matrices, word_embeddings
 from prune_utils.study import paths, recipes
@@ -153,7 +153,7 @@ def test_flop_agrees_with_torchs_own_count(kind, pairs):
 def test_a_pruned_head_passes_nothing_on_and_the_others_do(kind):
     given = config(kind)
     model = masked(kind)(given).eval()
-    masks = by_head(prunable_matrices(model), 0.25, 2)  # one head of four
+    masks = by_magnitude("heads", prunable_matrices(model), 0.25, 2)  # one head of four
     shares = head_shares(masks, 2)
     assert sorted(shares.pruned_share) == [0, 0, 0, 1]
     layer, head = shares[shares.pruned_share == 1][["layer", "head"]].iloc[0]

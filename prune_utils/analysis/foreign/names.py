@@ -8,9 +8,9 @@ import pandas as pd
 from prune_utils.analysis.foreign.numbers import HOLES
 from prune_utils.analysis.foreign.sheet import Sheet
 from prune_utils.data.rows.lines import shown
-from prune_utils.study.schema import ARMS
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import task_name
+from prune_utils.study.sections.arms import ARMS
+from prune_utils.study.sections.sources import task_name
 
 # names of rows that are no results
 SUMMARIES = {"mean", "average", "avg", "total", "overall", "median", "std", "sd", "glue", "glue_score"}

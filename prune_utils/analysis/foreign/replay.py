@@ -11,8 +11,9 @@ from prune_utils.analysis.foreign.told import facts
 from prune_utils.analysis.results import KEY, comparable, selected
 from prune_utils.data.rows.lines import shown
 from prune_utils.study import paths
-from prune_utils.study.schema import PRUNED_ARMS, Replay
+from prune_utils.study.schema import Replay
 from prune_utils.study.section import Fact, ParamsError
+from prune_utils.study.sections.arms import PRUNED_ARMS
 from prune_utils.study.words import percent
 
 CELLS = {  # every name of each column, lower case; sparsity, dev_accuracy and std may end in _percent or %

@@ -8,8 +8,8 @@ from prune_utils.analysis.foreign.sheet import Sheet
 from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.results import KEY, in_means, mean_over_tasks
 from prune_utils.data.rows.lines import shown
-from prune_utils.study.schema import ARMS
 from prune_utils.study.section import Fact
+from prune_utils.study.sections.arms import ARMS
 from prune_utils.study.words import POINTS, percent
 
 LEAST = 1e-5  # a spread below it is that of rows that were copied

@@ -8,7 +8,7 @@ import pandas as pd
 from prune_utils.analysis.noise import examples, seeds, tables
 from prune_utils.analysis.noise.means import DENSE, REPEATED, Means, Part
 from prune_utils.analysis.results import UNIT, comparable, in_means, with_own_zero
-from prune_utils.study.schema import ARMS
+from prune_utils.study.sections.arms import ARMS
 
 COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms whose variance is pooled
 # those that have their own; the arms of a table's own are compared. All of `frozen` starts from the run of `dense`: pooled, its

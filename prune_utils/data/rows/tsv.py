@@ -17,7 +17,7 @@ from prune_utils.data.glue import PAIR, SENTENCE, TaskFacts, dev_file, layout
 from prune_utils.data.rows.lines import lines, records, shown
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sources import LocalTask, Task
+from prune_utils.study.sections.sources import LocalTask, Task
 from prune_utils.study.words import many
 
 UNQUOTED = "allowed are a .csv, a file whose header is quoted too, or text without such quoting"

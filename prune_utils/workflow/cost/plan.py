@@ -12,7 +12,8 @@ from prune_utils.study import paths
 from prune_utils.study.files import write_json
 from prune_utils.study.grid import HOUR, TRAINED
 from prune_utils.study.params import load_study
-from prune_utils.study.schema import ARMS, Study
+from prune_utils.study.schema import Study
+from prune_utils.study.sections.arms import ARMS
 from prune_utils.study.words import many
 from prune_utils.training import sizes
 from prune_utils.training.probe import Pace, measure

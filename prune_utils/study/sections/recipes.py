@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from prune_utils.study.section import Count, Dropout, Positive, Section, Share, Sparsity
-
-CONTROLS = ("one_shot", "global", "heads")  # each is an arm and the pruning method of the same name
+from prune_utils.study.sections.arms import CONTROLS
 
 FAMILIES = ("bert", "roberta", "distilbert", "electra", "modernbert", "mpnet")  # see docs/models.md
 

@@ -6,9 +6,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune
 
-from prune_utils.pruning.criteria import CRITERIA, SparsityMismatch, by_head, head_magnitudes, over_all, per_matrix
-from prune_utils.pruning.masks import pruned_count, sparsity_of
+from prune_utils.pruning.masks import pruned_count, random_mask, sparsity_of
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices
+from prune_utils.pruning.patterns import PATTERNS, SparsityMismatch
+from prune_utils.pruning.patterns.heads import sums
+from prune_utils.pruning.scores import SCORES, by_magnitude, chooser
+from prune_utils.study.sections.arms import METHODS, Zeros
 
 QUERY, KEY, VALUE, OUTPUT = (
     f"encoder.layer.0.attention.{name}.weight" for name in ("self.query", "self.key", "self.value", "output.dense")
@@ -17,6 +20,22 @@ WORDS = "embeddings.word_embeddings.weight"
 SHAPES = st.lists(st.tuples(st.integers(1, 8), st.integers(1, 8)), min_size=1, max_size=4)
 SPARSITY = st.floats(0, 1, allow_nan=False)
 TIED = st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0])
+
+
+def over_all(matrices, sparsity, heads):
+    return by_magnitude("model", matrices, sparsity)
+
+
+def per_matrix(matrices, sparsity, heads):
+    return by_magnitude("matrix", matrices, sparsity)
+
+
+def by_head(matrices, sparsity, heads):
+    return by_magnitude("heads", matrices, sparsity, heads)
+
+
+def head_magnitudes(matrices, heads):
+    return sums(SCORES["magnitude"](matrices, 0), heads)
 
 
 def drawn(shapes, seed):
@@ -64,7 +83,7 @@ def test_global_count_is_exact_under_ties_and_kept_are_no_smaller(shapes, data, 
     expected = np.ones(len(every), dtype=bool)
     expected[np.argsort(np.abs(every.numpy()), kind="stable")[: pruned_count(len(every), sparsity)]] = False
     assert np.array_equal(keep.numpy(), expected)
-    CRITERIA["global"].check(masks, sparsity, 0)
+    PATTERNS["model"].check(masks, sparsity, 0)
 
 
 @given(SHAPES, st.integers(0, 2**31), SPARSITY)
@@ -84,6 +103,14 @@ def test_global_agrees_with_torch_prune(shapes, seed, sparsity):
 def test_global_over_one_matrix_is_per_matrix(shapes, seed, sparsity):
     one = dict(list(drawn(shapes, seed).items())[:1])
     assert torch.equal(over_all(one, sparsity, 0)["m0"], per_matrix(one, sparsity, 0)["m0"])
+
+
+@given(SHAPES, st.integers(0, 2**31), SPARSITY)
+def test_random_scores_prune_what_a_random_draw_prunes(shapes, seed, sparsity):
+    matrices, generator = drawn(shapes, seed), torch.Generator().manual_seed(seed)
+    expected = {name: random_mask(matrix, sparsity, generator) for name, matrix in matrices.items()}
+    masks = chooser(Zeros("random", "matrix", "start"), 1, seed)(matrices, sparsity)
+    assert all(torch.equal(masks[name], expected[name]) for name in matrices)
 
 
 def test_scaling_a_matrix_changes_the_global_mask_and_no_other():
@@ -125,7 +152,7 @@ def test_the_count_of_heads_is_exact_and_checked(sparsity, heads, seed):
     names = [n.replace("layer.0", f"layer.{i}") for i in range(3) for n in (QUERY, KEY, VALUE, OUTPUT)]
     matrices = {n: torch.randint(1, 3, (16, 16), generator=generator).float() for n in names}  # many ties
     masks = by_head(matrices, sparsity, heads)
-    CRITERIA["heads"].check(masks, sparsity, heads)
+    PATTERNS["heads"].check(masks, sparsity, heads)
     assert sparsity_of(masks) == pytest.approx(round(sparsity * 3 * heads) / (3 * heads))
 
 
@@ -148,9 +175,9 @@ def test_a_pruned_head_does_not_reach_the_output(tiny_bert, tiny_batch):
     assert not torch.allclose(tiny_bert(**tiny_batch).mlm_nll, before)
 
 
-@pytest.mark.parametrize("method", ["gradual", "one_shot", "global", "heads"])
+@pytest.mark.parametrize("method", [method for method, zeros in METHODS.items() if zeros])
 def test_each_promise_is_kept_by_its_own_masks_and_broken_by_one_weight(tiny_bert, method):
-    masks = CRITERIA[method].masks(prunable_matrices(tiny_bert), 0.5, 2)
+    masks = chooser(METHODS[method], 2)(prunable_matrices(tiny_bert), 0.5)
     apply_masks(tiny_bert, masks)
     check_zeros(tiny_bert, masks, 0.5, method)
     name = "encoder.layer.1.attention.self.value.weight"
@@ -163,7 +190,7 @@ def test_each_promise_is_kept_by_its_own_masks_and_broken_by_one_weight(tiny_ber
 
 @pytest.mark.parametrize("made, held_to", [("global", "gradual"), ("heads", "gradual"), ("gradual", "heads")])
 def test_masks_do_not_keep_the_promise_of_another_criterion(tiny_bert, made, held_to):
-    masks = CRITERIA[made].masks(prunable_matrices(tiny_bert), 0.5, 2)
+    masks = chooser(METHODS[made], 2)(prunable_matrices(tiny_bert), 0.5)
     apply_masks(tiny_bert, masks)
     with pytest.raises(SparsityMismatch):
         check_zeros(tiny_bert, masks, 0.5, held_to)

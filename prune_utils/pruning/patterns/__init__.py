@@ -1,0 +1,13 @@
+"""Patterns: what is chosen together when weights are pruned. Pure functions of scores.
+
+`PATTERNS` has a `Pattern` for each name that arms.yaml may give. `choose` takes {matrix name: tensor of scores} of
+every prunable matrix, the sparsity, and the number of attention heads per layer, and returns {matrix name: bool mask}; what
+has the lowest scores is pruned. `check` raises SparsityMismatch unless masks have the exact count.
+May import `masks` and `families`.
+"""
+
+from prune_utils.pruning.patterns import heads, matrix, model
+from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch
+
+PATTERNS = {"matrix": matrix.PATTERN, "model": model.PATTERN, "heads": heads.PATTERN}
+__all__ = ["PATTERNS", "Pattern", "SparsityMismatch"]
