@@ -28,6 +28,11 @@ STYLE = {
     "one_shot": ("#56B4E9", "D", "magnitude, one shot"),
     "global": ("#E69F00", "v", "magnitude, global"),
     "heads": ("#8C6D31", "P", "whole heads (share of heads)"),
+    "units": ("#B2182B", "h", "whole feed-forward units (share of units)"),
+    "layers": ("#1B7837", "d", "whole layers (share of layers)"),
+    "blocks": ("#542788", "p", "blocks of 8 × 8 (share of blocks)"),
+    "two_of_four": ("#4D4D4D", "*", "two of four in a row"),
+    "one_of_two": ("#80B1D3", ">", "one of two in a row"),
 }
 # looks of the arms of a table's own, in their order of appearance: Tol's muted colours
 FURTHER = ("#332288", "#882255", "#117733", "#999933", "#CC6677", "#44AA99", "#AA4499", "#88CCEE", "#DDCC77")

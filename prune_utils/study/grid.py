@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prune_utils.study import paths
 from prune_utils.study.schema import FINE_TUNINGS_APART, Replay, Study
-from prune_utils.study.sections.arms import METHODS, PRUNED_ARMS, TABLE, method_of
+from prune_utils.study.sections.arms import METHODS, TABLE, has, method_of
 
 TRAINED = ["burn-in", "pre-training", "fine-tuning"]  # stages whose results hold their training time
 HOUR = 3600  # seconds
@@ -112,7 +112,7 @@ def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: lis
         Cell(task, arm, sparsity, rate, seed, repeat)
         for sparsity in sparsities
         for arm in study.grid.arms
-        if (arm in PRUNED_ARMS) == (sparsity > 0) and (arms is None or arm in arms)
+        if has(arm, sparsity) and (arms is None or arm in arms)
         for rate in study.finetuning.learning_rates
         for repeat in range(study.grid.fine_tunings)
     ]
@@ -130,10 +130,11 @@ def all_cells(study: Study | Replay) -> list[Cell]:
 
 def runs(study: Study | Replay, seed: int) -> list[Run]:
     """Every pre-training run of a seed, the dense one first."""
-    used = {method_of(arm) for arm in study.grid.arms if arm in TABLE and TABLE[arm].when != "fine-tuned"}
-    methods = [method for method in METHODS if method in used - {"gradual"}]
-    pruned = [Run(method, sparsity, seed) for method in methods for sparsity in study.grid.sparsities if sparsity > 0]
-    return [Run("dense", 0.0, seed), *gradual_runs(study, [seed]), *pruned]
+    arms = [arm for arm in study.grid.arms if arm in TABLE and TABLE[arm].when != "fine-tuned"]
+    used = {Run(method_of(arm), s, seed) for arm in arms for s in study.grid.sparsities if has(arm, s)}
+    order = list(METHODS)
+    pruned = sorted(used, key=lambda run: (order.index(run.method), run.sparsity))
+    return [Run("dense", 0.0, seed), *gradual_runs(study, [seed]), *(run for run in pruned if run.method != "gradual")]
 
 
 def gradual_runs(study: Study | Replay, seeds: list[int]) -> list[Run]:

@@ -180,11 +180,12 @@ def test_each_promise_is_kept_by_its_own_masks_and_broken_by_one_weight(tiny_ber
     masks = chooser(METHODS[method], 2)(prunable_matrices(tiny_bert), 0.5)
     apply_masks(tiny_bert, masks)
     check_zeros(tiny_bert, masks, 0.5, method)
-    name = "encoder.layer.1.attention.self.value.weight"
+    names = [f"encoder.layer.{layer}.attention.self.value.weight" for layer in (1, 0)]
+    name = next(name for name in names if masks[name].any())
     masks[name][tuple(masks[name].nonzero()[0])] = False
     with torch.no_grad():
         prunable_matrices(tiny_bert)[name].mul_(masks[name])
-    with pytest.raises(SparsityMismatch, match=f"{name} has|a sparsity of 50 % requires"):
+    with pytest.raises(SparsityMismatch, match=f"{name} |a sparsity of 50 % requires"):
         check_zeros(tiny_bert, masks, 0.5, method)
 
 

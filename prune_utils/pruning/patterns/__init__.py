@@ -6,8 +6,17 @@ has the lowest scores is pruned. `check` raises SparsityMismatch unless masks ha
 May import `masks` and `families`.
 """
 
-from prune_utils.pruning.patterns import heads, matrix, model
+from prune_utils.pruning.patterns import blocks, heads, layers, matrix, model, n_of_m, units
 from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch
 
-PATTERNS = {"matrix": matrix.PATTERN, "model": model.PATTERN, "heads": heads.PATTERN}
+PATTERNS = {
+    "matrix": matrix.PATTERN,
+    "model": model.PATTERN,
+    "heads": heads.PATTERN,
+    "units": units.PATTERN,
+    "layers": layers.PATTERN,
+    "blocks": blocks.PATTERN,
+    "2:4": n_of_m.pattern(2, 4),
+    "1:2": n_of_m.pattern(1, 2),
+}
 __all__ = ["PATTERNS", "Pattern", "SparsityMismatch"]

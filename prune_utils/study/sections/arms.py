@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import yaml
 
-from prune_utils.study.section import Section
+from prune_utils.study.section import Section, Sparsity
 
 
 class Zeros(NamedTuple):
@@ -23,6 +23,7 @@ class Arm(Section):
     pattern: str  # one of pruning.patterns.PATTERNS
     when: Literal["gradual", "start", "fine-tuned"]
     fate: Literal["zero", "free", "frozen"]
+    at: Sparsity | None = None
     runs: str | None = None
 
     @property
@@ -44,6 +45,13 @@ METHODS: dict[str, Zeros | None] = {"dense": None}
 for _name, _arm in TABLE.items():
     if _arm.when != "fine-tuned" and _arm.zeros not in METHODS.values():
         METHODS[_arm.runs or _name] = _arm.zeros
+
+
+def has(arm: str, sparsity: float) -> bool:
+    """Whether an arm exists at a sparsity: an un-pruned one at 0, a pruned one above, or at the only one that it can have."""
+    if arm not in TABLE:
+        return sparsity == 0
+    return sparsity > 0 and TABLE[arm].at in (None, sparsity)
 
 
 def method_of(arm: str) -> str:
