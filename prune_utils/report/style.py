@@ -16,23 +16,11 @@ from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
 from prune_utils.analysis.regimes import Regimes
+from prune_utils.study.sections.arms import TABLE
 
-# Okabe & Ito's colours, told apart with any colour vision; heads are brown, as their yellow is pale, and frozen is violet
-STYLE = {
-    "pretrain": ("#0072B2", "o", "pruned in pre-training"),
-    "gradual": ("#0072B2", "o", "magnitude, gradual"),
-    "information_deletion": ("#D55E00", "s", "information deletion"),
-    "frozen": ("#9933FF", "<", "frozen (values kept)"),
-    "downstream": ("#009E73", "^", "pruned after fine-tuning"),
-    "random": ("#CC79A7", "X", "random masks"),
-    "one_shot": ("#56B4E9", "D", "magnitude, one shot"),
-    "global": ("#E69F00", "v", "magnitude, global"),
-    "heads": ("#8C6D31", "P", "whole heads (share of heads)"),
-    "units": ("#B2182B", "h", "whole feed-forward units (share of units)"),
-    "layers": ("#1B7837", "d", "whole layers (share of layers)"),
-    "blocks": ("#542788", "p", "blocks of 8 × 8 (share of blocks)"),
-    "two_of_four": ("#4D4D4D", "*", "two of four in a row"),
-    "one_of_two": ("#80B1D3", ">", "one of two in a row"),
+# looks of arms and of methods that share none with an arm
+STYLE = {"gradual": ("#0072B2", "o", "magnitude, gradual")} | {
+    name: tuple(row.look) for name, row in TABLE.items() if row.look
 }
 # looks of the arms of a table's own, in their order of appearance: Tol's muted colours
 FURTHER = ("#332288", "#882255", "#117733", "#999933", "#CC6677", "#44AA99", "#AA4499", "#88CCEE", "#DDCC77")
@@ -190,7 +178,8 @@ def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale:
 def shifts(names: Iterable[str]) -> dict[str, float]:
     """Points of sparsity by which each arm or method is drawn beside its own, so that bars and dots can be told apart."""
     drawn = in_order(name for name in set(names) if name not in BOUNDS)
-    return {name: 0.8 * (place - (len(drawn) - 1) / 2) for place, name in enumerate(drawn)}
+    step = min(0.8, 5 / max(1, len(drawn)))
+    return {name: step * (place - (len(drawn) - 1) / 2) for place, name in enumerate(drawn)}
 
 
 def shade(axes: plt.Axes, regimes: Regimes, sparsities: list[float]) -> None:

@@ -1,9 +1,10 @@
 """The table of arms, arms.yaml: what each prunes, by four choices."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import yaml
+from pydantic import Field
 
 from prune_utils.study.section import Section, Sparsity
 
@@ -24,6 +25,7 @@ class Arm(Section):
     when: Literal["gradual", "start", "fine-tuned"]
     fate: Literal["zero", "free", "frozen"]
     at: Sparsity | None = None
+    look: Annotated[list[str], Field(min_length=3, max_length=3)] | None = None
     runs: str | None = None
 
     @property
