@@ -69,7 +69,10 @@ def test_training_under_every_method_ends_with_its_zeros(tiny_bert, pairs, words
     # weights of both layers that heads, feed-forward units and all have; the others are two embeddings and the pooler's
     inside = {"heads": 2 * 4 * 256, "units": 2 * 2 * 512, "layers": 2 * (4 * 256 + 2 * 512)}
     every = sum(p.numel() for p in prunable_matrices(tiny_bert).values())
-    assert realised == pytest.approx(sparsity * inside.get(method, every) / every, abs=2e-3)
+    # 8 of the 10 blocks of the words go, and 3 of the 4 of a matrix
+    assert realised == pytest.approx(
+        sparsity * inside.get(method, every) / every, abs=0.02 if method == "blocks" else 2e-3
+    )
 
 
 def test_global_pruning_follows_the_schedule_over_all_matrices(tiny_bert):
