@@ -51,7 +51,7 @@ def _simulated(study: Study, examples: dict[str, int], random: np.random.Generat
 
     cells = [cell for cell in all_cells(study) if cell.learning_rate == rate]
     first = [one for task in study.tasks for s in study.grid.seeds for one in delayed(study, task.name, s)]
-    rows = [(c.task, c.arm, c.sparsity, c.seed, accuracy(c.task, c.sparsity, c.pretrained())) for c in cells]
+    rows = [(c.task, c.arm, c.sparsity, c.seed, accuracy(c.task, c.sparsity, c.pretrained(study))) for c in cells]
     columns = ["task", "arm", "target_sparsity", "seed", "dev_accuracy"]
     frame = pd.DataFrame(rows, columns=columns).assign(selected=True, learning_rate=rate, pretrain_loss=np.nan)
     losses = [(r.method, r.sparsity, r.seed, 2 + LOSS * random.standard_normal()) for r in all_runs(study)]

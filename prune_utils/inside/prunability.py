@@ -36,7 +36,7 @@ def compared(study: Study, seed: int) -> dict[str, pd.DataFrame]:
         if finetune(study, cell)["dev_accuracy"] is None:
             continue  # diverged: weights that are not finite have no rank
         key = {"task": cell.task, "seed": seed, "learning_rate": cell.learning_rate}
-        start, _, _ = load_checkpoint(MaskedEncoder, cell.pretrained().checkpoint(study.study), 0.0)
+        start, _, _ = load_checkpoint(MaskedEncoder, cell.pretrained(study).checkpoint(study.study), 0.0)
         before, after = prunable_matrices(start), prunable_matrices(fine_tuned(study, cell))
         moved = movement(before, after)
         epochs = study.finetuning.epochs.dense

@@ -9,10 +9,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 
+from prune_utils.pruning import watching
 from prune_utils.pruning.masks import magnitude_masks, sparsity_of
 from prune_utils.pruning.matrices import check_names, prunable_matrices
 from prune_utils.pruning.patterns import SparsityMismatch
 from prune_utils.pruning.schedule import Schedule
+from prune_utils.pruning.scores import Chooser
 
 STATE = "pruning.safetensors"  # in each checkpoint folder of the Trainer
 
@@ -92,17 +94,19 @@ class Frozen(FixedMask):
 
 
 class GradualPruning(FixedMask):
-    """Prune on a schedule (paper §3.2); `choose` returns masks for matrices and a sparsity, see `scores.chooser`.
+    """Prune on a schedule (paper §3.2); `choose` returns masks for matrices and a sparsity, see `scores.Chooser`.
 
     As in TensorFlow's model_pruning, weights are ranked by *underlying* magnitudes: the callback stores the value
     that each weight had when it was pruned. If other weights shrink below this value by the next update of the
-    masks, the weight returns to the model with the stored value.
+    masks, the weight returns to the model with the stored value. A score that is learnt sees the gradients of every step of
+    the ramp, those of pruned weights too.
     """
 
     def __init__(self, model: PreTrainedModel, schedule: Schedule, choose: Callable = magnitude_masks):
         super().__init__(model, {n: torch.ones_like(p, dtype=torch.bool) for n, p in prunable_matrices(model).items()})
         self.schedule, self.choose = schedule, choose
         self.underlying = {name: p.detach().clone() for name, p in self.matrices.items()}
+        self.model, self.learns = model, isinstance(choose, Chooser) and choose.score.update is not None
 
     @torch.no_grad()
     def renew(self, sparsity: float) -> None:
@@ -117,18 +121,33 @@ class GradualPruning(FixedMask):
     def on_train_begin(self, args, state, control, **kwargs):
         if state.global_step == 0 and self.schedule.renews(0):
             self.renew(self.schedule.sparsity(0))
+        # before the hooks that zero the gradients of pruned weights
+        seeing = watching.gradients(self.model, self._see) if self.learns else []
         super().on_train_begin(args, state, control, **kwargs)
+        self.hooks += seeing
+
+    @torch.no_grad()
+    def _see(self, name: str, gradient: Tensor) -> None:
+        if not self.underlying:  # the ramp is over
+            return
+        parameter, kept = self.matrices[name], self.masks[name].to(gradient.device)
+        self.choose.see(name, torch.where(kept, parameter, self.underlying[name].to(parameter.device)), gradient)
 
     def on_step_end(self, args, state, control, **kwargs):
         if self.schedule.renews(state.global_step):
             self.renew(self.schedule.sparsity(state.global_step))
         if state.global_step >= self.schedule.end_step:
             self.underlying = {}  # the masks are final, so free the copy of the model
+            if self.learns:
+                self.choose.states.clear()
 
     def save(self, folder: Path) -> None:
-        """Write masks and underlying values, so that a run interrupted during the ramp resumes exactly."""
+        """Write masks, underlying values and what the score has learnt, so that a run interrupted during the ramp resumes
+        exactly."""
         tensors = {f"mask/{n}": m for n, m in self.masks.items()}
         tensors |= {f"underlying/{n}": t.contiguous() for n, t in self.underlying.items()}
+        if self.learns:
+            tensors |= {f"score/{key}/{n}": t for n, state in self.choose.states.items() for key, t in state.items()}
         save_file(tensors, folder / STATE)
 
     def load(self, folder: Path) -> None:
@@ -136,6 +155,11 @@ class GradualPruning(FixedMask):
         tensors = load_file(folder / STATE)
         self._set({n: tensors[f"mask/{n}"] for n in self.matrices})
         self.underlying = {n: tensors[f"underlying/{n}"] for n in self.matrices if f"underlying/{n}" in tensors}
+        for place, tensor in tensors.items():
+            if place.startswith("score/"):
+                _, key, name = place.split("/")
+                device = self.matrices[name].device
+                self.choose.states.setdefault(name, {})[key] = tensor.to(device)
 
     @property
     def sparsity(self) -> float:

@@ -24,12 +24,12 @@ def save_checkpoint(
     target: float,
     folder: Path,
     tokenizer: PreTrainedTokenizerBase,
-    method: str = "gradual",
+    pattern: str = "matrix",
 ) -> float:
     """Save a model with its masks and return the realised sparsity, measured after reading the files back.
 
     Raises SparsityMismatch, and leaves no folder, if the zeros on disk differ from the masks, or the masks from
-    what `method` prunes at the `target` sparsity.
+    what `pattern` has at the `target` sparsity.
     """
     masks = {name: mask.cpu() for name, mask in masks.items()}
     with torch.no_grad():
@@ -39,15 +39,15 @@ def save_checkpoint(
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
         save_masks(masks, unfinished / MASKS)
-        return load_checkpoint(type(model), unfinished, target, method)[2]
+        return load_checkpoint(type(model), unfinished, target, pattern)[2]
 
 
 def load_checkpoint(
-    kind: type, folder: Path, target: float, method: str = "gradual", **options
+    kind: type, folder: Path, target: float, pattern: str = "matrix", **options
 ) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
     """Load a model of class `kind`, its masks and its measured sparsity.
 
-    Raises SparsityMismatch if the zeros, the masks and what `method` prunes at the `target` sparsity do not agree, and
+    Raises SparsityMismatch if the zeros, the masks and what `pattern` has at the `target` sparsity do not agree, and
     ParamsError if a file is missing or damaged.
     """
     try:
@@ -56,4 +56,4 @@ def load_checkpoint(
     except (OSError, ValueError, SafetensorError) as error:
         fault = f"{folder} cannot be read as a checkpoint ({' '.join(str(error).split())})"
         raise ParamsError(f"{fault}; delete {folder.parent} to train it again") from None
-    return model, masks, check_zeros(model, masks, target, method)
+    return model, masks, check_zeros(model, masks, target, pattern)

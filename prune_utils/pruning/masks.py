@@ -14,14 +14,18 @@ def pruned_count(size: int, sparsity: float) -> int:
     return round(sparsity * size)
 
 
+class Unrankable(ValueError):
+    """A weight or a score is NaN or infinite: the training has diverged."""
+
+
 def magnitudes(weight: Tensor) -> Tensor:
     """Return the absolute values by which weights are ranked: shape (n,), float32.
 
-    Raises ValueError if a weight is not finite, because it has no rank.
+    Raises Unrankable if a weight is not finite, because it has no rank.
     """
     magnitude = weight.detach().abs().flatten().float()
     if not torch.isfinite(magnitude).all():
-        raise ValueError("a weight is NaN or infinite, so magnitudes cannot be ranked")
+        raise Unrankable("a weight is NaN or infinite, so magnitudes cannot be ranked")
     return magnitude
 
 

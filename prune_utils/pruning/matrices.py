@@ -6,8 +6,7 @@ from transformers import PreTrainedModel
 
 from prune_utils.pruning.families import kind_and_layer
 from prune_utils.pruning.masks import sparsity_of
-from prune_utils.pruning.patterns import PATTERNS, SparsityMismatch
-from prune_utils.study.sections.arms import METHODS
+from prune_utils.pruning.patterns import SparsityMismatch, pattern_of
 
 
 def prunable_matrices(model: PreTrainedModel) -> dict[str, nn.Parameter]:
@@ -45,11 +44,11 @@ def check_names(matrices: dict[str, nn.Parameter], masks: dict[str, Tensor]) -> 
 
 
 def check_zeros(
-    model: PreTrainedModel, masks: dict[str, Tensor], target: float | None = None, method: str = "gradual"
+    model: PreTrainedModel, masks: dict[str, Tensor], target: float | None = None, pattern: str = "matrix"
 ) -> float:
     """Check that every pruned weight is exactly zero, and return the realised sparsity of the prunable matrices.
 
-    If `target` is given, also check that the number of pruned weights is exactly what `method` prunes at this
+    If `target` is given, also check that the number of pruned weights is exactly what `pattern` has at this
     sparsity. Raises SparsityMismatch if a check fails. A kept weight may be zero (the padding row is): the masks
     define what is pruned, and the weights must agree.
     """
@@ -60,9 +59,7 @@ def check_zeros(
         name = max(alive, key=alive.get)
         raise SparsityMismatch(f"{sum(alive.values())} pruned weights are not zero, {alive[name]} of them in {name}")
     if target is not None:
-        zeros = METHODS.get(method)
-        pattern = zeros.pattern if zeros else "matrix"  # a dense model is checked as pruned to 0 %
-        PATTERNS[pattern].check(masks, target, model.config.num_attention_heads)
+        pattern_of(pattern).check(masks, target, model.config.num_attention_heads)
     return sparsity_of(masks)
 
 

@@ -16,11 +16,11 @@ from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
 from prune_utils.analysis.regimes import Regimes
-from prune_utils.study.sections.arms import TABLE
+from prune_utils.study.sections.arms import SHIPPED
 
 # looks of arms and of methods that share none with an arm
 STYLE = {"gradual": ("#0072B2", "o", "magnitude, gradual")} | {
-    name: tuple(row.look) for name, row in TABLE.items() if row.look
+    name: tuple(row.look) for name, row in SHIPPED.rows.items() if row.look
 }
 # looks of the arms of a table's own, in their order of appearance: Tol's muted colours
 FURTHER = ("#332288", "#882255", "#117733", "#999933", "#CC6677", "#44AA99", "#AA4499", "#88CCEE", "#DDCC77")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prune_utils.study import paths
 from prune_utils.study.schema import FINE_TUNINGS_APART, Replay, Study
-from prune_utils.study.sections.arms import METHODS, TABLE, has, method_of
+from prune_utils.study.sections.arms import PRETRAINED
 
 TRAINED = ["burn-in", "pre-training", "fine-tuning"]  # stages whose results hold their training time
 HOUR = 3600  # seconds
@@ -13,7 +13,7 @@ HOUR = 3600  # seconds
 
 @dataclass(frozen=True)
 class Run:
-    """One pre-training run; `method` is one of arms.METHODS."""
+    """One pre-training run; `method` is one of the methods of the table of arms."""
 
     method: str
     sparsity: float
@@ -32,7 +32,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Cell:
-    """One fine-tuned model; `arm` is one of arms.ARMS.
+    """One fine-tuned model; `arm` is one of the table of arms.
 
     `seed`: that of its pre-training; `repeat`: which fine-tuning of that model it is, from 0.
     """
@@ -57,29 +57,27 @@ class Cell:
         """Kept for dense cells only: the other arms need no fine-tuned weights."""
         return self.folder(study) / paths.CHECKPOINT
 
-    @property
-    def method(self) -> str:
-        """Method that chose the pruned weights; "none" for an un-pruned cell."""
-        return method_of(self.arm)
-
-    def pretrained(self) -> Run | None:
+    def pretrained(self, study: Study) -> Run | None:
         """The pre-training run that the cell starts from; None for `scratch`."""
         if self.arm == "scratch":
             return None
-        row = TABLE.get(self.arm)
-        dense = row is None or row.when == "fine-tuned" or row.fate == "frozen"
-        return Run("gradual", 0.0, self.seed) if dense else Run(self.method, self.sparsity, self.seed)
+        row = study.table.rows.get(self.arm)
+        dense = row is None or row.when not in PRETRAINED or row.fate == "frozen"
+        return Run("gradual", 0.0, self.seed) if dense else self.masked(study)
 
-    def masked(self) -> Run:
-        """The pre-training run at the cell's sparsity whose masks a cell with frozen weights takes."""
-        return Run(self.method, self.sparsity, self.seed)
+    def masked(self, study: Study) -> Run:
+        """The pre-training run at the cell's sparsity that has its masks."""
+        return Run(study.table.method_of(self.arm), self.sparsity, self.seed)
 
-    def dense(self) -> "Cell":
-        """The dense cell of the same task, learning rate, seed and repeat, which an arm prunes that fine-tunes first."""
-        return Cell(self.task, "dense", 0.0, self.learning_rate, self.seed, self.repeat)
+    def dense(self, task: str | None = None) -> "Cell":
+        """The dense cell of the same learning rate, seed and repeat, and of the same task unless another is given."""
+        return Cell(task or self.task, "dense", 0.0, self.learning_rate, self.seed, self.repeat)
 
     def epochs_trained(self, study: Study) -> list[int]:
-        return [study.finetuning.epochs.of(self.arm, self.sparsity)]
+        """Epochs of its trainings, in order; the first round of rewinding is the training of a dense cell."""
+        row = study.table.rows.get(self.arm)
+        rounds = (row and row.rounds) or 1
+        return [study.finetuning.epochs.of(self.arm, self.sparsity, row)] * rounds
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: lis
         Cell(task, arm, sparsity, rate, seed, repeat)
         for sparsity in sparsities
         for arm in study.grid.arms
-        if has(arm, sparsity) and (arms is None or arm in arms)
+        if study.table.has(arm, sparsity) and (arms is None or arm in arms)
         for rate in study.finetuning.learning_rates
         for repeat in range(study.grid.fine_tunings)
     ]
@@ -130,9 +128,10 @@ def all_cells(study: Study | Replay) -> list[Cell]:
 
 def runs(study: Study | Replay, seed: int) -> list[Run]:
     """Every pre-training run of a seed, the dense one first."""
-    arms = [arm for arm in study.grid.arms if arm in TABLE and TABLE[arm].when != "fine-tuned"]
-    used = {Run(method_of(arm), s, seed) for arm in arms for s in study.grid.sparsities if has(arm, s)}
-    order = list(METHODS)
+    table = study.table
+    arms = [arm for arm in study.grid.arms if arm in table.rows and table.rows[arm].when in PRETRAINED]
+    used = {Run(table.method_of(arm), s, seed) for arm in arms for s in study.grid.sparsities if table.has(arm, s)}
+    order = list(table.methods)
     pruned = sorted(used, key=lambda run: (order.index(run.method), run.sparsity))
     return [Run("dense", 0.0, seed), *gradual_runs(study, [seed]), *(run for run in pruned if run.method != "gradual")]
 

@@ -1,5 +1,6 @@
 """Recorded params of a study, which of them may change between runs, and reading and writing of its frames."""
 
+import contextlib
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,14 +9,14 @@ import yaml
 
 from prune_utils.study import paths
 from prune_utils.study.files import write_whole
-from prune_utils.study.params import read_yaml
+from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import Fact, ParamsError
 from prune_utils.study.words import percent
 
 ABSENT = "–"
 # sections that may change between runs of a study, since the path of a result names its coordinates
-FREE = ("machine", "analysis", "grid", "tasks", "prunability", "inputs")
+FREE = ("machine", "analysis", "grid", "tasks", "own_arms", "prunability", "inputs")
 TEXT = [
     "task",
     "arm",
@@ -101,7 +102,7 @@ def check_same(study: Study | Replay, folder: Path) -> None:
 def differences(study: Study | Replay, folder: Path) -> list[str]:
     """The keys in which a study differs from the recorded params in `folder`, with both values.
 
-    The grid and `prunability` may change, and tasks may be added. The precision of the machine may not: cells that
+    The grid and `prunability` may change, and tasks and arms may be added. The precision of the machine may not: cells that
     were computed in another precision are not comparable. Nor may the content of a file that the study has read.
     """
     if not (folder / paths.RECORDED).exists():
@@ -111,11 +112,15 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
         return ["existing results come from a table, and this study trains models, or vice versa"]
     if "table" in new:
         return []  # the analysis alone reruns in seconds
+    with contextlib.suppress(ParamsError):  # keys that came later have their defaults
+        old = validated(old).model_dump()
     new_tasks = {task["name"]: task for task in new["tasks"]}
     different = [key for key in new if key not in FREE for key in _different(old.get(key), new[key], key)]
     different += _different(old["machine"]["precision"], new["machine"]["precision"], "machine.precision")
     for task in old["tasks"]:
         different += _different(task, new_tasks.get(task["name"]), f"tasks.{task['name']}")
+    for name, row in old.get("own_arms", {}).items():
+        different += _different(row, new["own_arms"].get(name), f"own_arms.{name}")
     read = old.get("inputs", {})
     changed = [key for key in read.keys() & new["inputs"].keys() if read[key] != new["inputs"][key]]
     return different + [f"the content of {key} has changed ({new['inputs'][key]})" for key in sorted(changed)]

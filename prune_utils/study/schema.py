@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from prune_utils.study.section import Count, ParamsError, Section, Sparsity
-from prune_utils.study.sections.arms import ARMS
+from prune_utils.study.sections.arms import PAPERS, PRETRAINING, SHIPPED, Arm, ArmTable
 from prune_utils.study.sections.recipes import Finetuning, Model, Pretraining, Prunability
 from prune_utils.study.sections.sources import Corpus, Task
 
@@ -17,6 +17,7 @@ EMBEDDED = (
 FINE_TUNINGS_APART = 1000  # between the training seeds of the fine-tunings of one pre-trained model
 # digests of local inputs and revisions of hub inputs, by key; written by the program, see data.inputs
 Inputs = dict[str, str]
+ArmName = Annotated[str, Field(pattern=r"^[a-z]\w*$")]
 StudyName = Annotated[str, Field(pattern=r"^[\w-]+$")]
 
 
@@ -24,7 +25,7 @@ class Grid(Section):
     """Sparsities, arms and seeds of a study."""
 
     sparsities: Annotated[list[Sparsity], Field(min_length=1)]
-    arms: list[Literal[ARMS]]  # must include `dense`, the baseline of every comparison
+    arms: list[str]  # rows of the table of arms, the study's own among them; must include `dense`, the baseline of every comparison
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]  # each with a pre-training of its own
     fine_tunings: Count = 1  # of each pre-trained model, with training seeds of their own
 
@@ -84,7 +85,7 @@ class Table(Section):
     """Published results to analyse instead of training; `analysis.foreign.replay.read_table` documents the columns."""
 
     cells: str  # a CSV file
-    arms: dict[str, Literal[ARMS]] = {}  # our arms by the file's names; other names are ours or arms of their own
+    arms: dict[str, Literal[SHIPPED.arms]] = {}  # our arms by the file's names; other names are ours or arms of their own
     movement: str | None = None  # a CSV file of sort-order movement: learning_rate, task, mean_percent
     movement_by_epochs: str | None = None  # the same by epochs of fine-tuning: task, epochs, mean_percent, std_percent
     weights: str | None = None  # a CSV file of the weights of the un-pruned model: matrix, mean, std
@@ -132,7 +133,27 @@ class Study(Section):
     grid: Grid
     analysis: Analysis
     machine: Machine
+    own_arms: dict[ArmName, Arm] = {}  # rows beside those of sections/arms.yaml
     inputs: Inputs = {}
+
+    @model_validator(mode="after")
+    def _has_its_arms(self):
+        tasks = [task.name for task in self.tasks]
+        if taken := [name for name in self.own_arms if name in SHIPPED.names]:
+            raise ValueError(f"own_arms.{taken[0]}: the name is taken; allowed is any but {', '.join(sorted(SHIPPED.names))}")
+        for name, row in self.own_arms.items():
+            if row.masks_of not in (None, PRETRAINING, *tasks):
+                raise ValueError(f"own_arms.{name}.masks_of is {row.masks_of!r}; allowed are {PRETRAINING}, {', '.join(tasks)}")
+        for key, given in (("grid.arms", self.grid.arms), ("finetuning.epochs.controls", self.finetuning.epochs.controls or {})):
+            allowed = self.table.arms if key == "grid.arms" else [n for n in self.table.rows if n not in PAPERS]
+            if strange := [arm for arm in given if arm not in allowed]:
+                raise ValueError(f"{key} has {strange[0]!r}; allowed are {', '.join(allowed)}")
+        return self
+
+    @property
+    def table(self) -> ArmTable:
+        """The table of arms, with the study's own rows."""
+        return ArmTable(SHIPPED.rows | self.own_arms)
 
     @model_validator(mode="after")
     def _has_a_vocabulary(self):

@@ -1,21 +1,26 @@
 """Fine-tuned cells: from a pre-trained checkpoint to dev scores."""
 
+import time
+
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, set_seed
 
 from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
-from prune_utils.pruning.callbacks import FixedMask, Frozen
+from prune_utils.pruning.callbacks import FixedMask, Frozen, GradualPruning
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
-from prune_utils.pruning.masks import sparsity_of
-from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices, sparsities
+from prune_utils.pruning.masks import Unrankable, sparsity_of
+from prune_utils.pruning.matrices import apply_masks, check_zeros, sparsities
+from prune_utils.pruning.schedule import Schedule
 from prune_utils.pruning.scores import chooser
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import Cell, Run
 from prune_utils.study.schema import Study
-from prune_utils.study.sections.arms import TABLE
+from prune_utils.study.sections.arms import PRETRAINED, PRETRAINING, Arm
+from prune_utils.training.distillation import distilled
 from prune_utils.training.machine import provenance, settled
+from prune_utils.training.measuring import chosen
 from prune_utils.training.modeling import new_configuration
 from prune_utils.training.pretraining import pretrain
 from prune_utils.training.resuming import finished
@@ -33,36 +38,53 @@ def finetune_all(study: Study, cells: list[Cell]) -> list[dict]:
     return [finetune(study, cell) for cell in tqdm(cells, desc="cells")]
 
 
-def starting_model(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
+def starting_model(
+    study: Study, cell: Cell, labels: int, sparsity: float | None = None, tuned: PreTrainedModel | None = None
+) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
     """The classifier that a cell starts from, its masks, and its measured sparsity; one label is a regression.
 
-    All arms of a seed but `scratch` descend from one burn-in: `dense` and `frozen` start from the gradual run at 0 %,
-    `downstream` from the `dense` cell, the others from pruned runs. The masks of `frozen` are those of the gradual run at
-    its sparsity. `scratch` has the same shape and random weights.
+    All arms of a seed but `scratch` descend from one burn-in. An arm that is pruned after fine-tuning starts from the dense
+    cell; one that is pruned in pre-training from its run; every other, `dense` among them, from the gradual run at 0 %. The
+    masks of frozen weights are those of the run at the cell's sparsity. `scratch` has the same shape and random weights.
+    In a round of rewinding, `sparsity` is that of the round, and `tuned` the model that the round before has trained.
     """
-    kind, problem = AutoModelForSequenceClassification, "regression" if labels == 1 else "single_label_classification"
     if cell.arm == "scratch":
         config = new_configuration(study, tokenizer_of(study))
-        config.num_labels, config.problem_type = labels, problem
+        config.num_labels, config.problem_type = labels, _problem(labels)
         set_seed(cell.training_seed)
-        model = kind.from_config(config)
+        model = AutoModelForSequenceClassification.from_config(config)
         return model, all_kept(model), 0.0
-    row = TABLE.get(cell.arm)
-    if row and row.when == "fine-tuned":
-        model = fine_tuned(study, cell.dense())
-        choose = chooser(row.zeros, model.config.num_attention_heads, cell.seed)
-        masks = choose(prunable_matrices(model), cell.sparsity)
-        apply_masks(model, masks)
-        return model, masks, check_zeros(model, masks, cell.sparsity, cell.method)
-    run = cell.pretrained()
+    row = study.table.rows.get(cell.arm)
+    if row is None or row.when not in ("fine-tuned", "rewound"):
+        model, masks, realised = _of_run(study, cell, labels)
+        if row and row.fate == "frozen":
+            masks = run_masks(study, cell.masked(study))
+            realised = sparsity_of(masks)
+        return model, masks, realised
+    origin = cell.task if row.masks_of in (None, PRETRAINING) else row.masks_of
+    if row.masks_of == PRETRAINING:
+        tuned, _, _ = _of_run(study, cell, labels)
+    tuned, tokenizer = tuned or fine_tuned(study, cell.dense(origin)), tokenizer_of(study)
+    data, _ = prepared.task_data(study, origin, tokenizer)
+    sparsity = cell.sparsity if sparsity is None else sparsity
+    masks = chosen(tuned, row.zeros, sparsity, cell.seed, data, tokenizer)
+    model = _of_run(study, cell, labels)[0] if row.when == "rewound" else tuned
+    apply_masks(model, masks)
+    return model, masks, check_zeros(model, masks, sparsity, row.pattern)
+
+
+def _problem(labels: int) -> str:
+    return "regression" if labels == 1 else "single_label_classification"
+
+
+def _of_run(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedModel, dict[str, Tensor], float]:
+    """The model of the pre-training run that a cell starts from, with a new head."""
+    run = cell.pretrained(study)
     pretrain(study, run)
     set_seed(cell.training_seed)  # the new head gets the same weights in all arms
-    checkpoint, heads = run.checkpoint(study.study), {"num_labels": labels, "problem_type": problem}
-    model, masks, realised = load_checkpoint(kind, checkpoint, run.sparsity, run.method, **heads)
-    if row and row.fate == "frozen":
-        masks = run_masks(study, cell.masked())
-        return model, masks, sparsity_of(masks)
-    return model, masks, realised
+    heads = {"num_labels": labels, "problem_type": _problem(labels)}
+    checkpoint, pattern = run.checkpoint(study.study), study.table.pattern(run.method)
+    return load_checkpoint(AutoModelForSequenceClassification, checkpoint, run.sparsity, pattern, **heads)
 
 
 def run_masks(study: Study, run: Run) -> dict[str, Tensor]:
@@ -80,41 +102,68 @@ def _trained(study: Study, cell: Cell) -> dict:
     """Train a cell and return its result; saves the checkpoint of a dense one."""
     coordinates = {
         "arm": cell.arm,
-        "method": cell.method,
+        "method": study.table.method_of(cell.arm),
         "target_sparsity": cell.sparsity,
         "task": cell.task,
         "seed": cell.seed,
         "learning_rate": cell.learning_rate,
         **({"repeat": cell.repeat} if cell.repeat else {}),
     }
-    row = TABLE.get(cell.arm)
-    if (
-        row and row.when == "fine-tuned" and finetune(study, cell.dense())["dev_accuracy"] is None
-    ):  # its dense model diverged
+    if any(finetune(study, dense)["dev_accuracy"] is None for dense in _needed(study, cell)):  # it diverged
         return coordinates | {"dev_accuracy": None}
     folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
-    model, masks, realised = starting_model(study, cell, labels=prepared.outputs(training))
-    keep = row and {"zero": FixedMask, "free": None, "frozen": Frozen}[row.fate]
-    pruning = keep and keep(model, masks)
-    (epochs,) = cell.epochs_trained(study)
-    recipe = study.finetuning.optimisation(len(training), epochs, cell.learning_rate)
-    seconds, _ = train(
-        model, training, recipe, cell.training_seed, folder / "trainer", study.machine, tokenizer, pruning
-    )
+    row, rounds, model, seconds = study.table.rows.get(cell.arm), cell.epochs_trained(study), None, 0.0
+    loss = distilled(fine_tuned(study, cell.dense()), row.teacher) if row and row.teacher else None
+    try:
+        for number, epochs in enumerate(rounds, start=1):
+            # every round prunes the same share of what is left
+            sparsity = cell.sparsity if number == len(rounds) else 1 - (1 - cell.sparsity) ** (number / len(rounds))
+            started = time.perf_counter()
+            model, masks, realised = starting_model(study, cell, prepared.outputs(training), sparsity, model)
+            recipe = study.finetuning.optimisation(len(training), epochs, cell.learning_rate)
+            pruning = _pruner(study, cell, row, model, masks, recipe.steps)
+            seconds += time.perf_counter() - started if row and row.examples else 0.0
+            place = folder / (f"trainer-{number}" if len(rounds) > 1 else "trainer")
+            seed, machine = cell.training_seed, study.machine
+            seconds += train(model, training, recipe, seed, place, machine, tokenizer, pruning, loss=loss)[0]
+    except Unrankable:
+        return coordinates | {"dev_accuracy": None}
     if isinstance(pruning, Frozen):
         pruning.check()
     elif pruning:
-        check_zeros(model, masks, cell.sparsity, cell.method)
+        at_end = check_zeros(model, pruning.masks, cell.sparsity, row.pattern)
+        realised = at_end if isinstance(pruning, GradualPruning) else realised
     if cell.arm == "dense":
         save_checkpoint(model, masks, 0.0, cell.checkpoint(study.study), tokenizer)
-    run = cell.pretrained()
+    run = cell.pretrained(study)
     return coordinates | {
         "realised_sparsity": realised,
         "final_sparsity": sparsities(model)["prunable"],
-        "epochs": epochs,
+        "epochs": sum(rounds),
         **scores(model, training, dev, study, tokenizer, folder),
         "pretrain_loss": run and pretrain(study, run)["pretrain_loss"],
         "seconds": seconds,
         **provenance(study.machine),
     }
+
+
+def _needed(study: Study, cell: Cell) -> list[Cell]:
+    """The dense cells that a cell prunes or learns from."""
+    row = study.table.rows.get(cell.arm)
+    if row is None:
+        return []
+    pruned = row.when in ("fine-tuned", "rewound") and row.masks_of != PRETRAINING
+    return [cell.dense(row.masks_of)] * pruned + [cell.dense()] * (row.teacher is not None)
+
+
+def _pruner(
+    study: Study, cell: Cell, row: Arm | None, model: PreTrainedModel, masks: dict[str, Tensor], steps: int
+) -> FixedMask | None:
+    """The Trainer callback that keeps a cell pruned, or prunes it while it is fine-tuned."""
+    if row is None or row.fate == "free":
+        return None
+    if row.when == "fine-tuning":
+        schedule = Schedule(cell.sparsity, round(study.finetuning.ramp_share * steps), study.pretraining.frequency)
+        return GradualPruning(model, schedule, chooser(row.zeros, model.config.num_attention_heads, cell.seed))
+    return Frozen(model, masks) if row.fate == "frozen" else FixedMask(model, masks)

@@ -6,14 +6,13 @@ from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.callbacks import FixedMask, GradualPruning
 from prune_utils.pruning.checkpoints import all_kept, load_checkpoint, save_checkpoint
-from prune_utils.pruning.matrices import check_zeros, prunable_matrices, sparsities
+from prune_utils.pruning.matrices import check_zeros, sparsities
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.pruning.scores import chooser
 from prune_utils.study.grid import Run
 from prune_utils.study.schema import Study
-from prune_utils.study.sections.arms import METHODS, ramped
-from prune_utils.study.sections.recipes import Pretraining
 from prune_utils.training.machine import provenance, settled
+from prune_utils.training.measuring import chosen
 from prune_utils.training.modeling import MaskedEncoder, new_model
 from prune_utils.training.resuming import finished
 from prune_utils.training.trainer import predict, train
@@ -23,22 +22,22 @@ def pretrain(study: Study, run: Run) -> dict:
     """Return the result of a pre-training run; train it first unless it is finished. Its checkpoint lies beside it.
 
     The dense run is the burn-in of the study's starting model; with `head_steps`, its heads are trained alone first.
-    Every other run starts from the dense model of its seed, and prunes as its row in `arms.METHODS` says: on the schedule, or
-    before the first step.
+    Every other run starts from the dense model of its seed, and prunes as its row in the table of arms says: on the schedule,
+    or before the first step.
     """
     return finished(run.folder(study.study), lambda: _trained(settled(study), run))
 
 
 def _trained(study: Study, run: Run) -> dict:
     """Train a run, save its checkpoint and return its result."""
-    tokenizer, recipe = tokenizer_of(study), study.pretraining
+    tokenizer, recipe, pattern = tokenizer_of(study), study.pretraining, study.table.pattern(run.method)
     burn_in = run == run.dense()
     if burn_in:
         model, pruning = new_model(study, tokenizer, run.seed), None
     else:
         pretrain(study, run.dense())
         model, _, _ = load_checkpoint(MaskedEncoder, run.dense().checkpoint(study.study), 0.0)
-        pruning = pruner(model, run, recipe)
+        pruning = pruner(study, run, model)
     data, folder, seconds, history = prepared.pretraining_data(study), run.folder(study.study), 0.0, []
     for trained, optimisation in recipe.stages(burn_in):
         model.base_model.requires_grad_(trained == "all")
@@ -49,8 +48,8 @@ def _trained(study: Study, run: Run) -> dict:
         done, seconds = history[-1]["step"] if history else 0, seconds + took
         history += [{"step": done + entry["step"], "loss": entry["loss"]} for entry in losses]
     masks = pruning.masks if pruning else all_kept(model)
-    realised = check_zeros(model, masks, run.sparsity, run.method)
-    save_checkpoint(model, masks, run.sparsity, run.checkpoint(study.study), tokenizer, run.method)
+    realised = check_zeros(model, masks, run.sparsity, pattern)
+    save_checkpoint(model, masks, run.sparsity, run.checkpoint(study.study), tokenizer, pattern)
     return {
         "method": run.method,
         "target_sparsity": run.sparsity,
@@ -64,12 +63,14 @@ def _trained(study: Study, run: Run) -> dict:
     }
 
 
-def pruner(model: PreTrainedModel, run: Run, recipe: Pretraining) -> FixedMask:
+def pruner(study: Study, run: Run, model: PreTrainedModel) -> FixedMask:
     """The Trainer callback that prunes a dense model by the method of a run."""
-    choose = chooser(METHODS[run.method], model.config.num_attention_heads, run.seed)
-    if ramped(run.method):
+    zeros, recipe = study.table.methods[run.method], study.pretraining
+    if study.table.ramped(run.method):
+        choose = chooser(zeros, model.config.num_attention_heads, run.seed)
         return GradualPruning(model, Schedule(run.sparsity, recipe.ramp_steps, recipe.frequency), choose)
-    return FixedMask(model, choose(prunable_matrices(model), run.sparsity))
+    data = prepared.pretraining_data(study)
+    return FixedMask(model, chosen(model, zeros, run.sparsity, run.seed, data, tokenizer_of(study)))
 
 
 def evaluate(model: PreTrainedModel, study: Study, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:

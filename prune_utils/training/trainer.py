@@ -4,12 +4,14 @@ import gc
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from datasets import Dataset
+from torch import Tensor
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -28,6 +30,8 @@ from prune_utils.study.schema import Machine
 from prune_utils.study.sections.recipes import Optimisation
 from prune_utils.training.machine import bfloat16
 from prune_utils.training.resuming import Checkpoints, resumable
+
+Loss = Callable[[PreTrainedModel, dict[str, Tensor]], Tensor]
 
 # what is imported never becomes garbage; the Trainer searches for garbage before each training, and without this that
 # takes a quarter of a second
@@ -51,10 +55,21 @@ def arguments(folder: Path, machine: Machine, report_to: list[str] | str = "none
 
 
 class _Trainer(Trainer):
-    """Pads each batch to its longest example."""
+    """Pads each batch to its longest example; `loss`, if given, takes the place of the model's own."""
 
-    def __init__(self, model: PreTrainedModel, args: TrainingArguments, tokenizer: PreTrainedTokenizerBase, **options):
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: TrainingArguments,
+        tokenizer: PreTrainedTokenizerBase,
+        loss: Loss | None = None,
+        **options,
+    ):
         super().__init__(model, args, partial(padded, padding=tokenizer.pad_token_id), **options)
+        self.loss = loss
+
+    def compute_loss(self, model: PreTrainedModel, inputs: dict[str, Tensor], *args, **options):
+        return self.loss(model, inputs) if self.loss else super().compute_loss(model, inputs, *args, **options)
 
     def floating_point_ops(self, inputs) -> int:
         """Not counted: the traversal of all modules takes 5 % of the step time of a small model."""
@@ -78,11 +93,13 @@ def train(
     tokenizer: PreTrainedTokenizerBase,
     pruning: TrainerCallback | None = None,
     progress: bool = False,
+    loss: Loss | None = None,
 ) -> tuple[float, list[dict]]:
     """Train `model` in place; return the seconds taken in this process and the logged losses, [{"step", "loss"}].
 
     `folder` holds the checkpoints from which an interrupted training resumes exactly; the caller removes it with
-    `discard` once the results are stored. `pruning` is a callback such as FixedMask.
+    `discard` once the results are stored. `pruning` is a callback such as FixedMask; `loss` maps the
+    model and a batch to the loss, by default the model's own.
     """
     started = time.perf_counter()
     set_seed(seed)
@@ -109,7 +126,7 @@ def train(
     checkpoints = Checkpoints(gradual)
     callbacks = [callback for callback in (pruning, checkpoints) if callback]
     ordered = read_by(model, data.select(order))
-    trainer = _Trainer(model, args, tokenizer, train_dataset=ordered, callbacks=callbacks)
+    trainer = _Trainer(model, args, tokenizer, loss, train_dataset=ordered, callbacks=callbacks)
     if not progress:
         trainer.remove_callback(PrinterCallback)
     checkpoint = resumable(folder)

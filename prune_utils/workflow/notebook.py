@@ -12,7 +12,6 @@ from prune_utils.study.params import complete, extended, merge, validated
 from prune_utils.study.record import check_same, record
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sections.arms import METHODS
 from prune_utils.study.words import QUIET
 from prune_utils.workflow import preflight
 
@@ -83,8 +82,8 @@ def _check(name: str, value: Any, study: Study) -> None:
 
     if name == "task":
         study.task(value)
-    elif name == "method" and value not in METHODS:
-        raise wrong(", ".join(METHODS))
+    elif name == "method" and value not in study.table.methods:
+        raise wrong(", ".join(study.table.methods))
     elif name in ("seed", "seeds"):
         if any(type(seed) is not int or seed < 0 for seed in (value if name == "seeds" else [value])):
             raise wrong("a whole number from 0 up")

@@ -76,7 +76,7 @@ def test_several_fine_tunings_have_folders_and_training_seeds_of_their_own():
     assert len(every) == 3 * len({(c.task, c.arm, c.sparsity, c.learning_rate, c.seed) for c in every})
     assert len({cell.folder("smoke") for cell in every}) == len(every)
     assert len({(cell.training_seed, cell.seed) for cell in every}) == 6
-    assert {cell.pretrained().seed for cell in every if cell.arm == "pretrain"} == {0, 1}
+    assert {cell.pretrained(REPEATED).seed for cell in every if cell.arm == "pretrain"} == {0, 1}
     (one,) = [
         c for c in cells(REPEATED, "sentiment", 0, [0.6], ["downstream"]) if c.repeat == 2 and c.learning_rate == 1e-3
     ]

@@ -8,10 +8,10 @@ from torch.nn.utils import prune
 
 from prune_utils.pruning.masks import pruned_count, random_mask, sparsity_of
 from prune_utils.pruning.matrices import apply_masks, check_zeros, prunable_matrices
-from prune_utils.pruning.patterns import PATTERNS, SparsityMismatch
+from prune_utils.pruning.patterns import SparsityMismatch, pattern_of
 from prune_utils.pruning.patterns.heads import sums
-from prune_utils.pruning.scores import SCORES, by_magnitude, chooser
-from prune_utils.study.sections.arms import METHODS, Zeros
+from prune_utils.pruning.scores import by_magnitude, chooser, score_of
+from prune_utils.study.sections.arms import PATTERNS, Zeros
 
 QUERY, KEY, VALUE, OUTPUT = (
     f"encoder.layer.0.attention.{name}.weight" for name in ("self.query", "self.key", "self.value", "output.dense")
@@ -35,7 +35,7 @@ def by_head(matrices, sparsity, heads):
 
 
 def head_magnitudes(matrices, heads):
-    return sums(SCORES["magnitude"](matrices, 0), heads)
+    return sums(score_of("magnitude").value(matrices, {}, 0), heads)
 
 
 def drawn(shapes, seed):
@@ -83,7 +83,7 @@ def test_global_count_is_exact_under_ties_and_kept_are_no_smaller(shapes, data, 
     expected = np.ones(len(every), dtype=bool)
     expected[np.argsort(np.abs(every.numpy()), kind="stable")[: pruned_count(len(every), sparsity)]] = False
     assert np.array_equal(keep.numpy(), expected)
-    PATTERNS["model"].check(masks, sparsity, 0)
+    pattern_of("model").check(masks, sparsity, 0)
 
 
 @given(SHAPES, st.integers(0, 2**31), SPARSITY)
@@ -152,7 +152,7 @@ def test_the_count_of_heads_is_exact_and_checked(sparsity, heads, seed):
     names = [n.replace("layer.0", f"layer.{i}") for i in range(3) for n in (QUERY, KEY, VALUE, OUTPUT)]
     matrices = {n: torch.randint(1, 3, (16, 16), generator=generator).float() for n in names}  # many ties
     masks = by_head(matrices, sparsity, heads)
-    PATTERNS["heads"].check(masks, sparsity, heads)
+    pattern_of("heads").check(masks, sparsity, heads)
     assert sparsity_of(masks) == pytest.approx(round(sparsity * 3 * heads) / (3 * heads))
 
 
@@ -175,23 +175,23 @@ def test_a_pruned_head_does_not_reach_the_output(tiny_bert, tiny_batch):
     assert not torch.allclose(tiny_bert(**tiny_batch).mlm_nll, before)
 
 
-@pytest.mark.parametrize("method", [method for method, zeros in METHODS.items() if zeros])
-def test_each_promise_is_kept_by_its_own_masks_and_broken_by_one_weight(tiny_bert, method):
-    masks = chooser(METHODS[method], 2)(prunable_matrices(tiny_bert), 0.5)
+@pytest.mark.parametrize("pattern", [*PATTERNS, "2:4", "1:2"])
+def test_each_promise_is_kept_by_its_own_masks_and_broken_by_one_weight(tiny_bert, pattern):
+    masks = by_magnitude(pattern, prunable_matrices(tiny_bert), 0.5, 2)
     apply_masks(tiny_bert, masks)
-    check_zeros(tiny_bert, masks, 0.5, method)
+    check_zeros(tiny_bert, masks, 0.5, pattern)
     names = [f"encoder.layer.{layer}.attention.self.value.weight" for layer in (1, 0)]
     name = next(name for name in names if masks[name].any())
     masks[name][tuple(masks[name].nonzero()[0])] = False
     with torch.no_grad():
         prunable_matrices(tiny_bert)[name].mul_(masks[name])
     with pytest.raises(SparsityMismatch, match=f"{name} |a sparsity of 50 % requires"):
-        check_zeros(tiny_bert, masks, 0.5, method)
+        check_zeros(tiny_bert, masks, 0.5, pattern)
 
 
-@pytest.mark.parametrize("made, held_to", [("global", "gradual"), ("heads", "gradual"), ("gradual", "heads")])
-def test_masks_do_not_keep_the_promise_of_another_criterion(tiny_bert, made, held_to):
-    masks = chooser(METHODS[made], 2)(prunable_matrices(tiny_bert), 0.5)
+@pytest.mark.parametrize("made, held_to", [("model", "matrix"), ("heads", "matrix"), ("matrix", "heads"), ("matrix", "rows")])
+def test_masks_do_not_keep_the_promise_of_another_pattern(tiny_bert, made, held_to):
+    masks = by_magnitude(made, prunable_matrices(tiny_bert), 0.5, 2)
     apply_masks(tiny_bert, masks)
     with pytest.raises(SparsityMismatch):
         check_zeros(tiny_bert, masks, 0.5, held_to)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from prune_utils.pruning.masks import pruned_count, sparsity_of
 from prune_utils.pruning.matrices import apply_masks, prunable_matrices
-from prune_utils.pruning.patterns import PATTERNS, SparsityMismatch
+from prune_utils.pruning.patterns import SparsityMismatch, pattern_of
 from prune_utils.pruning.patterns.blocks import SIDE
 from prune_utils.pruning.scores import by_magnitude
 
@@ -34,7 +34,7 @@ def test_n_of_m_keeps_the_largest_of_every_group(rows, groups, kept, seed):
         for start in range(0, len(row), m):
             largest = sorted(row[start : start + m])[-n:]
             assert [value in largest for value in row[start : start + m]] == marks[start : start + m]
-    PATTERNS[f"{n}:{m}"].check({"m": mask}, 1 - n / m, 0)
+    pattern_of(f"{n}:{m}").check({"m": mask}, 1 - n / m, 0)
     assert by_magnitude(f"{n}:{m}", {"m": matrix}, 0.0)["m"].all()
 
 
@@ -63,7 +63,7 @@ def test_n_of_m_refuses_what_it_cannot_do():
 def test_blocks_of_lowest_mean_go_whole(rows, columns, sparsity, seed):
     matrix = whole_numbers(rows, columns, seed=seed)
     mask = by_magnitude("blocks", {"m": matrix}, sparsity)["m"]
-    PATTERNS["blocks"].check({"m": mask}, sparsity, 0)
+    pattern_of("blocks").check({"m": mask}, sparsity, 0)
     kept, pruned = [], []
     for top in range(0, rows, SIDE):
         for left in range(0, columns, SIDE):
@@ -79,7 +79,7 @@ def test_units_of_lowest_sum_go_with_their_row_and_their_column(sparsity, units,
     up, down = whole_numbers(units * (1 + gated), 3, seed=seed), whole_numbers(3, units, seed=seed + 1)
     matrices = {UP: up, DOWN: down, LINEAR: torch.ones(4, 3)}
     masks = by_magnitude("units", matrices, sparsity)
-    PATTERNS["units"].check(masks, sparsity, 0)
+    pattern_of("units").check(masks, sparsity, 0)
     sums = [up[i::units].abs().sum().item() + down[:, i].abs().sum().item() for i in range(units)]
     alive = masks[DOWN].any(0)
     assert int((~alive).sum()) == pruned_count(units, sparsity) and masks[LINEAR].all()
@@ -95,7 +95,7 @@ def test_the_layer_of_lowest_mean_goes_whole(tiny_bert):
             matrices[name] *= 0.5
     masks = by_magnitude("layers", matrices, 0.5)
     assert all(mask.any() != (".layer.1." in name) for name, mask in masks.items())
-    PATTERNS["layers"].check(masks, 0.5, 0)
+    pattern_of("layers").check(masks, 0.5, 0)
 
 
 def test_a_pruned_unit_does_not_reach_the_output(tiny_bert, tiny_batch):
@@ -113,8 +113,8 @@ def test_a_pruned_unit_does_not_reach_the_output(tiny_bert, tiny_batch):
 def test_one_weight_less_is_found(tiny_bert, pattern):
     masks = by_magnitude(pattern, prunable_matrices(tiny_bert), 0.5)
     assert 0 < sparsity_of(masks) <= 0.5 + 1e-9
-    PATTERNS[pattern].check(masks, 0.5, 2)
+    pattern_of(pattern).check(masks, 0.5, 2)
     name = next(name for name in (UP, UP.replace(".0.", ".1.")) if masks[name].any())
     masks[name][tuple(masks[name].nonzero()[0])] = False
     with pytest.raises(SparsityMismatch, match=f"{name} "):
-        PATTERNS[pattern].check(masks, 0.5, 2)
+        pattern_of(pattern).check(masks, 0.5, 2)

@@ -11,20 +11,21 @@ from prune_utils.pruning.callbacks import FixedMask, GradualPruning
 from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.pruning.masks import magnitude_mask
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
-from prune_utils.pruning.patterns import PATTERNS
-from prune_utils.pruning.scores import SCORES
+from prune_utils.pruning.patterns import pattern_of
+from prune_utils.pruning.scores import score_of
 from prune_utils.report import plots_inside, plots_pretraining, style
 from prune_utils.study.grid import Cell, Run, runs
 from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
 from prune_utils.study.paths import PARAMS, ROOT
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sections.arms import ARMS, CONTROLS, METHODS, PRUNED_ARMS, TABLE
+from prune_utils.study.sections.arms import PATTERNS, PRETRAINED, SCORES, SHIPPED
 from prune_utils.training.finetuning import finetune, starting_model
 from prune_utils.training.modeling import new_model
 from prune_utils.training.pretraining import pretrain, pruner
 from prune_utils.training.trainer import train
 from prune_utils.workflow.nodes import nodes
 
+CONTROLS = tuple(n for n, row in SHIPPED.rows.items() if SHIPPED.method_of(n) == n and row.when in PRETRAINED and n != "random")
 SMOKE = extended(read_yaml(PARAMS / "smoke.yaml"))
 TINY = merge(
     SMOKE,
@@ -41,7 +42,7 @@ TINY = merge(
 
 def test_one_shot_masks_are_those_of_the_dense_model(tiny_bert):
     dense = {name: p.detach().clone() for name, p in prunable_matrices(tiny_bert).items()}
-    pruning = pruner(tiny_bert, Run("one_shot", 0.6, 0), validated(TINY).pretraining)
+    pruning = pruner(validated(TINY), Run("one_shot", 0.6, 0), tiny_bert)
     pruning.on_train_begin(None, STATE, None)
     for name, p in prunable_matrices(tiny_bert).items():
         assert torch.equal(pruning.masks[name], magnitude_mask(dense[name], 0.6))
@@ -49,23 +50,23 @@ def test_one_shot_masks_are_those_of_the_dense_model(tiny_bert):
     pruning.on_train_end(None, STATE, None)
 
 
-@pytest.mark.parametrize("method", [method for method, zeros in METHODS.items() if zeros and zeros.when == "start"])
+@pytest.mark.parametrize("method", [method for method, zeros in SHIPPED.methods.items() if zeros and zeros.when == "start"])
 def test_masks_that_are_whole_at_the_start_never_change(tiny_bert, tiny_batch, method):
-    pruning = pruner(tiny_bert, Run(method, 0.5, 0), validated(TINY).pretraining)
+    pruning = pruner(validated(TINY), Run(method, 0.5, 0), tiny_bert)
     assert type(pruning) is FixedMask
     before = copy.deepcopy(pruning.masks)
     train_steps(tiny_bert, tiny_batch, pruning, steps=3)
     assert all(torch.equal(before[name], pruning.masks[name]) for name in before)
-    check_zeros(tiny_bert, pruning.masks, 0.5, method)
+    check_zeros(tiny_bert, pruning.masks, 0.5, SHIPPED.pattern(method))
 
 
 @pytest.mark.parametrize("method", CONTROLS)
 def test_training_under_every_method_ends_with_its_zeros(tiny_bert, pairs, words, tmp_path, method):
-    recipe = validated(merge(TINY, {"pretraining": {"steps": 24, "ramp_steps": 16, "frequency": 3}})).pretraining
-    sparsity = TABLE[method].at or (0.5 if method == "layers" else 0.75)
-    pruning = pruner(tiny_bert, Run(method, sparsity, 0), recipe)
+    study = validated(merge(TINY, {"pretraining": {"steps": 24, "ramp_steps": 16, "frequency": 3}}))
+    sparsity = SHIPPED.rows[method].only or (0.5 if method == "layers" else 0.75)
+    pruning = pruner(study, Run(method, sparsity, 0), tiny_bert)
     train(tiny_bert, pairs, RECIPE, 3, tmp_path, MACHINE, words, pruning)
-    realised = check_zeros(tiny_bert, pruning.masks, sparsity, method)
+    realised = check_zeros(tiny_bert, pruning.masks, sparsity, SHIPPED.pattern(method))
     # weights of both layers that heads, feed-forward units and all have; the others are two embeddings and the pooler's
     inside = {"heads": 2 * 4 * 256, "units": 2 * 2 * 512, "layers": 2 * (4 * 256 + 2 * 512)}
     every = sum(p.numel() for p in prunable_matrices(tiny_bert).values())
@@ -77,13 +78,13 @@ def test_training_under_every_method_ends_with_its_zeros(tiny_bert, pairs, words
 
 def test_global_pruning_follows_the_schedule_over_all_matrices(tiny_bert):
     recipe = validated(TINY).pretraining
-    pruning = pruner(tiny_bert, Run("global", 0.8, 0), recipe)
+    pruning = pruner(validated(TINY), Run("global", 0.8, 0), tiny_bert)
     assert isinstance(pruning, GradualPruning)
     for step in range(recipe.ramp_steps + 1):
         if pruning.schedule.renews(step):
             pruning.renew(pruning.schedule.sparsity(step))
             assert pruning.sparsity == pytest.approx(pruning.schedule.sparsity(step), abs=1e-3)
-    check_zeros(tiny_bert, pruning.masks, 0.8, "global")
+    check_zeros(tiny_bert, pruning.masks, 0.8, "model")
     shares = {round(mask.float().mean().item(), 2) for mask in pruning.masks.values()}
     assert len(shares) > 1  # matrices are not pruned alike
 
@@ -95,9 +96,10 @@ def test_an_arm_is_fine_tuned_from_its_own_methods_run_with_its_mask():
         cell = Cell("sentiment", arm, 0.5, 1e-3, 0)
         model, masks, realised = starting_model(study, cell, labels=2)
         result = pretrain(study, Run(arm, 0.5, 0))
-        assert result["method"] == cell.method == arm and result["realised_sparsity"] == realised
-        assert realised == check_zeros(model, masks, 0.5, arm)
-        assert realised == pytest.approx(0.5, abs=1e-3) or (arm == "heads" and 0 < realised < 0.5)
+        assert result["method"] == arm and result["realised_sparsity"] == realised
+        assert realised == check_zeros(model, masks, 0.5, SHIPPED.pattern(arm))
+        whole = SHIPPED.pattern(arm) in ("heads", "units", "layers", "blocks")
+        assert realised == pytest.approx(0.5, abs=1e-3) or (whole and 0 < realised < 0.6)
 
 
 def test_a_frozen_cell_starts_dense_with_the_masks_of_its_gradual_run():
@@ -131,10 +133,14 @@ def test_heads_are_trained_alone_before_the_burn_in():
 
 
 def test_where_the_zeros_of_every_arm_come_from():
-    def at(arm):
-        return Cell("a", arm, 0.6 if arm in PRUNED_ARMS else 0.0, 1e-3, 0)
+    study = validated(TINY)
 
-    assert {arm: (at(arm).method, at(arm).pretrained()) for arm in ARMS} == {
+    def of(arm):
+        cell = Cell("a", arm, 0.6 if arm in SHIPPED.rows else 0.0, 1e-3, 0)
+        return study.table.method_of(arm), cell.pretrained(study)
+
+    start = Run("gradual", 0.0, 0)
+    assert {arm: of(arm) for arm in SHIPPED.arms} == {
         "dense": ("none", Run("gradual", 0.0, 0)),
         "scratch": ("none", None),
         "pretrain": ("gradual", Run("gradual", 0.6, 0)),
@@ -143,13 +149,22 @@ def test_where_the_zeros_of_every_arm_come_from():
         "downstream": ("one_shot", Run("gradual", 0.0, 0)),
         "random": ("random", Run("random", 0.6, 0)),
         **{control: (control, Run(control, 0.6, 0)) for control in CONTROLS},
+        "distilled": ("gradual", Run("gradual", 0.6, 0)),
+        "gradual_downstream": ("gradual", start),
+        **{arm: (arm, start) for arm in ("movement", "uncertainty", "fisher", "block_fisher", "activation")},
+        **{arm: ("one_shot", start) for arm in ("ticket", "iterative_ticket", "pretrained_ticket")},
     }
 
 
 def test_every_score_and_pattern_of_the_table_is_there_and_every_arm_has_its_row_in_the_docs():
-    assert {row.score for row in TABLE.values()} == {*SCORES} and {row.pattern for row in TABLE.values()} == {*PATTERNS}
+    rows = SHIPPED.rows.values()
+    assert {row.score for row in rows} == {*SCORES} and {row.pattern for row in rows} == {*PATTERNS, "2:4", "1:2"}
+    for name, reads in SCORES.items():
+        score = score_of(name)
+        assert (score.update is None) == (reads == "weights") and score.seen in (None, "gradients", "inputs"), name
+    assert all(pattern_of(name).choose for name in PATTERNS)
     table = (ROOT / "docs" / "arms.md").read_text().split("\n\n")[1]
-    assert set(ARMS) <= set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines())))
+    assert set(SHIPPED.arms) <= set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines())))
 
 
 def test_a_study_runs_a_method_only_where_it_has_its_arm():
@@ -173,13 +188,13 @@ def test_controls_are_fine_tuned_as_long_as_pretrain_unless_told():
     assert [told.finetuning.epochs.of(arm, 0.5) for arm in CONTROLS] == [
         5 if arm == "global" else 2 for arm in CONTROLS
     ]
-    with pytest.raises(ParamsError, match="finetuning.epochs.controls.globl.* is 'globl'; input should be 'one_shot'"):
+    with pytest.raises(ParamsError, match="finetuning.epochs.controls has 'globl'; allowed are one_shot, global, heads"):
         validated(merge(TINY, {"finetuning": {"epochs": {"controls": {"globl": 5}}}}))
 
 
 def test_every_arm_and_method_has_a_line_of_its_own():
-    assert set(PRUNED_ARMS) | {*METHODS} - {"dense"} == set(style.STYLE)
-    looks = [style.STYLE[arm][:2] for arm in PRUNED_ARMS]
+    assert {*SHIPPED.rows, *SHIPPED.methods} - {"dense"} == set(style.STYLE)
+    looks = [style.STYLE[arm][:2] for arm in SHIPPED.rows]
     assert len({colour for colour, _ in looks}) == len({marker for _, marker in looks}) == len(looks)
 
 

@@ -9,7 +9,7 @@ from prune_utils.analysis.foreign.numbers import HOLES
 from prune_utils.analysis.foreign.sheet import Sheet
 from prune_utils.data.rows.lines import shown
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sections.arms import ARMS
+from prune_utils.study.sections.arms import SHIPPED
 from prune_utils.study.sections.sources import task_name
 
 # names of rows that are no results
@@ -47,7 +47,7 @@ def arms(sheet: Sheet, given: Mapping[str, str]) -> dict[str, str]:
     found = list(names(sheet, "arm").unique())
     if absent := [name for name in given if name not in found]:
         raise ParamsError(f"table.arms has {absent[0]!r}, which is no arm of {sheet.where}; allowed are {shown(found)}")
-    return {name: _plain(name) if _plain(name) in ARMS else name for name in found} | dict(given)
+    return {name: _plain(name) if _plain(name) in SHIPPED.arms else name for name in found} | dict(given)
 
 
 def _plain(name: str) -> str:

@@ -13,7 +13,7 @@ from prune_utils.data.rows.lines import shown
 from prune_utils.study import paths
 from prune_utils.study.schema import Replay
 from prune_utils.study.section import Fact, ParamsError
-from prune_utils.study.sections.arms import PRUNED_ARMS
+from prune_utils.study.sections.arms import SHIPPED
 from prune_utils.study.words import percent
 
 CELLS = {  # every name of each column, lower case; sparsity, dev_accuracy and std may end in _percent or %
@@ -132,14 +132,14 @@ def _rows(table: Sheet, given: Mapping[str, str]) -> tuple[pd.DataFrame, dict[st
 
 def _with_dense(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with the 0 % rows of pruned arms as dense ones, unless there are dense rows."""
-    pruned = {*PRUNED_ARMS, *rows.arm[rows.target_sparsity > 0]} - {"dense"}
+    pruned = {*SHIPPED.rows, *rows.arm[rows.target_sparsity > 0]} - {"dense"}
     at_zero = (rows.target_sparsity == 0) & rows.arm.isin(pruned)
     dense, rest = rows[at_zero], rows[~at_zero]
     if dense.empty or (rest.arm == "dense").any():
         return rest
     one = dense.drop_duplicates(dense.columns.difference(["arm", "pretrain_loss"]))
     if rows.seed.nunique() == 1 and one.duplicated(["task", "learning_rate"]).any():
-        order = [*PRUNED_ARMS, *sorted(pruned.difference(PRUNED_ARMS))]
+        order = [*SHIPPED.rows, *sorted(pruned.difference(SHIPPED.rows))]
         dense = dense.assign(seed=dense.arm.map(order.index), of=dense.arm)
     else:  # arms of one seed share its dense model
         dense = one.assign(pretrain_loss=dense.groupby(["task", "seed"]).pretrain_loss.transform("first"))

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from prune_utils.analysis.noise.measured import APART
+from prune_utils.analysis.noise.measured import apart
 from prune_utils.analysis.noise.seeds import Units, units
 
 
@@ -13,7 +13,7 @@ def components(cells: pd.DataFrame, value: str = "dev_accuracy") -> pd.DataFrame
     whose variance is pooled. A fine-tuning varies about the mean of those of its pre-trained model, once the effects of its
     training seed and of the condition are removed; what is left of the spread over seeds is the pre-training.
     """
-    cells = cells[~cells.arm.isin(APART)]
+    cells = cells[~cells.arm.isin(apart(cells))]
     of_seed = [units(own.assign(seed=own.repeat), value) for _, own in cells.groupby("seed")]
     inner = _by_sparsity(of_seed)
     outer = _by_sparsity([units(cells, value)])

@@ -1,5 +1,6 @@
 """Means of dev accuracy and of pre-training loss with their noise, from whatever a study or a table has."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +9,18 @@ import pandas as pd
 from prune_utils.analysis.noise import examples, seeds, tables
 from prune_utils.analysis.noise.means import DENSE, REPEATED, Means, Part
 from prune_utils.analysis.results import UNIT, comparable, in_means, with_own_zero
-from prune_utils.study.sections.arms import ARMS
+from prune_utils.study.sections.arms import SHIPPED
 
 COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms whose variance is pooled
 # those that have their own; the arms of a table's own are compared. All of `frozen` starts from the run of `dense`: pooled, its
 # cells would take that run for the shift that all conditions of a seed share, and other intervals would be too narrow
-APART = set(ARMS) - set(COMPARED)
+APART = set(SHIPPED.arms) - set(COMPARED)
+
+
+def apart(cells: pd.DataFrame) -> set[str]:
+    """The arms of a frame that have a variance of their own; those that a study adds are among them, a table's are not."""
+    trained = set(cells.arm) if "commit" in cells else set()
+    return APART | trained - set(COMPARED)
 
 
 def accuracy_means(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None = None) -> Means:
@@ -32,7 +39,7 @@ def accuracy_means(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None 
     elif "of" in chosen and chosen.of.notna().any():
         found = _single_runs(chosen)
     else:
-        found = _repeated(seeds.units(chosen, "dev_accuracy"))
+        found = _repeated(seeds.units(chosen, "dev_accuracy"), apart=apart(chosen))
     source = REPEATED[bool(found.own_zero) and "std" not in cells]
     covers = [source] if any(np.isfinite(part.covariance.diagonal()).any() for part in found.parts) else []
     parts = list(found.parts) if covers else []
@@ -68,10 +75,10 @@ def loss_means(runs: pd.DataFrame) -> Means:
     return Means(found.point, tuple(parts), REPEATED[1:] if parts else ())
 
 
-def _repeated(units: seeds.Units, pooled: tuple[str, ...] = ()) -> Means:
-    """`pooled`: arms that share one variance by sparsity; (): all but those of APART."""
+def _repeated(units: seeds.Units, pooled: tuple[str, ...] = (), apart: Collection[str] = ()) -> Means:
+    """`pooled`: arms that share one variance by sparsity; (): all but those in `apart`."""
     arms = units.values.columns.get_level_values(0)
-    together = arms.isin(pooled) if pooled else ~arms.isin(list(APART))
+    together = arms.isin(pooled) if pooled else ~arms.isin(list(apart))
     return Means(units.values.mean(), tuple(seeds.parts(units, together)) if len(arms) else ())
 
 

@@ -1,22 +1,25 @@
-"""Patterns: what is chosen together when weights are pruned. Pure functions of scores.
+"""Patterns: what is chosen together when a model is pruned. Pure functions of scores.
 
-`PATTERNS` has a `Pattern` for each name that arms.yaml may give. `choose` takes {matrix name: tensor of scores} of
-every prunable matrix, the sparsity, and the number of attention heads per layer, and returns {matrix name: bool mask}; what
-has the lowest scores is pruned. `check` raises SparsityMismatch unless masks have the exact count.
+A pattern of arms.yaml is the `PATTERN` of the file of its name. `choose` takes {matrix name: tensor of scores} of every
+prunable matrix, the sparsity, and the number of attention heads per layer, and returns {matrix name: bool mask}; what has the
+lowest scores is pruned. `check` raises SparsityMismatch unless masks have the exact count.
 May import `masks` and `families`.
 """
 
-from prune_utils.pruning.patterns import blocks, heads, layers, matrix, model, n_of_m, units
-from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch
+from importlib import import_module
 
-PATTERNS = {
-    "matrix": matrix.PATTERN,
-    "model": model.PATTERN,
-    "heads": heads.PATTERN,
-    "units": units.PATTERN,
-    "layers": layers.PATTERN,
-    "blocks": blocks.PATTERN,
-    "2:4": n_of_m.pattern(2, 4),
-    "1:2": n_of_m.pattern(1, 2),
-}
-__all__ = ["PATTERNS", "Pattern", "SparsityMismatch"]
+from prune_utils.pruning.patterns import n_of_m
+from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch
+from prune_utils.study.sections.arms import PATTERNS
+
+
+def pattern_of(name: str) -> Pattern:
+    """The pattern of a name: one of arms.yaml, or N:M. Raises ValueError for others."""
+    if ":" in name:
+        return n_of_m.pattern(*map(int, name.split(":")))
+    if name not in PATTERNS:
+        raise ValueError(f"pattern is {name!r}; allowed are {', '.join(PATTERNS)}, and N:M")
+    return import_module(f"{__name__}.{name}").PATTERN
+
+
+__all__ = ["Pattern", "SparsityMismatch", "pattern_of"]

@@ -1,12 +1,30 @@
-"""The table of arms, arms.yaml: what each prunes, by four choices."""
+"""The table of arms, arms.yaml: what each prunes, by four choices. A params file may add rows of its own."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import yaml
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from prune_utils.study.section import Section, Sparsity
+from prune_utils.study.section import Count, Positive, Section, Share, Sparsity
+
+_SHIPPED = yaml.safe_load(Path(__file__).with_name("arms.yaml").read_text(encoding="utf-8"))
+SCORES: dict[str, str] = _SHIPPED["scores"]  # what each reads: weights, training or examples
+PATTERNS: list[str] = _SHIPPED["patterns"]
+PRETRAINED = ("gradual", "start")  # while pre-training: the arm has pre-training runs
+RAMPED = ("gradual", "fine-tuning")  # on the cubic schedule
+UNPRUNED = ("dense", "scratch")
+PRETRAINING = "pretraining"  # as the origin of masks: the pre-trained model itself
+
+
+def share_of(pattern: str) -> float | None:
+    """The sparsity of an N:M pattern, of which N of every M weights are kept; None for other patterns."""
+    numbers = pattern.split(":")
+    if len(numbers) != 2 or not all(number.isdigit() for number in numbers) or not 0 < int(numbers[0]) < int(numbers[1]):
+        return None
+    return 1 - int(numbers[0]) / int(numbers[1])
 
 
 class Zeros(NamedTuple):
@@ -15,53 +33,123 @@ class Zeros(NamedTuple):
     score: str
     pattern: str
     when: str
+    examples: int | None = None
+
+
+class Teacher(Section):
+    """Distillation from the dense model of the same task (Hinton et al. 2015, arXiv:1503.02531)."""
+
+    share: Share  # of the loss; the rest is that of the labels
+    temperature: Positive = 2.0
 
 
 class Arm(Section):
     """One row of the table."""
 
-    score: str  # one of pruning.scores.SCORES
-    pattern: str  # one of pruning.patterns.PATTERNS
-    when: Literal["gradual", "start", "fine-tuned"]
+    score: Literal[(*SCORES,)]
+    pattern: str
+    when: Literal["gradual", "start", "fine-tuned", "fine-tuning", "rewound"]
     fate: Literal["zero", "free", "frozen"]
     at: Sparsity | None = None
-    look: Annotated[list[str], Field(min_length=3, max_length=3)] | None = None
-    runs: str | None = None
+    examples: Count | None = None
+    rounds: Count | None = None
+    masks_of: str | None = None
+    teacher: Teacher | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _known(cls, pattern: str) -> str:
+        if pattern not in PATTERNS and not share_of(pattern):
+            raise ValueError(f"pattern is {pattern!r}; allowed are {', '.join(PATTERNS)}, and N:M with N below M, such as 2:4")
+        return pattern
+
+    @model_validator(mode="after")
+    def _makes_sense(self):
+        reads, when, of = SCORES[self.score], f"when is {self.when!r}", f"score is {self.score!r}"
+        if reads == "training" and self.when not in RAMPED:
+            raise ValueError(f"{of}, which is learnt step by step, and {when}; allowed are {' and '.join(RAMPED)}")
+        if reads == "examples" and self.when in RAMPED:
+            raise ValueError(f"{of}, which is measured once, and {when}; allowed are start, fine-tuned and rewound")
+        if (reads == "examples") != (self.examples is not None):
+            measured = ", ".join(name for name in SCORES if SCORES[name] == "examples")
+            raise ValueError(f"{of} and examples is {self.examples}; allowed is a number for {measured}, and null for others")
+        if share_of(self.pattern) and self.when in RAMPED:
+            raise ValueError(f"pattern is {self.pattern!r}, which has one sparsity, and {when}, which has a ramp")
+        if self.fate != "zero" and self.when not in PRETRAINED:
+            raise ValueError(f"fate is {self.fate!r} and {when}; allowed is it for {' and '.join(PRETRAINED)}")
+        if self.when != "rewound" and (self.rounds or self.masks_of):
+            raise ValueError(f"{when}; allowed are rounds and masks_of where it is 'rewound'")
+        if self.masks_of and (self.rounds or 1) > 1:
+            raise ValueError(f"masks_of is {self.masks_of!r} and rounds is {self.rounds}; allowed is 1 round")
+        if share_of(self.pattern) and (self.rounds or 1) > 1:
+            raise ValueError(f"pattern is {self.pattern!r}, which has one sparsity, and rounds is {self.rounds}; allowed is 1")
+        return self
 
     @property
     def zeros(self) -> Zeros:
-        """How its masks are made; those of a fine-tuned model are whole at the start of its further training."""
-        return Zeros(self.score, self.pattern, "start" if self.when == "fine-tuned" else self.when)
+        """How its masks are made; those that follow no schedule are whole at the start of a training."""
+        return Zeros(self.score, self.pattern, "gradual" if self.when in RAMPED else "start", self.examples)
+
+    @property
+    def only(self) -> float | None:
+        """The one sparsity that it can have; None: any."""
+        return share_of(self.pattern) or self.at
 
 
-TABLE = {
-    name: Arm.model_validate(row)
-    for name, row in yaml.safe_load(Path(__file__).with_name("arms.yaml").read_text(encoding="utf-8")).items()
-}
-PRUNED_ARMS, ARMS = (*TABLE,), ("dense", "scratch", *TABLE)  # the first two prune nothing
+class ShippedArm(Arm):
+    """A row of arms.yaml: a params file's own rows have no look and no runs of other rows."""
+
+    look: Annotated[list[str], Field(min_length=3, max_length=3)] | None = None
+    runs: str | None = None
+
+
+@dataclass(frozen=True)
+class ArmTable:
+    """Arms by name; beside these, `dense` and `scratch` prune nothing."""
+
+    rows: dict[str, Arm]
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        return (*UNPRUNED, *self.rows)
+
+    @cached_property
+    def methods(self) -> dict[str, Zeros | None]:
+        """How the masks of pre-trained models are made, by the name of their runs; arms that make them alike share them."""
+        found: dict[str, Zeros | None] = {"dense": None}
+        for name, row in self.rows.items():
+            if row.when in PRETRAINED and row.zeros not in found.values():
+                found[getattr(row, "runs", None) or name] = row.zeros
+        return found
+
+    def has(self, arm: str, sparsity: float) -> bool:
+        """Whether an arm exists at a sparsity: an un-pruned one at 0, a pruned one above, or at the only one it can have."""
+        if arm not in self.rows:
+            return sparsity == 0
+        return sparsity > 0 and self.rows[arm].only in (None, sparsity)
+
+    def method_of(self, arm: str) -> str:
+        """The method that makes the zeros of an arm; its own name if no run of pre-training does, "none" if it has none."""
+        if arm not in self.rows:
+            return "none"
+        return next((name for name, zeros in self.methods.items() if zeros == self.rows[arm].zeros), arm)
+
+    def pattern(self, method: str) -> str:
+        """The pattern of a method; a dense model is checked as pruned to 0 %, matrix by matrix."""
+        zeros = self.methods[method]
+        return zeros.pattern if zeros else "matrix"
+
+    def ramped(self, method: str) -> bool:
+        """Whether the masks of a method follow the cubic schedule; others are whole before the first step."""
+        zeros = self.methods[method]
+        return zeros is not None and zeros.when == "gradual"
+
+    @property
+    def names(self) -> set[str]:
+        """Names of arms and methods."""
+        return {*self.arms, *self.methods, "none"}
+
+
+SHIPPED = ArmTable({name: ShippedArm.model_validate(row) for name, row in _SHIPPED["arms"].items()})
 # those with keys of their own under finetuning.epochs; the others are `controls` there
 PAPERS = ("pretrain", "information_deletion", "frozen", "downstream", "random")
-CONTROLS = tuple(name for name in TABLE if name not in PAPERS)
-# how the masks of pre-trained models are made, by the name of their runs; arms that make them alike share the runs
-METHODS: dict[str, Zeros | None] = {"dense": None}
-for _name, _arm in TABLE.items():
-    if _arm.when != "fine-tuned" and _arm.zeros not in METHODS.values():
-        METHODS[_arm.runs or _name] = _arm.zeros
-
-
-def has(arm: str, sparsity: float) -> bool:
-    """Whether an arm exists at a sparsity: an un-pruned one at 0, a pruned one above, or at the only one that it can have."""
-    if arm not in TABLE:
-        return sparsity == 0
-    return sparsity > 0 and TABLE[arm].at in (None, sparsity)
-
-
-def method_of(arm: str) -> str:
-    """The name of how the zeros of an arm are made, one of METHODS; "none" for an arm that prunes nothing."""
-    return next(name for name, zeros in METHODS.items() if zeros == TABLE[arm].zeros) if arm in TABLE else "none"
-
-
-def ramped(method: str) -> bool:
-    """Whether the masks of a method follow the cubic schedule; others are whole before the first step."""
-    zeros = METHODS[method]
-    return zeros is not None and zeros.when == "gradual"

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from prune_utils.study.section import Count, Dropout, Positive, Section, Share, Sparsity
-from prune_utils.study.sections.arms import CONTROLS
+from prune_utils.study.sections.arms import PAPERS, UNPRUNED, Arm
 
 FAMILIES = ("bert", "roberta", "distilbert", "electra", "modernbert", "mpnet")  # see docs/models.md
 
@@ -113,7 +113,7 @@ class Epochs(Section):
     information_deletion: list[EpochsFrom]
     downstream: list[EpochsFrom]  # after pruning, on top of the dense model's epochs
     frozen: Count | None = None  # default: as for pretrain
-    controls: dict[Literal[CONTROLS], Count] | None = None  # default: as for pretrain
+    controls: dict[str, Count] | None = None  # of other arms, by name; default: see `of`
 
     @field_validator("information_deletion", "downstream")
     @classmethod
@@ -123,9 +123,20 @@ class Epochs(Section):
             raise ValueError(f"epochs start at sparsities {starts}; allowed is an increasing list from 0.0")
         return stages
 
-    def of(self, arm: str, sparsity: float) -> int:
-        epochs = (self.controls or {}).get(arm) if arm in CONTROLS else getattr(self, arm)
-        epochs = epochs or self.pretrain
+    def of(self, arm: str, sparsity: float, row: Arm | None = None) -> int:
+        """Epochs of an arm at a sparsity; `row`: that of an arm that is not the paper's.
+
+        Unless `controls` says otherwise, an arm that is pruned after fine-tuning is trained further as long as `downstream`,
+        one that is pruned while it is fine-tuned as long as the dense model and `downstream` together, and any other as long
+        as `pretrain`.
+        """
+        if arm not in (*UNPRUNED, *PAPERS):
+            if told := (self.controls or {}).get(arm):
+                return told
+            if row and row.when in ("fine-tuned", "fine-tuning"):
+                return self.of("downstream", sparsity) + (self.dense if row.when == "fine-tuning" else 0)
+            arm = "pretrain"
+        epochs = getattr(self, arm) or self.pretrain
         return epochs if isinstance(epochs, int) else [e.epochs for e in epochs if e.sparsity <= sparsity][-1]
 
 
@@ -151,6 +162,7 @@ class Finetuning(_Optimiser):
 
     learning_rates: Annotated[list[Positive], Field(min_length=1)]
     epochs: Epochs
+    ramp_share: Share = 0.8  # of the steps, in which arms that are pruned while they are fine-tuned reach their sparsity
 
     def optimisation(self, examples: int, epochs: int, learning_rate: float) -> Optimisation:
         """The settings of `epochs` passes over `examples` training examples."""

@@ -13,7 +13,6 @@ from prune_utils.study.files import write_json
 from prune_utils.study.grid import HOUR, TRAINED
 from prune_utils.study.params import load_study
 from prune_utils.study.schema import Study
-from prune_utils.study.sections.arms import ARMS
 from prune_utils.study.words import many
 from prune_utils.training import sizes
 from prune_utils.training.probe import Pace, measure
@@ -49,7 +48,7 @@ def plan(study: Study, pace: Pace | None = None, accelerator: str = "H200") -> p
     rows["hours_accelerator"] = np.maximum(rows.hours_arithmetic, launches)
     rows.loc[passes == 0, "hours_accelerator"] = rows.hours_here  # done by the CPU
     shown = ["runs", "steps", "tokens", "flop", "hours_here", "hours_accelerator", "hours_arithmetic", "bytes"]
-    rows["stage"], rows["arm"] = pd.Categorical(rows.stage, STAGES), pd.Categorical(rows.arm, ["", *ARMS])
+    rows["stage"], rows["arm"] = pd.Categorical(rows.stage, STAGES), pd.Categorical(rows.arm, ["", *study.table.arms])
     sums = rows.groupby(["stage", "arm", "method"], observed=True)[shown].sum()
     return sums.reset_index().astype({"arm": str})
 

@@ -1,0 +1,208 @@
+"""Arms that are pruned by other scores, at other times, from other masks, or with a teacher."""
+
+import copy
+
+import pytest
+import torch
+from tiny import MACHINE, RECIPE
+
+from prune_utils.data import prepared
+from prune_utils.data.vocabulary import tokenizer_of
+from prune_utils.pruning.callbacks import GradualPruning
+from prune_utils.pruning.masks import magnitude_masks
+from prune_utils.pruning.matrices import check_zeros, prunable_matrices
+from prune_utils.pruning.schedule import Schedule
+from prune_utils.pruning.scores import chooser
+from prune_utils.study.grid import Cell, Run, cells
+from prune_utils.study.params import extended, merge, read_yaml, validated
+from prune_utils.study.paths import PARAMS
+from prune_utils.study.record import differences, record
+from prune_utils.study import paths
+from prune_utils.study.section import ParamsError
+from prune_utils.study.sections.arms import PRETRAINED, SCORES, SHIPPED, Teacher, Zeros
+from prune_utils.training.distillation import distance, distilled
+from prune_utils.training.finetuning import fine_tuned, finetune, starting_model
+from prune_utils.training.trainer import train
+
+LATER = [name for name, row in SHIPPED.rows.items() if row.when not in PRETRAINED or row.teacher]
+TINY = merge(
+    extended(read_yaml(PARAMS / "smoke.yaml")),
+    {
+        "study": "methods_test",
+        "tasks": [
+            {"source": "embedded", "name": "sentiment", "train": 32, "dev": 16},
+            {"source": "embedded", "name": "acceptability", "train": 32, "dev": 16},
+        ],
+        "corpus": {"documents": 60, "held_out_documents": 10},
+        "pretraining": {"burn_in_steps": 4, "steps": 6, "ramp_steps": 4, "frequency": 1},
+        "finetuning": {"learning_rates": [1e-3]},
+        "prunability": {"sparsity": 0.5},
+        "grid": {"sparsities": [0.0, 0.5], "arms": ["dense", *LATER, "borrowed", "sparser"]},
+        "own_arms": {
+            "borrowed": {
+                "score": "magnitude", "pattern": "rows", "when": "rewound", "fate": "zero", "masks_of": "acceptability"
+            },
+            "sparser": {"score": "movement", "pattern": "model", "when": "gradual", "fate": "free"},
+        },
+    },
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study():
+    return validated(TINY)
+
+
+def at(arm, sparsity=0.5, task="sentiment"):
+    return Cell(task, arm, sparsity, 1e-3, 0)
+
+
+@pytest.mark.slow(40)
+@pytest.mark.parametrize("arm", [*LATER, "borrowed", "sparser"])
+def test_every_row_trains_to_its_sparsity(study, arm):
+    result, row = finetune(study, at(arm)), study.table.rows[arm]
+    assert 0 <= result["dev_accuracy"] <= 1
+    assert result["realised_sparsity"] == pytest.approx(0.5, abs=2e-3)
+    assert row.fate == "free" or result["final_sparsity"] >= result["realised_sparsity"]
+    assert result["epochs"] == sum(at(arm).epochs_trained(study)) > 0
+
+
+@pytest.mark.slow(5)
+def test_a_ticket_keeps_the_pre_trained_values_and_the_mask_of_the_fine_tuned_model(study):
+    finetune(study, at("dense", 0.0))
+    start, _, _ = starting_model(study, at("dense", 0.0), labels=2)
+    for arm, pruned in (("ticket", fine_tuned(study, at("dense", 0.0))), ("pretrained_ticket", start)):
+        model, masks, realised = starting_model(study, at(arm), labels=2)
+        wanted = magnitude_masks(prunable_matrices(pruned), 0.5)
+        assert realised == pytest.approx(0.5, abs=1e-3)
+        for name, matrix in prunable_matrices(model).items():
+            assert torch.equal(masks[name], wanted[name])
+            assert torch.equal(matrix, prunable_matrices(start)[name] * wanted[name])
+        assert torch.equal(model.classifier.weight, start.classifier.weight)
+
+
+@pytest.mark.slow(5)
+def test_a_mask_can_come_from_another_task(study):
+    other = at("dense", 0.0, "acceptability")
+    finetune(study, other)
+    _, masks, _ = starting_model(study, at("borrowed"), labels=2)
+    wanted = chooser(Zeros("magnitude", "rows", "start"), 2)(prunable_matrices(fine_tuned(study, other)), 0.5)
+    assert all(torch.equal(masks[name], wanted[name]) for name in wanted)
+
+
+def test_rounds_of_rewinding_prune_the_same_share_of_what_is_left_and_only_more(study):
+    """The masks are nested: what has gone is zero in the model that the next round prunes."""
+    finetune(study, at("dense", 0.0))
+    first, masks, realised = starting_model(study, at("iterative_ticket"), 2, 1 - 0.5 ** (1 / 3))
+    assert realised == pytest.approx(0.2063, abs=2e-3)
+    _, more, realised = starting_model(study, at("iterative_ticket"), 2, 1 - 0.5 ** (2 / 3), first)
+    assert realised == pytest.approx(0.370, abs=2e-3)
+    assert all(not (more[name] & ~masks[name]).any() for name in masks)
+    assert at("iterative_ticket").epochs_trained(study) == [1, 1, 1]
+
+
+def test_distance_is_the_divergence_at_a_temperature():
+    ours, theirs = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 0.0], [1.0, -1.0]])
+    p, q = torch.softmax(theirs / 2, 1), torch.softmax(ours / 2, 1)
+    assert distance(ours, theirs, 2.0).item() == pytest.approx((4 * (p * (p / q).log()).sum(1).mean()).item())
+    assert distance(ours, ours, 3.0).item() == pytest.approx(0, abs=1e-7)
+    assert distance(ours[:, :1], theirs[:, :1], 2.0).item() == pytest.approx(1.0)  # ((1 - 0)² + (0 - 1)²) / 2
+
+
+@pytest.mark.slow(5)
+def test_a_teacher_without_a_share_changes_nothing_and_one_with_a_share_does(study, tmp_path):
+    tokenizer = tokenizer_of(study)
+    data, _ = prepared.task_data(study, "sentiment", tokenizer)
+    finetune(study, at("dense", 0.0))
+    start, _, _ = starting_model(study, at("dense", 0.0), labels=2)
+
+    def trained(name, loss=None):
+        model = copy.deepcopy(start)
+        train(model, data, RECIPE, 3, tmp_path / name, MACHINE, tokenizer, loss=loss)
+        return model.state_dict()
+
+    plain = trained("plain")
+    losses = {share: distilled(fine_tuned(study, at("dense", 0.0)), Teacher(share=share)) for share in (0.0, 0.5)}
+    none, half = trained("none", losses[0.0]), trained("half", losses[0.5])
+    assert all(torch.equal(plain[name], none[name]) for name in plain)
+    assert not all(torch.equal(plain[name], half[name]) for name in plain)
+
+
+@pytest.mark.slow(5)
+@pytest.mark.parametrize("score", [name for name, reads in SCORES.items() if reads == "training"])
+def test_a_learnt_score_resumes_from_the_middle_of_the_ramp_to_the_last_digit(score, tiny_bert, pairs, words, tmp_path):
+    def made(model):
+        return GradualPruning(model, Schedule(0.75, 18, 3), chooser(Zeros(score, "matrix", "gradual"), 2))
+
+    class Stop(Exception):
+        pass
+
+    class Stopping(GradualPruning):
+        def on_step_begin(self, args, state, control, **kwargs):
+            if state.global_step == 16:  # checkpoints are at 7 and 14
+                raise Stop
+
+    whole, broken = copy.deepcopy(tiny_bert), copy.deepcopy(tiny_bert)
+    wanted = made(whole)
+    train(whole, pairs, RECIPE, 3, tmp_path / "whole", MACHINE, words, wanted)
+    stopping = Stopping(broken, Schedule(0.75, 18, 3), chooser(Zeros(score, "matrix", "gradual"), 2))
+    with pytest.raises(Stop):
+        train(broken, pairs, RECIPE, 3, tmp_path / "broken", MACHINE, words, stopping)
+    again = made(tiny_bert)
+    train(tiny_bert, pairs, RECIPE, 3, tmp_path / "broken", MACHINE, words, again)
+    check_zeros(tiny_bert, again.masks, 0.75)
+    assert all(torch.equal(wanted.masks[name], mask) for name, mask in again.masks.items())
+    for (name, a), b in zip(whole.named_parameters(), tiny_bert.parameters(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_a_params_file_adds_rows(study):
+    assert Run("sparser", 0.5, 0) == at("sparser").pretrained(study) and study.table.ramped("sparser")
+    assert [cell.arm for cell in cells(study, "sentiment", 0, [0.5]) if cell.arm in TINY["own_arms"]] == [
+        "borrowed",
+        "sparser",
+    ]
+
+
+MINE = {"score": "magnitude", "pattern": "matrix", "when": "start", "fate": "zero"}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"score": "larger"}, "own_arms.mine.score is 'larger'; input should be 'magnitude', 'random'"),
+        ({"pattern": "4:2"}, "pattern is '4:2'; allowed are matrix, rows, .* and N:M with N below M, such as 2:4"),
+        ({"score": "movement"}, "score is 'movement', which is learnt step by step, and when is 'start'; allowed are"),
+        ({"score": "fisher"}, "score is 'fisher' and examples is None; allowed is a number for fisher, block_fisher"),
+        ({"examples": 9}, "score is 'magnitude' and examples is 9; allowed is a number for fisher"),
+        ({"score": "fisher", "examples": 9, "when": "gradual"}, "is measured once, and when is 'gradual'; allowed are"),
+        ({"pattern": "2:4", "when": "gradual"}, "pattern is '2:4', which has one sparsity, and when is 'gradual'"),
+        ({"fate": "frozen", "when": "fine-tuned"}, "fate is 'frozen' and when is 'fine-tuned'; allowed is it for"),
+        ({"rounds": 2}, "when is 'start'; allowed are rounds and masks_of where it is 'rewound'"),
+        ({"when": "rewound", "rounds": 2, "masks_of": "sentiment"}, "rounds is 2; allowed is 1 round"),
+        ({"when": "rewound", "rounds": 2, "pattern": "2:4"}, "has one sparsity, and rounds is 2; allowed is 1"),
+        ({"when": "rewound", "masks_of": "parsing"}, "masks_of is 'parsing'; allowed are pretraining, sentiment, acc"),
+        ({"teacher": {"share": 1.5}}, "own_arms.mine.teacher.share is 1.5; input should be less than or equal to 1"),
+        ({"look": ["#000000", "o", "mine"]}, "unknown parameter 'own_arms.mine.look'"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_refused_with_the_reason(row, message):
+    with pytest.raises(ParamsError, match=message):
+        validated(merge(TINY, {"own_arms": {"mine": MINE | row}}))
+
+
+def test_a_name_that_is_taken_and_an_arm_that_is_nowhere_are_refused():
+    for name in ("pretrain", "gradual", "dense"):
+        with pytest.raises(ParamsError, match=rf"own_arms\.{name}: the name is taken"):
+            validated(merge(TINY, {"own_arms": {name: MINE}}))
+    with pytest.raises(ParamsError, match="grid.arms has 'mine'; allowed are dense, scratch, pretrain"):
+        validated(merge(TINY, {"grid": {"arms": ["dense", "mine"]}}))
+
+
+def test_results_of_a_row_are_not_mixed_with_those_of_a_changed_one(study):
+    record(study)
+    folder = paths.results(study.study)
+    assert differences(validated(merge(TINY, {"own_arms": {"mine": MINE}})), folder) == []
+    changed = validated(merge(TINY, {"own_arms": {"sparser": {"pattern": "rows"}}}))
+    assert differences(changed, folder) == ["own_arms.sparser.pattern was 'model' and is 'rows'"]
+    (folder / paths.RECORDED).unlink()
