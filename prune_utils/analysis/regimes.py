@@ -101,7 +101,7 @@ def find(accuracy: Means, loss: Means | None, margins: Analysis) -> Regimes:
     the first of several that are within the margin by a hair would otherwise end the regime by chance.
     """
     falls, gains = changes(accuracy, loss, margins)
-    low = _border(falls, lambda count: [0.0, *falls][count])
+    low = border_of(falls)
     high = _border(gains, lambda count: [*gains, None][count], from_top=True)
     return Regimes(low if accuracy.has(DENSE) else Boundary(None), high, accuracy.covers)
 
@@ -127,6 +127,11 @@ def changes(accuracy: Means, loss: Means | None, margins: Analysis) -> tuple[dic
     freed = [s for s in _measured(accuracy, "information_deletion") if accuracy.has(("pretrain", s))]
     gains = {s: [(accuracy.difference(("information_deletion", s), ("pretrain", s)), limit)] for s in freed}
     return falls, gains
+
+
+def border_of(falls: dict[float, Change]) -> Boundary:
+    """The border of the low regime: the last sparsity, from 0 up, at which the changes are within their limits."""
+    return _border(falls, lambda count: [0.0, *falls][count])
 
 
 def _measured(accuracy: Means, arm: str) -> list[float]:

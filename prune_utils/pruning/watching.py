@@ -47,7 +47,9 @@ SEEN = {"gradients": gradients, "inputs": inputs}
 def measure(model: PreTrainedModel, chooser, batches: list[dict[str, Tensor]]) -> None:
     """Let the score of a `scores.Chooser` see batches, each with `labels`; the weights do not change."""
     weights = prunable_matrices(model)
-    handles = SEEN[chooser.score.seen](model, lambda name, seen: chooser.see(name, weights[name].detach(), seen.detach()))
+    handles = SEEN[chooser.score.seen](
+        model, lambda name, seen: chooser.see(name, weights[name].detach(), seen.detach())
+    )
     model.eval()  # no dropout: the score is that of the model that is pruned
     try:
         for batch in batches:

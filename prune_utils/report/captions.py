@@ -5,6 +5,7 @@ import json
 import pandas as pd
 
 from prune_utils.analysis import factorial
+from prune_utils.analysis.findings.methods import groups
 from prune_utils.analysis.noise.estimates import LEVEL, Verdict
 from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.results import in_means, missing
@@ -149,3 +150,18 @@ def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
             f"| {measured}<br><small>{'<br>'.join(beside)}</small> | {MARKS[row.verdict]}\u00a0**{row.verdict}** |"
         )
     return "\n".join(lines)
+
+
+def told_apart(found: pd.DataFrame) -> str:
+    """Which arms can be told apart, one Markdown sentence per sparsity; `found`: see `findings.methods.pairs`."""
+    if found.corrected.isna().all():
+        return "Whether the arms differ is not known: that takes two arms and two seeds."
+    tests, said = many(int(found.corrected.notna().sum()), "comparison"), []
+    for sparsity, part in found.groupby("target_sparsity"):
+        best, *others = groups(found, sparsity)
+        ahead = part[part.apart & part.better.isin(best)].worse
+        behind = [arm for arm in dict.fromkeys(ahead) if arm not in best]
+        first = f"{best[0]} is best" if len(best) == 1 else f"none of {', '.join(best)} is shown to be ahead of another"
+        rest = f"; shown to be behind one of these: {', '.join(behind)}" if behind else "; no arm is shown to be behind"
+        said.append(f"- At {percent(sparsity)}, {first}{rest}.")
+    return "\n".join([f"At a risk of 5 % for all {tests} together:", "", *said]).replace("_", " ")

@@ -1,4 +1,4 @@
-"""Figures of fine-tuning first (paper §5): movement of weights, mask differences, accuracy after pruning."""
+"""Figures of fine-tuning first (paper §5): movement, mask differences, accuracy after pruning; and of other methods."""
 
 from dataclasses import replace
 from itertools import cycle
@@ -9,7 +9,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from prune_utils.report.captions import numbered
-from prune_utils.report.style import GREY, INK, MARKERS, PERCENT, Drawn, dots, legend_right, lines, panel, panels
+from prune_utils.report.style import GREY, INK, MARKERS, PERCENT, Drawn, dots, legend_right, lines, look, panel, panels
+from prune_utils.study.words import minus
 
 MOVED = "mean movement (% of the sort order)"
 MOVEMENT = "Mean movement, percent of the sort order"
@@ -103,3 +104,26 @@ def fine_tune_first(first: pd.DataFrame) -> Drawn:
         axes.set(xlabel="epochs of fine-tuning before pruning", xticks=sorted(first.epochs.unique()))
     what = "Dev accuracy after pruning, percent"
     return _drawn(figure, "fine_tune_first", what, first, "epochs", "dev_accuracy")
+
+
+def methods(table: pd.DataFrame) -> Drawn:
+    """The change of mean dev accuracy from the dense model by arm, one panel per sparsity; bars are 95 % intervals.
+
+    `table`: see `findings.methods.table`. Arms are in the order of their mean change, the best on top.
+    """
+    at = sorted(int(name.split("_")[1]) for name in table if name.startswith("change_") and name.count("_") == 1)
+    order = table.set_index("arm")[[f"change_{s}" for s in at]].mean(axis=1).sort_values().index
+    ordered = table.set_index("arm").loc[order]
+    figure, every = panels(1, len(at), 3.0 * len(at) + 2.4, 0.32 * len(order) + 1.6, sharey=True)
+    for axes, s in zip(every, at, strict=True):
+        for place, (arm, row) in enumerate(ordered.iterrows()):
+            value, (colour, marker, _) = row[f"change_{s}"], look(arm)
+            sides = [[value - row[f"change_{s}_low"]], [row[f"change_{s}_high"] - value]]  # NaN draws no bar
+            axes.errorbar(value, place, xerr=sides, color=colour, marker=marker, markersize=7, linestyle="")
+        axes.axvline(0, color=INK, linestyle="--", linewidth=1.2, zorder=1)
+        axes.set(title=f"{s} %", yticks=range(len(order)), yticklabels=[look(arm)[2] for arm in order])
+    figure.supxlabel("points of mean dev accuracy from dense", fontsize=12)
+    shown = ordered[[f"change_{s}" for s in at]].T.set_axis(at).rename_axis("sparsity")
+    alt = lines("Change of mean dev accuracy from the dense model, points", shown, "{:+.1f}")
+    text = "*Dashed: the dense model. Bars are 95 % intervals, not corrected for the number of arms.*"
+    return Drawn(figure, "methods", minus(alt), table, text)

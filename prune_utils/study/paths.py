@@ -16,6 +16,7 @@ REGIMES_NOTEBOOK = NOTEBOOKS / "5_regimes.ipynb"
 EXPLORER_NOTEBOOK = NOTEBOOKS / "6_explorer.ipynb"
 COMPARISON_NOTEBOOK = NOTEBOOKS / "7_comparison.ipynb"
 DETAILS_NOTEBOOK = NOTEBOOKS / "8_details.ipynb"
+METHODS_NOTEBOOK = NOTEBOOKS / "9_methods.ipynb"
 SNAKEFILE = ROOT / "Snakefile"
 
 RECORDED = "params.yaml"  # the resolved params of a study, beside its results
@@ -29,6 +30,7 @@ LOG = "run.log"  # stderr of Snakemake and the notebooks since then
 RESULT = "result.json"  # numbers of a finished training; written last, so its presence means that the training is done
 CELLS, RUNS, CLAIMS = "cells.csv", "pretraining.csv", "claims.csv"  # frames of a study
 FACTORIAL = "factorial.csv"  # the fall of accuracy split into deleting and fixing
+METHODS, PAIRS = "methods.csv", "method_pairs.csv"  # ways of pruning side by side
 INPUTS = "inputs.csv"  # facts about its inputs, recorded before the first training
 REGIMES = "regimes.json"  # borders of its regimes; written last by the analysis
 INSIDE = (  # frames of the notebook on the encoder

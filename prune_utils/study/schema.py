@@ -25,7 +25,9 @@ class Grid(Section):
     """Sparsities, arms and seeds of a study."""
 
     sparsities: Annotated[list[Sparsity], Field(min_length=1)]
-    arms: list[str]  # rows of the table of arms, the study's own among them; must include `dense`, the baseline of every comparison
+    arms: list[
+        str
+    ]  # rows of the table of arms, the study's own among them; must include `dense`, the baseline of every comparison
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]  # each with a pre-training of its own
     fine_tunings: Count = 1  # of each pre-trained model, with training seeds of their own
 
@@ -85,7 +87,9 @@ class Table(Section):
     """Published results to analyse instead of training; `analysis.foreign.replay.read_table` documents the columns."""
 
     cells: str  # a CSV file
-    arms: dict[str, Literal[SHIPPED.arms]] = {}  # our arms by the file's names; other names are ours or arms of their own
+    arms: dict[
+        str, Literal[SHIPPED.arms]
+    ] = {}  # our arms by the file's names; other names are ours or arms of their own
     movement: str | None = None  # a CSV file of sort-order movement: learning_rate, task, mean_percent
     movement_by_epochs: str | None = None  # the same by epochs of fine-tuning: task, epochs, mean_percent, std_percent
     weights: str | None = None  # a CSV file of the weights of the un-pruned model: matrix, mean, std
@@ -140,11 +144,18 @@ class Study(Section):
     def _has_its_arms(self):
         tasks = [task.name for task in self.tasks]
         if taken := [name for name in self.own_arms if name in SHIPPED.names]:
-            raise ValueError(f"own_arms.{taken[0]}: the name is taken; allowed is any but {', '.join(sorted(SHIPPED.names))}")
+            raise ValueError(
+                f"own_arms.{taken[0]}: the name is taken; allowed is any but {', '.join(sorted(SHIPPED.names))}"
+            )
         for name, row in self.own_arms.items():
             if row.masks_of not in (None, PRETRAINING, *tasks):
-                raise ValueError(f"own_arms.{name}.masks_of is {row.masks_of!r}; allowed are {PRETRAINING}, {', '.join(tasks)}")
-        for key, given in (("grid.arms", self.grid.arms), ("finetuning.epochs.controls", self.finetuning.epochs.controls or {})):
+                raise ValueError(
+                    f"own_arms.{name}.masks_of is {row.masks_of!r}; allowed are {PRETRAINING}, {', '.join(tasks)}"
+                )
+        for key, given in (
+            ("grid.arms", self.grid.arms),
+            ("finetuning.epochs.controls", self.finetuning.epochs.controls or {}),
+        ):
             allowed = self.table.arms if key == "grid.arms" else [n for n in self.table.rows if n not in PAPERS]
             if strange := [arm for arm in given if arm not in allowed]:
                 raise ValueError(f"{key} has {strange[0]!r}; allowed are {', '.join(allowed)}")

@@ -17,7 +17,7 @@ from prune_utils.pruning.scores import chooser
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import Cell, Run
 from prune_utils.study.schema import Study
-from prune_utils.study.sections.arms import PRETRAINED, PRETRAINING, Arm
+from prune_utils.study.sections.arms import PRETRAINING, Arm
 from prune_utils.training.distillation import distilled
 from prune_utils.training.machine import provenance, settled
 from prune_utils.training.measuring import chosen

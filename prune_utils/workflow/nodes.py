@@ -9,6 +9,7 @@ from prune_utils.study import paths
 from prune_utils.study.files import LOCK, held, holder
 from prune_utils.study.grid import Cell, Delayed, Run, cells, delayed, runs
 from prune_utils.study.schema import KINDS, Replay, Study
+from prune_utils.study.sections.arms import PAPERS, UNPRUNED
 from prune_utils.training.sizes import train_size
 
 # of the first kinds in schema.KINDS; all others are of the last one, the analysis
@@ -95,9 +96,9 @@ def outgrown(study: Study | Replay) -> list[Path]:
     return [node.path for node in done if not all(file.exists() for file in node.results)]
 
 
-def analysis_of(study: Study | Replay) -> Node:
-    """The node of the regimes notebook, the first page of the report."""
-    return nodes(study)[-2]
+def analyses(study: Study | Replay) -> list[Node]:
+    """The nodes that train nothing and read the frames of all others, that of the regimes first."""
+    return [node for node in nodes(study) if node.kind == "analysis"]
 
 
 def lock_of(notebook: Path) -> str:
@@ -106,12 +107,11 @@ def lock_of(notebook: Path) -> str:
 
 
 def nodes(study: Study | Replay) -> list[Node]:
-    """All nodes of a study, each after those it depends on. A study of a table has only analysis nodes."""
+    """All nodes of a study, each after those that it depends on. A study of a table has analyses alone."""
     seeds, tasks = study.grid.seeds, [task.name for task in study.tasks]
     pretrained = {seed: _pretraining_nodes(study, seed) for seed in seeds}
     tuned = {(task, seed): _finetuning_nodes(study, task, seed, pretrained[seed]) for task in tasks for seed in seeds}
-    made = [node for part in pretrained.values() for node in part]
-    if made:
+    if made := [node for part in pretrained.values() for node in part]:
         folder = Path(paths.inside(study.study).name)
         frames = tuple(folder / f"{name}.csv" for name in paths.INSIDE)
         notebook = folder / "inside.ipynb"
@@ -123,10 +123,12 @@ def nodes(study: Study | Replay) -> list[Node]:
     read = (*_frames(made), *map(paths.given, study.tables.values()))
     frames = tuple(map(Path, (paths.CELLS, paths.RUNS, paths.FACTORIAL, paths.CLAIMS, paths.REGIMES)))
     fits = (Path("bit_of_bert.csv"),)
+    compared, others = (Path(paths.METHODS), Path(paths.PAIRS)), set(study.grid.arms) - {*UNPRUNED, *PAPERS}
     return [
         *made,
         Node(study, "regimes", paths.REGIMES_NOTEBOOK, Path("regimes.ipynb"), {}, frames, read),
         Node(study, "details", paths.DETAILS_NOTEBOOK, Path("details.ipynb"), {}, fits, frames),
+        *[Node(study, "methods", paths.METHODS_NOTEBOOK, Path("methods.ipynb"), {}, compared, frames)] * bool(others),
     ]
 
 

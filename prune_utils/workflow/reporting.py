@@ -21,7 +21,7 @@ from prune_utils.study.record import check_same, record
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow.execution import run_notebook
-from prune_utils.workflow.nodes import analysis_of, nodes, outgrown
+from prune_utils.workflow.nodes import analyses, nodes, outgrown
 
 
 def rebuild(params: Path) -> Path:
@@ -55,13 +55,13 @@ def _analysis(study: Study | Replay, scratch: Path) -> dict[Path, Path]:
     """
     if len(all_cells(study)) > len(missing(study)) or not study.tasks:
         parameters = {"params": str(paths.results(study.study) / paths.RECORDED), "compute": False}
-        for node in nodes(study)[-2:]:
+        for node in analyses(study):
             run_notebook(node.template, scratch / node.notebook, parameters)
-        return {node.notebook: scratch / node.notebook for node in nodes(study)[-2:]}
+        return {node.notebook: scratch / node.notebook for node in analyses(study)}
     text = f"# Three regimes of pruning\n\n{gathered(study, pd.DataFrame(), pretraining_frame(study))}"
     first = scratch / "regimes.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), first)
-    return {analysis_of(study).notebook: first}
+    return {analyses(study)[0].notebook: first}
 
 
 def _is_current(study: Study | Replay) -> bool:
@@ -69,7 +69,7 @@ def _is_current(study: Study | Replay) -> bool:
     folder, every = paths.results(study.study), nodes(study)
     if outgrown(study) or not all(node.path.exists() for node in every):
         return False
-    for node in every[-2:]:
+    for node in analyses(study):
         read = [folder / paths.RECORDED, node.template, *(folder / path for path in node.after)]
         made = node.path.stat().st_mtime
         if not all(path.exists() and path.stat().st_mtime <= made for path in read):
@@ -88,7 +88,7 @@ def render(study: Study | Replay, executed: dict[Path, Path] | None = None) -> N
     `executed` holds executions to use in place of those in the results. The old folder is replaced when the new one
     is complete.
     """
-    first, place = analysis_of(study), {node.notebook: node.path for node in nodes(study)} | (executed or {})
+    first, place = analyses(study)[0], {node.notebook: node.path for node in nodes(study)} | (executed or {})
     there = [node for node in nodes(study) if node != first and place[node.notebook].exists()]
     with whole_folder(paths.report(study.study).parent) as folder:
         for node in there:

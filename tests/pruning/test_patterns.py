@@ -189,7 +189,9 @@ def test_each_promise_is_kept_by_its_own_masks_and_broken_by_one_weight(tiny_ber
         check_zeros(tiny_bert, masks, 0.5, pattern)
 
 
-@pytest.mark.parametrize("made, held_to", [("model", "matrix"), ("heads", "matrix"), ("matrix", "heads"), ("matrix", "rows")])
+@pytest.mark.parametrize(
+    "made, held_to", [("model", "matrix"), ("heads", "matrix"), ("matrix", "heads"), ("matrix", "rows")]
+)
 def test_masks_do_not_keep_the_promise_of_another_pattern(tiny_bert, made, held_to):
     masks = by_magnitude(made, prunable_matrices(tiny_bert), 0.5, 2)
     apply_masks(tiny_bert, masks)

@@ -25,7 +25,9 @@ from prune_utils.training.pretraining import pretrain, pruner
 from prune_utils.training.trainer import train
 from prune_utils.workflow.nodes import nodes
 
-CONTROLS = tuple(n for n, row in SHIPPED.rows.items() if SHIPPED.method_of(n) == n and row.when in PRETRAINED and n != "random")
+CONTROLS = tuple(
+    n for n, row in SHIPPED.rows.items() if SHIPPED.method_of(n) == n and row.when in PRETRAINED and n != "random"
+)
 SMOKE = extended(read_yaml(PARAMS / "smoke.yaml"))
 TINY = merge(
     SMOKE,
@@ -50,7 +52,9 @@ def test_one_shot_masks_are_those_of_the_dense_model(tiny_bert):
     pruning.on_train_end(None, STATE, None)
 
 
-@pytest.mark.parametrize("method", [method for method, zeros in SHIPPED.methods.items() if zeros and zeros.when == "start"])
+@pytest.mark.parametrize(
+    "method", [method for method, zeros in SHIPPED.methods.items() if zeros and zeros.when == "start"]
+)
 def test_masks_that_are_whole_at_the_start_never_change(tiny_bert, tiny_batch, method):
     pruning = pruner(validated(TINY), Run(method, 0.5, 0), tiny_bert)
     assert type(pruning) is FixedMask
@@ -167,6 +171,11 @@ def test_every_score_and_pattern_of_the_table_is_there_and_every_arm_has_its_row
     assert set(SHIPPED.arms) <= set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines())))
 
 
+def test_the_readme_has_the_table_of_arms():
+    said = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \| (\S+) \| (\S+) \|", (ROOT / "README.md").read_text(), re.M)
+    assert said == [(name, row.score, row.pattern, row.when, row.fate) for name, row in SHIPPED.rows.items()]
+
+
 def test_a_study_runs_a_method_only_where_it_has_its_arm():
     assert {run.method for run in runs(load_study(PARAMS / "demo.yaml"), 0)} == {
         "dense",
@@ -188,7 +197,9 @@ def test_controls_are_fine_tuned_as_long_as_pretrain_unless_told():
     assert [told.finetuning.epochs.of(arm, 0.5) for arm in CONTROLS] == [
         5 if arm == "global" else 2 for arm in CONTROLS
     ]
-    with pytest.raises(ParamsError, match="finetuning.epochs.controls has 'globl'; allowed are one_shot, global, heads"):
+    with pytest.raises(
+        ParamsError, match="finetuning.epochs.controls has 'globl'; allowed are one_shot, global, heads"
+    ):
         validated(merge(TINY, {"finetuning": {"epochs": {"controls": {"globl": 5}}}}))
 
 

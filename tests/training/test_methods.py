@@ -13,11 +13,11 @@ from prune_utils.pruning.masks import magnitude_masks
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.pruning.scores import chooser
+from prune_utils.study import paths
 from prune_utils.study.grid import Cell, Run, cells
 from prune_utils.study.params import extended, merge, read_yaml, validated
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.record import differences, record
-from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sections.arms import PRETRAINED, SCORES, SHIPPED, Teacher, Zeros
 from prune_utils.training.distillation import distance, distilled

@@ -20,7 +20,10 @@ def update(state: Tensors, weight: Tensor, inputs: Tensor) -> Tensors:
 def value(matrices: Tensors, states: dict[str, Tensors], seed: int) -> Tensors:
     """|W| ‖X‖, column by column."""
     found = {name: magnitudes(matrix).view_as(matrix) for name, matrix in matrices.items()}
-    return {name: score * states[name]["squares"].sqrt().to(score) if name in states else score for name, score in found.items()}
+    return {
+        name: score * states[name]["squares"].sqrt().to(score) if name in states else score
+        for name, score in found.items()
+    }
 
 
 SCORE = Score(value, update, seen="inputs")

@@ -12,7 +12,10 @@ from prune_utils.pruning.scores.score import Score
 
 def update(state: Tensors, weight: Tensor, gradient: Tensor) -> Tensors:
     """Add the squared gradient of one example."""
-    return {"squares": state["squares"].addcmul_(gradient, gradient) if state else gradient**2, "count": _one_more(state, gradient)}
+    return {
+        "squares": state["squares"].addcmul_(gradient, gradient) if state else gradient**2,
+        "count": _one_more(state, gradient),
+    }
 
 
 def _one_more(state: Tensors, gradient: Tensor) -> Tensor:

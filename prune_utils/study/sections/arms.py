@@ -22,7 +22,11 @@ PRETRAINING = "pretraining"  # as the origin of masks: the pre-trained model its
 def share_of(pattern: str) -> float | None:
     """The sparsity of an N:M pattern, of which N of every M weights are kept; None for other patterns."""
     numbers = pattern.split(":")
-    if len(numbers) != 2 or not all(number.isdigit() for number in numbers) or not 0 < int(numbers[0]) < int(numbers[1]):
+    if (
+        len(numbers) != 2
+        or not all(number.isdigit() for number in numbers)
+        or not 0 < int(numbers[0]) < int(numbers[1])
+    ):
         return None
     return 1 - int(numbers[0]) / int(numbers[1])
 
@@ -60,7 +64,9 @@ class Arm(Section):
     @classmethod
     def _known(cls, pattern: str) -> str:
         if pattern not in PATTERNS and not share_of(pattern):
-            raise ValueError(f"pattern is {pattern!r}; allowed are {', '.join(PATTERNS)}, and N:M with N below M, such as 2:4")
+            raise ValueError(
+                f"pattern is {pattern!r}; allowed are {', '.join(PATTERNS)}, and N:M with N below M, such as 2:4"
+            )
         return pattern
 
     @model_validator(mode="after")
@@ -72,7 +78,9 @@ class Arm(Section):
             raise ValueError(f"{of}, which is measured once, and {when}; allowed are start, fine-tuned and rewound")
         if (reads == "examples") != (self.examples is not None):
             measured = ", ".join(name for name in SCORES if SCORES[name] == "examples")
-            raise ValueError(f"{of} and examples is {self.examples}; allowed is a number for {measured}, and null for others")
+            raise ValueError(
+                f"{of} and examples is {self.examples}; allowed is a number for {measured}, and null for others"
+            )
         if share_of(self.pattern) and self.when in RAMPED:
             raise ValueError(f"pattern is {self.pattern!r}, which has one sparsity, and {when}, which has a ramp")
         if self.fate != "zero" and self.when not in PRETRAINED:
@@ -82,7 +90,9 @@ class Arm(Section):
         if self.masks_of and (self.rounds or 1) > 1:
             raise ValueError(f"masks_of is {self.masks_of!r} and rounds is {self.rounds}; allowed is 1 round")
         if share_of(self.pattern) and (self.rounds or 1) > 1:
-            raise ValueError(f"pattern is {self.pattern!r}, which has one sparsity, and rounds is {self.rounds}; allowed is 1")
+            raise ValueError(
+                f"pattern is {self.pattern!r}, which has one sparsity, and rounds is {self.rounds}; allowed is 1"
+            )
         return self
 
     @property

@@ -162,7 +162,9 @@ class Finetuning(_Optimiser):
 
     learning_rates: Annotated[list[Positive], Field(min_length=1)]
     epochs: Epochs
-    ramp_share: Share = 0.8  # of the steps, in which arms that are pruned while they are fine-tuned reach their sparsity
+    ramp_share: Share = (
+        0.8  # of the steps, in which arms that are pruned while they are fine-tuned reach their sparsity
+    )
 
     def optimisation(self, examples: int, epochs: int, learning_rate: float) -> Optimisation:
         """The settings of `epochs` passes over `examples` training examples."""
