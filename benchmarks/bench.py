@@ -20,8 +20,8 @@ from cases import CUDA, DEVICE, Case
 from transformers import TrainerCallback
 
 from prune_utils.study.schema import Machine
-from prune_utils.training import trainer
-from prune_utils.training.machine import bfloat16
+from prune_utils.training.loop import trainer
+from prune_utils.training.loop.machine import bfloat16
 
 PADDING = SimpleNamespace(pad_token_id=0)  # all that `train` needs of a tokenizer
 

@@ -18,7 +18,7 @@ from prune_utils.pruning.masks import magnitude_mask, pruned_count
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.study.schema import Machine
-from prune_utils.training.machine import bfloat16
+from prune_utils.training.loop.machine import bfloat16
 
 AUTO = Machine(jobs=1, threads=1, precision="auto", save_steps=1, sparsities_per_node=0)
 SPARSITY = 0.6

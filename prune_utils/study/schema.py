@@ -6,10 +6,10 @@ from pydantic import Field, field_validator, model_validator
 
 from prune_utils.study.section import Count, ParamsError, Section, Sparsity
 from prune_utils.study.sections.arms import PAPERS, PRETRAINING, SHIPPED, Arm, ArmTable
+from prune_utils.study.sections.machine import Machine
 from prune_utils.study.sections.recipes import Finetuning, Model, Pretraining, Prunability
 from prune_utils.study.sections.sources import Corpus, Task
 
-KINDS = ("pretraining", "finetuning", "prunability", "inside", "analysis")  # of notebooks
 EMBEDDED = (
     "The text is a small artificial English that comes with the package. It was **built to show the effect**: its tasks "
     "profit from what pre-training teaches. These results demonstrate the analysis; only real text tests the claims."
@@ -61,26 +61,6 @@ class Analysis(Section):
 
     accuracy_margin: Annotated[float, Field(ge=0)]  # points of mean dev accuracy
     loss_margin: Annotated[float, Field(ge=0)]  # nats of held-out pre-training loss
-
-
-class Needs(Section):
-    """What one notebook needs where jobs are given resources, as on a cluster; None or 0: nothing is asked for."""
-
-    gpu: Annotated[int, Field(ge=0)] = 0  # whole GPUs
-    mem_mb: Count | None = None
-    runtime: Count | None = None  # minutes
-
-
-class Machine(Section):
-    """How a study is run, not what it computes; all but `precision` may change between runs of a study."""
-
-    jobs: Count  # notebooks that run at the same time
-    threads: Count  # per notebook
-    precision: Literal["auto", "float32", "bfloat16"]
-    save_steps: Count  # steps between two checkpoints of a training, from which it resumes
-    sparsities_per_node: Annotated[int, Field(ge=0)]  # sparsities per notebook; 0: all
-    needs: dict[Literal[KINDS], Needs] = {}  # by kind of notebook
-    report_to: list[str] = []  # where the Trainer sends training curves: tensorboard, trackio, ...
 
 
 class Table(Section):

@@ -11,10 +11,10 @@ from prune_utils.pruning.movement import mask_differences, movement
 from prune_utils.study.grid import Delayed, Run
 from prune_utils.study.schema import Study
 from prune_utils.training.finetuning import fine_tuned, finetune, run_masks, starting_model
-from prune_utils.training.machine import provenance, settled
-from prune_utils.training.resuming import finished
+from prune_utils.training.loop.machine import provenance, settled
+from prune_utils.training.loop.resuming import finished
+from prune_utils.training.loop.trainer import train
 from prune_utils.training.scores import scores
-from prune_utils.training.trainer import train
 
 
 def fine_tune_first(study: Study, cell: Delayed) -> dict:

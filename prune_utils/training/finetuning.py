@@ -18,14 +18,14 @@ from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import Cell, Run
 from prune_utils.study.schema import Study
 from prune_utils.study.sections.arms import PRETRAINING, Arm
-from prune_utils.training.distillation import distilled
-from prune_utils.training.machine import provenance, settled
+from prune_utils.training.loop.distillation import distilled
+from prune_utils.training.loop.machine import provenance, settled
+from prune_utils.training.loop.resuming import finished
+from prune_utils.training.loop.trainer import train
 from prune_utils.training.measuring import chosen
 from prune_utils.training.modeling import new_configuration
 from prune_utils.training.pretraining import pretrain
-from prune_utils.training.resuming import finished
 from prune_utils.training.scores import scores
-from prune_utils.training.trainer import train
 
 
 def finetune(study: Study, cell: Cell) -> dict:

@@ -11,7 +11,7 @@ from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.scores import chooser
 from prune_utils.pruning.watching import measure
 from prune_utils.study.sections.arms import Zeros
-from prune_utils.training.trainer import read_by
+from prune_utils.training.loop.trainer import read_by
 
 TOGETHER = 32  # examples in a batch whose inputs are read; gradients are those of single examples
 

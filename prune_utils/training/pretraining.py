@@ -11,11 +11,11 @@ from prune_utils.pruning.schedule import Schedule
 from prune_utils.pruning.scores import chooser
 from prune_utils.study.grid import Run
 from prune_utils.study.schema import Study
-from prune_utils.training.machine import provenance, settled
+from prune_utils.training.loop.machine import provenance, settled
+from prune_utils.training.loop.resuming import finished
+from prune_utils.training.loop.trainer import predict, train
 from prune_utils.training.measuring import chosen
 from prune_utils.training.modeling import MaskedEncoder, new_model
-from prune_utils.training.resuming import finished
-from prune_utils.training.trainer import predict, train
 
 
 def pretrain(study: Study, run: Run) -> dict:

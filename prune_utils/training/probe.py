@@ -17,10 +17,10 @@ from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.pruning.checkpoints import all_kept
 from prune_utils.study.schema import Study
 from prune_utils.training import sizes
+from prune_utils.training.loop.trainer import predict, train
 from prune_utils.training.model_folder.config import Fields
 from prune_utils.training.modeling import masked, special_ids
 from prune_utils.training.sizes import shape
-from prune_utils.training.trainer import predict, train
 
 SECONDS, LEAST, MOST = 1.0, 2, 40  # stop after SECONDS but at least LEAST steps, or after MOST steps
 FIRST = 1  # steps that are not timed: caches are cold and buffers are allocated

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from prune_utils.study import paths
 from prune_utils.study.schema import Study
-from prune_utils.training.trainer import predict
+from prune_utils.training.loop.trainer import predict
 
 
 def scores(

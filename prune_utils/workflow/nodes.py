@@ -8,11 +8,12 @@ from pathlib import Path
 from prune_utils.study import paths
 from prune_utils.study.files import LOCK, held, holder
 from prune_utils.study.grid import Cell, Delayed, Run, cells, delayed, runs
-from prune_utils.study.schema import KINDS, Replay, Study
+from prune_utils.study.schema import Replay, Study
 from prune_utils.study.sections.arms import PAPERS, UNPRUNED
+from prune_utils.study.sections.machine import KINDS
 from prune_utils.training.sizes import train_size
 
-# of the first kinds in schema.KINDS; all others are of the last one, the analysis
+# of the first KINDS; all others are of the last one, the analysis
 TEMPLATES = (paths.PRETRAINING_NOTEBOOK, paths.FINETUNING_NOTEBOOK, paths.PRUNABILITY_NOTEBOOK, paths.INSIDE_NOTEBOOK)
 
 
@@ -40,7 +41,7 @@ class Node:
 
     @property
     def kind(self) -> str:
-        """One of schema.KINDS."""
+        """One of KINDS."""
         return KINDS[TEMPLATES.index(self.template) if self.template in TEMPLATES else -1]
 
     @property
@@ -61,10 +62,7 @@ class Node:
 
     @cached_property
     def examples(self) -> int:
-        """Examples read in training, from which the remaining time is estimated.
-
-        Counted on demand. Raises ParamsError if the files of a task no longer exist.
-        """
+        """Examples read in training, counted on demand. Raises ParamsError if the files of a task no longer exist."""
         return sum(_examples(self.study, training) for training in self.trainings)
 
     @property

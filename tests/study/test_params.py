@@ -57,8 +57,8 @@ def test_the_paper_is_the_papers():
         ({"grid": {"sparsities": [0.3, 0.6]}}, "allowed is an increasing list that starts with 0.0"),
         ({"grid": {"sparsities": [0.0, 0.333]}}, "[0.333] are not multiples of 0.01"),
         (
-            {"grid": {"arms": ["downstrem"]}},
-            "grid.arms.0 is 'downstrem'; input should be 'dense', 'scratch', 'pretrain'",
+            {"grid": {"arms": ["dense", "downstrem"]}},
+            "grid.arms has 'downstrem'; allowed are dense, scratch, pretrain",
         ),
         (
             {"pretraining": {"learning_rate": "2e-5"}},

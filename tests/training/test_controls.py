@@ -20,9 +20,9 @@ from prune_utils.study.paths import PARAMS, ROOT
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sections.arms import PATTERNS, PRETRAINED, SCORES, SHIPPED
 from prune_utils.training.finetuning import finetune, starting_model
+from prune_utils.training.loop.trainer import train
 from prune_utils.training.modeling import new_model
 from prune_utils.training.pretraining import pretrain, pruner
-from prune_utils.training.trainer import train
 from prune_utils.workflow.nodes import nodes
 
 CONTROLS = tuple(

@@ -20,9 +20,9 @@ from prune_utils.study.paths import PARAMS
 from prune_utils.study.record import differences, record
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sections.arms import PRETRAINED, SCORES, SHIPPED, Teacher, Zeros
-from prune_utils.training.distillation import distance, distilled
 from prune_utils.training.finetuning import fine_tuned, finetune, starting_model
-from prune_utils.training.trainer import train
+from prune_utils.training.loop.distillation import distance, distilled
+from prune_utils.training.loop.trainer import train
 
 LATER = [name for name, row in SHIPPED.rows.items() if row.when not in PRETRAINED or row.teacher]
 TINY = merge(

@@ -10,8 +10,8 @@ from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.study.files import write_json
-from prune_utils.training.resuming import discard, resumable
-from prune_utils.training.trainer import arguments, predict, train
+from prune_utils.training.loop.resuming import discard, resumable
+from prune_utils.training.loop.trainer import arguments, predict, train
 
 
 def test_a_processor_trains_in_bfloat16_too(tiny_bert, pairs, words, tmp_path):

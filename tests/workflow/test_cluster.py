@@ -17,7 +17,7 @@ from prune_utils.study.grid import Run
 from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
 from prune_utils.study.record import record
 from prune_utils.study.section import ParamsError
-from prune_utils.training import machine, trainer
+from prune_utils.training.loop import machine, trainer
 from prune_utils.workflow import cluster, ending, execution, launch, preflight, status
 from prune_utils.workflow.nodes import lock_of, nodes
 

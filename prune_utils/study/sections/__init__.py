@@ -1,5 +1,6 @@
 """Sections of a params file, and the table of arms.
 
-`arms.ARMS` lists every arm with its four choices; `recipes` describes the model and its trainings, `sources` text and tasks.
+`arms.SHIPPED` is the table of arms; `recipes` describes the model and its trainings, `sources` text and tasks, `machine` how it
+is run.
 May import `study.section` alone.
 """

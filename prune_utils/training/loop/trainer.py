@@ -28,8 +28,8 @@ from prune_utils.pruning.families import FAMILIES
 from prune_utils.study import paths
 from prune_utils.study.schema import Machine
 from prune_utils.study.sections.recipes import Optimisation
-from prune_utils.training.machine import bfloat16
-from prune_utils.training.resuming import Checkpoints, resumable
+from prune_utils.training.loop.machine import bfloat16
+from prune_utils.training.loop.resuming import Checkpoints, resumable
 
 Loss = Callable[[PreTrainedModel, dict[str, Tensor]], Tensor]
 
