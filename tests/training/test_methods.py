@@ -6,6 +6,10 @@ import pytest
 import torch
 from tiny import MACHINE, RECIPE
 
+from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.findings import methods
+from prune_utils.analysis.noise.measured import accuracy_means
+from prune_utils.analysis.results import cells_frame, pretraining_frame
 from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.callbacks import GradualPruning
@@ -13,6 +17,7 @@ from prune_utils.pruning.masks import magnitude_masks
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.pruning.scores import chooser
+from prune_utils.report import plots_prunability
 from prune_utils.study import paths
 from prune_utils.study.grid import Cell, Run, cells
 from prune_utils.study.params import extended, merge, read_yaml, validated
@@ -65,6 +70,22 @@ def test_every_row_trains_to_its_sparsity(study, arm):
     assert result["realised_sparsity"] == pytest.approx(0.5, abs=2e-3)
     assert row.fate == "free" or result["final_sparsity"] >= result["realised_sparsity"]
     assert result["epochs"] == sum(at(arm).epochs_trained(study)) > 0
+
+
+@pytest.mark.slow(5)
+def test_the_arms_are_compared_from_their_results(study):
+    mine = ["movement", "ticket", "distilled"]
+    every = [at("dense", 0.0, task.name) for task in study.tasks]
+    every += [at(arm, 0.5, task.name) for arm in mine for task in study.tasks]
+    for cell in every:
+        finetune(study, cell)
+    frame, runs = cells_frame(study, every), pretraining_frame(study)
+    found = Evidence(frame, runs, accuracy_means(frame), None, study.analysis)
+    table = methods.table(found, study).set_index("arm")
+    assert list(table.index) == mine and table.change_50_low.isna().all()  # one seed has no interval
+    assert table[["accuracy_50", "change_50", "finetuning_seconds"]].notna().all(axis=None)
+    assert (table.pretraining_seconds > 0).to_dict() == {"movement": False, "ticket": False, "distilled": True}
+    assert len(methods.pairs(found)) == 3 and len(plots_prunability.methods(table.reset_index()).figure.axes) == 1
 
 
 @pytest.mark.slow(5)
