@@ -189,7 +189,7 @@ def test_a_table_with_arms_and_tasks_of_its_own_is_shown_in_every_view(empty):
     rows += [("movement", 0.4699, "c", 0, 0.6)]
     table_study(empty, rows)
     opened = studies.opened()
-    assert view_regimes.arms_of(opened) == ["dense", "l0 (kd)", "movement"]
+    assert view_regimes.arms_of(opened) == ["dense", "movement", "l0 (kd)"]
     shown = [texts(view(opened)) for view in EVERY]
     assert not any(re.search(r"\bnan\b", text) for text in shown)
     control(view := view_regimes.toggles(opened), "movement").value = False

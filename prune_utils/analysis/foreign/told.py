@@ -9,8 +9,10 @@ from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.results import KEY, in_means, mean_over_tasks
 from prune_utils.data.rows.lines import shown
 from prune_utils.study.section import Fact
-from prune_utils.study.sections.arms import SHIPPED
+from prune_utils.study.sections.arms import PAPERS, UNPRUNED
 from prune_utils.study.words import POINTS, percent
+
+IN_CLAIMS = {*UNPRUNED, *PAPERS, "global"}
 
 LEAST = 1e-5  # a spread below it is that of rows that were copied
 
@@ -34,7 +36,7 @@ def facts(table: Sheet, every: pd.DataFrame, cells: pd.DataFrame, left: int, abo
 def _rows(table: Sheet, every: pd.DataFrame, left: int, about: dict[str, str]) -> Iterator[tuple]:
     if table.unused:
         yield "columns that are not used", ", ".join(table.unused), True
-    if own := sorted(set(every.arm) - set(SHIPPED.arms)):
+    if own := sorted(set(every.arm) - IN_CLAIMS):
         yield "arms of their own, in no claim", ", ".join(own), True
     if about["seeds"]:
         yield "seeds by number", about["seeds"]

@@ -9,18 +9,17 @@ import pandas as pd
 from prune_utils.analysis.noise import examples, seeds, tables
 from prune_utils.analysis.noise.means import DENSE, REPEATED, Means, Part
 from prune_utils.analysis.results import UNIT, comparable, in_means, with_own_zero
-from prune_utils.study.sections.arms import SHIPPED
 
 COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms whose variance is pooled
-# those that have their own; the arms of a table's own are compared. All of `frozen` starts from the run of `dense`: pooled, its
+# those that have their own, in a table too. All of `frozen` starts from the run of `dense`: pooled, its
 # cells would take that run for the shift that all conditions of a seed share, and other intervals would be too narrow
-APART = set(SHIPPED.arms) - set(COMPARED)
+APART = {"scratch", "frozen", "random"}
 
 
 def apart(cells: pd.DataFrame) -> set[str]:
-    """The arms of a frame that have a variance of their own; those that a study adds are among them, a table's are not."""
+    """The arms of a frame that have a variance of their own: in a study, all that are not compared; a table's own arms are."""
     trained = set(cells.arm) if "commit" in cells else set()
-    return APART | trained - set(COMPARED)
+    return (APART | trained) - set(COMPARED)
 
 
 def accuracy_means(cells: pd.DataFrame, correct: dict[str, pd.DataFrame] | None = None) -> Means:
@@ -92,7 +91,7 @@ def _single_runs(chosen: pd.DataFrame) -> Means:
     """Means of a table of single runs in which each arm has a 0 % row, see `results.with_own_zero`."""
     point = _complete(with_own_zero(chosen)).drop(DENSE)
     arms = _own_zero(chosen, point)
-    families = {arm: arm if arm in APART else "" for arm in dict.fromkeys(point.index.get_level_values(0))}
+    families = {arm: arm if arm in apart(chosen) else "" for arm in dict.fromkeys(point.index.get_level_values(0))}
     parts = _known(tables.within_arms(point, families))
     zeros = np.array([s == 0 and arm in arms for arm, s in point.index])
     point[DENSE] = point[zeros].mean()
