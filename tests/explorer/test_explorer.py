@@ -186,23 +186,23 @@ def test_a_task_that_is_called_like_an_arm_is_none(empty):
 def test_a_table_with_arms_and_tasks_of_its_own_is_shown_in_every_view(empty):
     rows = [("dense", 0, task, 0, 0.8) for task in ("a (mcc)", "b", "c")]
     rows += [("l0 (kd)", s, task, 0, 0.7 - s / 10) for s in (0.4699, 0.4704) for task in ("a (mcc)", "b")]
-    rows += [("movement", 0.4699, "c", 0, 0.6)]
+    rows += [("topk", 0.4699, "c", 0, 0.6)]
     table_study(empty, rows)
     opened = studies.opened()
-    assert view_regimes.arms_of(opened) == ["dense", "movement", "l0 (kd)"]
+    assert view_regimes.arms_of(opened) == ["dense", "l0 (kd)", "topk"]
     shown = [texts(view(opened)) for view in EVERY]
     assert not any(re.search(r"\bnan\b", text) for text in shown)
-    control(view := view_regimes.toggles(opened), "movement").value = False
+    control(view := view_regimes.toggles(opened), "topk").value = False
     means = rows_of(texts(view).split("Tasks</b>")[1])
     assert list(means.index) == ["dense", "l0 (kd)"] and {"46.99 %", "47.04 %"} <= set(means.columns)
     for task in ("a (mcc)", "b"):
         control(view, task).value = False
     assert list(rows_of(texts(view).split("Tasks</b>")[1]).index) == ["dense"]  # l0 has no c
-    control(point := view_regimes.cells(opened), "Arm").value = "movement"
+    control(point := view_regimes.cells(opened), "Arm").value = "topk"
     control(point, "Task").value = "c"
     assert ">60.00 %<" in texts(point)
     how_far = view_how_far.sliders(opened)
-    assert control(how_far, "Arm").options == (("l0 (kd)", "l0 (kd)"), ("movement", "movement"))
+    assert control(how_far, "Arm").options == (("l0 (kd)", "l0 (kd)"), ("topk", "topk"))
     assert "regime" not in texts(how_far)
 
 
