@@ -17,7 +17,11 @@ class SparsityMismatch(RuntimeError):
 
 @dataclass(frozen=True)
 class Pattern:
-    """`choose(scores, sparsity, heads)` returns masks; `check(masks, sparsity, heads)` verifies their count."""
+    """`choose(scores, sparsity, heads)` returns masks; `check(masks, sparsity, heads)` verifies their count.
+
+    `heads` is the number of attention heads per layer, which most patterns ignore. `masks.lowest_mask` prunes what is lowest by
+    rank, exactly; `check_count` refuses any other count.
+    """
 
     choose: Callable[[Tensors, float, int], Tensors]
     check: Callable[[Tensors, float, int], None]

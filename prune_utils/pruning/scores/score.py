@@ -15,7 +15,7 @@ class Score:
     """`value(matrices, states, seed)` returns {matrix name: scores of its shape}; those of lowest score go first.
 
     A score that reads more than weights has `update(state, weight, seen)`, which returns the state of one matrix after one
-    more batch: {name: tensor}, at first empty. `seen` is the gradient of the loss of that batch, of the shape of `weight`, or
+    more batch: {name: tensor}, at first empty. `seen` is the gradient of the loss of that batch, of the shape of `weight` (a batch is one example where gradients are measured), or
     the inputs of the matrix, shape (tokens, columns). `weight` is the value that a pruned weight had when it was pruned.
     """
 
