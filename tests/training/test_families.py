@@ -21,10 +21,11 @@ from prune_utils.pruning.matrices import apply_masks, prunable_matrices
 from prune_utils.pruning.scores import by_magnitude
 from prune_utils.pruning.sparse import identical, load_sparse, save_sparse
 from prune_utils.pruning.stored import MASKS, heads, load_masks, matrices, word_embeddings
-from prune_utils.study import paths, recipes
+from prune_utils.study import paths
 from prune_utils.study.grid import Cell, Run
 from prune_utils.study.params import complete, merge, validated
 from prune_utils.study.section import ParamsError
+from prune_utils.study.sections import recipes
 from prune_utils.training import probe, sizes
 from prune_utils.training.finetuning import finetune, starting_model
 from prune_utils.training.model_folder.check import check
