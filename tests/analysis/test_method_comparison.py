@@ -14,6 +14,7 @@ from prune_utils.report import captions, plots_prunability
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.schema import Analysis
+from prune_utils.study.section import ParamsError
 from prune_utils.workflow.nodes import nodes
 
 LEVELS = {"pretrain": 0.8, "movement": 0.801, "ticket": 0.7, "random": 0.6}
@@ -79,6 +80,11 @@ def test_the_table_has_borders_changes_and_times():
     drawn = plots_prunability.methods(table.reset_index())
     assert [axes.get_title() for axes in drawn.figure.axes] == ["50 %", "90 %"]
     assert "pretrain: \u221210" in drawn.alt and len(drawn.figure.axes[0].get_yticklabels()) == 4
+
+
+def test_a_table_of_results_is_refused():
+    with pytest.raises(ParamsError, match="study 'published' is a table of results; allowed is a study that trains"):
+        methods.table(evidence(), load_study(PARAMS / "published.yaml"))
 
 
 def test_a_study_of_other_arms_has_the_page_and_one_of_the_papers_has_not():

@@ -13,8 +13,9 @@ from scipy import stats
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.noise.means import DENSE
 from prune_utils.analysis.regimes import Boundary, border_of
-from prune_utils.study.schema import Study
-from prune_utils.study.sections.arms import PRETRAINING, UNPRUNED
+from prune_utils.study.schema import Replay, Study
+from prune_utils.study.section import ParamsError
+from prune_utils.study.sections.arms import PRETRAINED, PRETRAINING, UNPRUNED
 from prune_utils.study.words import POINTS
 
 FAMILY_RISK = 0.05  # of one false difference or more among all pairs and sparsities
@@ -56,13 +57,16 @@ def pairs(evidence: Evidence) -> pd.DataFrame:
     return frame.assign(apart=frame.corrected < FAMILY_RISK)
 
 
-def table(evidence: Evidence, study: Study) -> pd.DataFrame:
+def table(evidence: Evidence, study: Study | Replay) -> pd.DataFrame:
     """One row per arm: how it is made, accuracy at each sparsity, its border of low, and its training time.
 
     Columns arm, score, pattern, when, low_until and its interval (see `border`), pretraining_seconds and
     finetuning_seconds (see `seconds`), and for each sparsity s its mean dev accuracy in percent, `accuracy_s`, with the ends
-    of its change from the dense model, `change_s_low` and `change_s_high`, in points; s in percent.
+    of its change from the dense model, `change_s_low` and `change_s_high`, in points; s in percent. Raises ParamsError for a
+    table of results, which does not say how its arms were made.
     """
+    if study.tables:
+        raise ParamsError(f"study '{study.study}' is a table of results; allowed is a study that trains its arms")
     rows = []
     for arm in arms_of(evidence):
         of, found = study.table.rows[arm], border(evidence, arm)
@@ -96,12 +100,12 @@ def seconds(evidence: Evidence, study: Study, arm: str) -> dict[str, float]:
     """
     row, cells, runs = study.table.rows[arm], evidence.cells, evidence.runs
     own = cells[cells.arm == arm].seconds.mean()
-    first = (row.when in ("fine-tuned", "rewound") and row.masks_of != PRETRAINING) + (row.teacher is not None)
+    after_dense = (row.when in ("fine-tuned", "rewound") and row.masks_of != PRETRAINING) or row.teacher is not None
     method = study.table.method_of(arm)
     of_run = runs[(runs.method == method) & (runs.target_sparsity > 0)].seconds.mean()
     return {
-        "pretraining_seconds": of_run if row.when in ("gradual", "start") else 0.0,
-        "finetuning_seconds": own + min(first, 1) * cells[cells.arm == "dense"].seconds.mean(),
+        "pretraining_seconds": of_run if row.when in PRETRAINED else 0.0,
+        "finetuning_seconds": own + after_dense * cells[cells.arm == "dense"].seconds.mean(),
     }
 
 

@@ -12,8 +12,7 @@ from prune_utils.study.section import Fact
 from prune_utils.study.sections.arms import PAPERS, UNPRUNED
 from prune_utils.study.words import POINTS, percent
 
-IN_CLAIMS = {*UNPRUNED, *PAPERS, "global"}
-
+IN_CLAIMS = {*UNPRUNED, *PAPERS, "global"}  # arms that a claim reads
 LEAST = 1e-5  # a spread below it is that of rows that were copied
 
 

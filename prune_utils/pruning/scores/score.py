@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from prune_utils.pruning.masks import Unrankable
@@ -43,7 +44,7 @@ class Chooser:
         if the score has seen nothing yet."""
         if self.score.update and not self.states:
             if sparsity == 0:  # a ramp begins before the first batch
-                return {name: matrix == matrix for name, matrix in matrices.items()}
+                return {name: torch.ones_like(matrix, dtype=torch.bool) for name, matrix in matrices.items()}
             raise ValueError(f"a score that reads {self.score.seen} has seen none, so weights cannot be ranked")
         values = self.score.value(matrices, self.states, self.seed)
         if self.score.update and not all(bool(value.isfinite().all()) for value in values.values()):
