@@ -1,6 +1,7 @@
 """Predictions of dev examples: which are right, and what selecting on the dev set gains."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -54,13 +55,18 @@ def _correct(study: Study, cells: pd.DataFrame, training: Callable[..., Cell | D
 def _answers(study: Study, task: str) -> np.ndarray:
     """The labels of a task's dev examples, shape (examples,); floats if it is a regression."""
     if (folder := paths.task_data(study.study, task) / "dev").exists():
-        from datasets import load_from_disk  # not `prepared`, which imports transformers and takes seconds
-
-        return np.asarray(load_from_disk(str(folder)).with_format("numpy")["labels"][:])
+        return np.asarray(encoded(folder)["labels"])
     from prune_utils.data import prepared
     from prune_utils.data.vocabulary import tokenizer_of
 
     return np.asarray(prepared.task_data(study, task, tokenizer_of(study))[1][:]["labels"])
+
+
+def encoded(folder: Path) -> dict[str, list | np.ndarray]:
+    """The columns of an encoded data set of a study, see `data.prepared`."""
+    from datasets import load_from_disk  # not `prepared`, which imports transformers and takes seconds
+
+    return load_from_disk(str(folder)).with_format("numpy")[:]
 
 
 def selected_on_half(cells: pd.DataFrame, correct: dict[str, pd.DataFrame]) -> pd.DataFrame:

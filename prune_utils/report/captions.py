@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 
 from prune_utils.analysis import factorial
+from prune_utils.analysis.findings.forgotten import KINDS
 from prune_utils.analysis.findings.methods import groups
+from prune_utils.analysis.findings.stopping import SIGNALS
 from prune_utils.analysis.noise.estimates import LEVEL, Verdict
 from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.results import in_means, missing
@@ -165,3 +168,33 @@ def told_apart(found: pd.DataFrame) -> str:
         rest = f"; shown to be behind one of these: {', '.join(behind)}" if behind else "; no arm is shown to be behind"
         said.append(f"- At {percent(sparsity)}, {first}{rest}.")
     return "\n".join([f"At a risk of 5 % for all {tests} together:", "", *said]).replace("_", " ")
+
+
+def trusted(table: pd.DataFrame, margin: float) -> str:
+    """What a user loses who trusts a rule, one Markdown sentence per signal; `table`: see `findings.stopping.table`."""
+    said = []
+    for row in table.itertuples():
+        known = not np.isnan(row.fall_low)
+        ends = f" [{row.fall_low:.1f}, {row.fall_high:.1f}]" if known else ", one seed"
+        side = f"{abs(row.forgone):.0f} points of sparsity {'short of' if row.forgone >= 0 else 'beyond'} the best stop"
+        said.append(
+            f"- By {SIGNALS[row.signal]}: the task loses {row.fall:.1f} points on average{ends}, at worst {row.worst_fall:.1f}, "
+            f"where {margin:g} are allowed; the stop is {side}. The predicted fall is off by {row.error:.1f} points."
+        )
+    return minus("\n".join(said)) or "A rule is fitted on other tasks and needs two, with the arms dense and pretrain."
+
+
+def forgot(ends: pd.DataFrame) -> str:
+    """Whether long or rare examples are lost first, one Markdown sentence per trait; `ends`: see `findings.forgotten.ends`."""
+    said = []
+    for trait, part in ends[ends.target_sparsity > 0].groupby("trait", sort=False):
+        shown, last = part[(part.low > 0) | (part.high < 0)], part.loc[part.target_sparsity.idxmax()]
+        most = f"at {percent(last.target_sparsity)}, {last.last:.1f} % against {last.first:.1f} %"
+        if shown.empty:
+            verdict = "no difference between the last and the first third is shown at any sparsity"
+        else:
+            verdict = (
+                f"the last and the first third differ at {percents(sorted(shown.target_sparsity))}, each test by itself"
+            )
+        said.append(f"- By {KINDS[trait]}: {verdict}; {most}.")
+    return minus("\n".join(said)) or "What is forgotten needs the predictions of the arms dense and pretrain."

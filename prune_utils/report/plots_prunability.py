@@ -1,4 +1,4 @@
-"""Figures of fine-tuning first (paper §5): movement, mask differences, accuracy after pruning; and of other methods."""
+"""Figures of fine-tuning first (paper §5): movement, mask differences, accuracy after pruning; of other methods; of open questions."""
 
 from dataclasses import replace
 from itertools import cycle
@@ -8,9 +8,24 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from prune_utils.analysis.findings.forgotten import KINDS
+from prune_utils.analysis.findings.stopping import SIGNALS
 from prune_utils.report.captions import numbered
-from prune_utils.report.style import GREY, INK, MARKERS, PERCENT, Drawn, dots, legend_right, lines, look, panel, panels
-from prune_utils.study.words import minus
+from prune_utils.report.style import (
+    GREY,
+    INK,
+    MARKERS,
+    PERCENT,
+    Drawn,
+    dots,
+    legend_right,
+    lines,
+    look,
+    panel,
+    panels,
+    shades,
+)
+from prune_utils.study.words import minus, percent
 
 MOVED = "mean movement (% of the sort order)"
 MOVEMENT = "Mean movement, percent of the sort order"
@@ -127,3 +142,52 @@ def methods(table: pd.DataFrame) -> Drawn:
     alt = lines("Change of mean dev accuracy from the dense model, points", shown, "{:+.1f}")
     text = "*Dashed: the dense model. Bars are 95 % intervals, not corrected for the number of arms.*"
     return Drawn(figure, "methods", minus(alt), table, text)
+
+
+def stopping(found: pd.DataFrame, rules: pd.DataFrame) -> Drawn:
+    """The fall of accuracy by each signal of pre-training, one panel per signal; a line through 0 for each task, as others fit it.
+
+    `found`, `rules`: see `findings.stopping.falls` and `stops`.
+    """
+    signals = list(dict.fromkeys(rules.signal))
+    figure, every = panels(1, len(signals), 3.6 * len(signals) + 0.6, 3.6, sharey=True)
+    for axes, signal in zip(every, signals, strict=True):
+        by_task, colours = found.groupby("task"), sns.color_palette("colorblind", found.task.nunique())
+        for (task, own), colour, marker in zip(by_task, colours, cycle(MARKERS), strict=False):
+            slope = rules[(rules.task == task) & (rules.signal == signal)].slope.mean()
+            axes.scatter(own[signal], own.fall, color=colour, marker=marker, s=22, label=task)
+            end = own[signal].max()
+            axes.plot([0, end], [0, slope * end], color=colour, linewidth=1.2, linestyle="--")
+        axes.set(xlabel=SIGNALS[signal])
+    every[0].set_ylabel("fall of dev accuracy (points)")
+    legend_right(every[-1])
+    text = "*Each dot is one seed at one sparsity; dashed: what the other tasks predict, mean over seeds.*"
+    shown = rules.groupby(["signal", "task"]).error.mean().unstack()
+    said = [f"{SIGNALS[n]}: " + ", ".join(f"{t} {v:.1f}" for t, v in row.items()) for n, row in shown.iterrows()]
+    alt = f"Mean error of the predicted fall, points. {'; '.join(said)}."
+    return Drawn(figure, "stopping", alt, found, text)
+
+
+def forgotten(found: pd.DataFrame) -> Drawn:
+    """Share of what the dense model has right that is lost, by thirds of length and of rarity; one line per sparsity.
+
+    `found`: see `findings.forgotten.flips`.
+    """
+    figure, every = panels(1, len(KINDS), 3.6 * len(KINDS) + 1.6, 3.4, sharey=True)
+    sparsities = sorted(found.target_sparsity.unique())
+    means = found[found.trait.isin(KINDS)].groupby(["trait", "target_sparsity", "group"]).lost.mean()
+    for axes, (trait, words) in zip(every, KINDS.items(), strict=True):
+        for sparsity, colour in zip(sparsities, shades(len(sparsities)), strict=True):
+            chance, line = sparsity == 0, 100 * means[trait][sparsity]
+            label = "another dense model" if chance else percent(sparsity)
+            colour, dashes = (GREY, ":") if chance else (colour, "-")
+            axes.plot(line.index, line, color=colour, linestyle=dashes, marker="o", label=label)
+        axes.set(xlabel=f"third by {words}", xticks=["1", "2", "3"])
+    every[0].set_ylabel("lost, of what dense has right (%)")
+    legend_right(every[-1])
+    table = 100 * means.unstack("group")
+    alt = "; ".join(
+        f"{trait}, {percent(s)}: {row.iloc[0]:.0f} to {row.iloc[-1]:.0f}" for (trait, s), row in table.iterrows()
+    )
+    text = "*Means over tasks and seeds; 1: the shortest, or those whose rarest token is most frequent.*"
+    return Drawn(figure, "forgotten", f"Percent lost in the first and the last third. {alt}.", found, text)

@@ -17,6 +17,7 @@ EXPLORER_NOTEBOOK = NOTEBOOKS / "6_explorer.ipynb"
 COMPARISON_NOTEBOOK = NOTEBOOKS / "7_comparison.ipynb"
 DETAILS_NOTEBOOK = NOTEBOOKS / "8_details.ipynb"
 METHODS_NOTEBOOK = NOTEBOOKS / "9_methods.ipynb"
+QUESTIONS_NOTEBOOK = NOTEBOOKS / "10_open_questions.ipynb"
 SNAKEFILE = ROOT / "Snakefile"
 
 RECORDED = "params.yaml"  # the resolved params of a study, beside its results
@@ -31,6 +32,7 @@ RESULT = "result.json"  # numbers of a finished training; written last, so its p
 CELLS, RUNS, CLAIMS = "cells.csv", "pretraining.csv", "claims.csv"  # frames of a study
 FACTORIAL = "factorial.csv"  # the fall of accuracy split into deleting and fixing
 METHODS, PAIRS = "methods.csv", "method_pairs.csv"  # ways of pruning side by side
+STOPS, FLIPS = "stops.csv", "flips.csv"  # stopping rules, and what is forgotten
 INPUTS = "inputs.csv"  # facts about its inputs, recorded before the first training
 REGIMES = "regimes.json"  # borders of its regimes; written last by the analysis
 INSIDE = (  # frames of the notebook on the encoder

@@ -13,6 +13,8 @@ from prune_utils.study import paths
 from prune_utils.study.schema import Study
 from prune_utils.training.loop.trainer import predict
 
+BINS = 15  # of confidence, as in the source
+
 
 def scores(
     model: PreTrainedModel,
@@ -67,9 +69,21 @@ def _dev_scores(logits: np.ndarray, answers: np.ndarray, folder: Path) -> dict[s
         **loss,
         "dev_matthews": float(matthews_corrcoef(answers, predictions)),
         "dev_f1": float(f1_score(answers, predictions, zero_division=0.0)) if labels == 2 else None,
+        "dev_ece": calibration_error(logits, answers),
         "dev_majority": float(np.bincount(answers).max() / len(answers)),
         **count,
     }
+
+
+def calibration_error(logits: np.ndarray, answers: np.ndarray) -> float:
+    """Expected calibration error: by how much confidence and accuracy differ, mean over examples in bins of confidence.
+
+    Source: Guo et al. 2017 (arXiv:1706.04599), equation 3, with BINS bins of equal width. Confidence is the softmax of the
+    predicted label.
+    """
+    confidence = np.exp(log_softmax(logits, axis=1)).max(axis=1)
+    right, bins = logits.argmax(1) == answers, np.minimum((BINS * confidence).astype(int), BINS - 1)
+    return float(abs(np.bincount(bins, confidence - right)).sum() / len(answers))
 
 
 def _correlations(predictions: np.ndarray, answers: np.ndarray) -> dict[str, float]:

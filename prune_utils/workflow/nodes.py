@@ -78,7 +78,7 @@ class Node:
     @property
     def results(self) -> list[Path]:
         """Result files of the trainings that it needs and, last, its own."""
-        return [*(training.folder(self.study.study) / paths.RESULT for training in self.shown), *self.own_results]
+        return [*(one.folder(self.study.study) / paths.RESULT for one in self.shown), *self.own_results]
 
 
 def _examples(study: Study, training: Run | Cell | Delayed) -> int:
@@ -119,15 +119,16 @@ def nodes(study: Study | Replay) -> list[Node]:
         dense = [tuned[task, seed][0] for task in tasks]
         made.append(_prunability_node(study, seed, pretrained[seed], dense))
     read = (*_frames(made), *map(paths.given, study.tables.values()))
-    frames = tuple(map(Path, (paths.CELLS, paths.RUNS, paths.FACTORIAL, paths.CLAIMS, paths.REGIMES)))
-    fits = (Path("bit_of_bert.csv"),)
-    compared, others = (Path(paths.METHODS), Path(paths.PAIRS)), set(study.grid.arms) - {*UNPRUNED, *PAPERS}
-    return [
-        *made,
-        Node(study, "regimes", paths.REGIMES_NOTEBOOK, Path("regimes.ipynb"), {}, frames, read),
-        Node(study, "details", paths.DETAILS_NOTEBOOK, Path("details.ipynb"), {}, fits, frames),
-        *[Node(study, "methods", paths.METHODS_NOTEBOOK, Path("methods.ipynb"), {}, compared, frames)] * bool(others),
-    ]
+    all_need = paths.CELLS, paths.RUNS, paths.FACTORIAL, paths.CLAIMS, paths.REGIMES
+    pages = {"regimes": (paths.REGIMES_NOTEBOOK, *all_need), "details": (paths.DETAILS_NOTEBOOK, "bit_of_bert.csv")}
+    if set(study.grid.arms) - {*UNPRUNED, *PAPERS}:
+        pages["methods"] = (paths.METHODS_NOTEBOOK, paths.METHODS, paths.PAIRS)
+    if len(seeds) > 1:  # between which is seen what changes by chance
+        pages["questions"] = (paths.QUESTIONS_NOTEBOOK, paths.STOPS, paths.FLIPS)
+    for name, (template, *frames) in pages.items():
+        made.append(Node(study, name, template, Path(f"{name}.ipynb"), {}, tuple(map(Path, frames)), read))
+        read = made[-1].frames if name == "regimes" else read  # which all others read
+    return made
 
 
 def _frames(made: Iterable[Node]) -> tuple[Path, ...]:

@@ -88,7 +88,5 @@ def test_a_table_of_results_is_refused():
 
 
 def test_a_study_of_other_arms_has_the_page_and_one_of_the_papers_has_not():
-    def pages(name):
-        return [node.name for node in nodes(load_study(PARAMS / f"{name}.yaml"))][-3:]
-
-    assert pages("methods") == ["regimes", "details", "methods"] and pages("demo")[1:] == ["regimes", "details"]
+    names = {name: [node.name for node in nodes(load_study(PARAMS / f"{name}.yaml"))] for name in ("methods", "demo")}
+    assert "methods" in names["methods"] and "methods" not in names["demo"]

@@ -1,0 +1,99 @@
+"""What a pruned model forgets: dev examples that the dense model has right and the pruned one wrong, by kind of example."""
+
+import numpy as np
+import pandas as pd
+
+from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.noise.estimates import Estimate
+from prune_utils.analysis.noise.measured import accuracy_means
+from prune_utils.analysis.predictions import encoded
+from prune_utils.study import paths
+from prune_utils.study.schema import Study
+from prune_utils.study.words import POINTS
+
+ARM = "pretrain"
+KINDS = {"length": "length in tokens", "rarity": "rarest token"}  # traits whose thirds are compared
+THIRDS = 3
+
+
+def traits(study: Study, task: str) -> pd.DataFrame:
+    """One row per dev example of a task, in the order of the dev file: length, rarity and label.
+
+    `length`: tokens. `rarity`: minus the decimal logarithm of the share that its rarest token has among the tokens of the text
+    that the encoder was pre-trained on, counted with one more of each.
+    """
+    dev, pairs = encoded(paths.task_data(study.study, task) / "dev"), encoded(paths.data(study.study, "pairs"))
+    counts = np.bincount(np.concatenate(pairs["input_ids"]))
+    ids = dev["input_ids"]
+    counts = np.pad(counts, (0, max(0, max(map(max, ids)) + 1 - len(counts)))) + 1
+    shares = counts / counts.sum()
+    rarity = [float(-np.log10(shares[np.asarray(one)].min())) for one in ids]
+    return pd.DataFrame({"length": [len(one) for one in ids], "rarity": rarity, "label": dev["labels"]})
+
+
+def flips(evidence: Evidence, study: Study) -> pd.DataFrame:
+    """One row per task, seed, sparsity and group of dev examples: how many the dense model has right, and how many of these are lost.
+
+    Columns task, seed, target_sparsity, trait, group, examples, right, lost (share of `right`), gained (share of those that the
+    dense model has wrong). At a sparsity of 0, the dense model of another seed takes the place of the pruned one: what changes
+    by chance. Groups are the thirds of `length` and `rarity` by rank, 1 the shortest or most frequent; ties are in
+    the order of the file; and the labels. Tasks of regression have none.
+    """
+    rows = []
+    for task, correct in (evidence.correct or {}).items():
+        known, every = traits(study, task), correct.groupby(level=["arm", "target_sparsity", "seed"]).first()
+        groups = {("label", str(label)): known.label == label for label in sorted(known.label.unique())}
+        for trait in KINDS:
+            third = known[trait].rank(method="first").sub(1) * THIRDS // len(known) + 1
+            groups |= {(trait, str(n)): third == n for n in range(1, THIRDS + 1)}
+        dense = {seed: row.to_numpy(bool) for (arm, _, seed), row in every.iterrows() if arm == "dense"}
+        compared = [
+            (s, seed, row.to_numpy(bool)) for (arm, s, seed), row in every.iterrows() if arm == ARM and seed in dense
+        ]
+        if len(dense) > 1:  # by chance alone: the dense model of the next seed in place of a pruned one
+            compared += [
+                (0.0, seed, dense[other]) for seed, other in zip(dense, [*dense][1:] + [*dense][:1], strict=True)
+            ]
+        for sparsity, seed, pruned in compared:
+            for (trait, group), inside in groups.items():
+                right, wrong = dense[seed] & inside.to_numpy(), ~dense[seed] & inside.to_numpy()
+                shares = _mean(~pruned, right), _mean(pruned, wrong)
+                rows.append([task, seed, sparsity, trait, group, int(inside.sum()), int(right.sum()), *shares])
+    names = ["task", "seed", "target_sparsity", "trait", "group", "examples", "right", "lost", "gained"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _mean(values: np.ndarray, where: np.ndarray) -> float:
+    return float(values[where].mean()) if where.any() else np.nan
+
+
+def calibration(evidence: Evidence) -> pd.DataFrame:
+    """Expected calibration error by arm and sparsity, percent: mean over tasks of classification, and the ends of its interval.
+
+    See `training.scores`. Empty if the results do not have it. The interval is that of means of accuracy, see `measured`.
+    """
+    cells = evidence.cells
+    if "dev_ece" not in cells or cells.dev_ece.isna().all():
+        return pd.DataFrame(columns=["arm", "target_sparsity", "dev_ece", "low", "high"])
+    of_classes = cells[cells.task.isin(cells.dropna(subset="dev_ece").task)]
+    means = accuracy_means(of_classes.assign(dev_accuracy=of_classes.dev_ece))
+    found = POINTS * means.ends().assign(dev_ece=means.point)
+    return found.rename_axis(["arm", "target_sparsity"]).reset_index()[
+        ["arm", "target_sparsity", "dev_ece", "low", "high"]
+    ]
+
+
+def ends(found: pd.DataFrame) -> pd.DataFrame:
+    """How much more is lost in the last third than in the first, in points: one row per trait and sparsity.
+
+    Columns trait, target_sparsity, first, last (shares lost, percent, means over tasks and seeds), difference, low, high: its 95 %
+    interval over seeds, NaN for one seed. `found`: see `flips`.
+    """
+    rows = []
+    for (trait, sparsity), part in found[found.trait.isin(KINDS)].groupby(["trait", "target_sparsity"], sort=False):
+        shares = part.pivot_table(index=["seed", "task"], columns="group", values="lost")[["1", str(THIRDS)]].dropna()
+        shares = POINTS * shares.groupby(level="seed").mean()
+        estimate = Estimate.over_seeds((shares[str(THIRDS)] - shares["1"]).to_list())
+        low, high = estimate.interval() or (np.nan, np.nan)
+        rows.append([trait, sparsity, *shares.mean(), estimate.value, low, high])
+    return pd.DataFrame(rows, columns=["trait", "target_sparsity", "first", "last", "difference", "low", "high"])
