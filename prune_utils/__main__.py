@@ -18,6 +18,10 @@ ACCELERATOR = ("--accelerator", {"default": "H200", "help": "GPU to estimate for
 NAMES = ("names", {"nargs": "+", "metavar": "study", "help": "study names (folders under results/ or evidence/)"})
 NOTEBOOK = ("notebook", {"type": Path, "help": "its path below the results, see prune_utils/workflow/nodes.py"})
 END = ("--end", {"action": "store_true", "help": "end notebooks that an earlier start has left running"})
+ARM = ("--arm", {"required": True, "help": "an arm of the study"})
+AT = ("--sparsity", {"type": float, "required": True, "help": "a sparsity of its grid, such as 0.5"})
+SEED = ("--seed", {"type": int, "default": 0, "help": "default: 0"})
+TASK = ("--task", {"help": "its fine-tuned model for a task; default: the pre-trained one"})
 FOLDER = ("folder", {"type": Path, "help": "results of a study"})
 STARTED = ("started", {"type": float, "help": "when the study was started, seconds since 1970"})
 # each command with its function, help and arguments; modules are imported on demand, since some take seconds
@@ -28,6 +32,7 @@ COMMANDS = {
     "report": ("reporting.rebuild", "build the report from finished results", [PARAMS]),
     "compare": ("reporting.compare", "build a page that compares studies", [NAMES]),
     "evidence": ("reporting.keep", "keep the small frames of a finished study in evidence/", [PARAMS]),
+    "export": ("reporting.export", "write a model as a from_pretrained folder", [PARAMS, ARM, AT, SEED, TASK]),
     "node": ("execution.execute_node", "execute one notebook of a study (called by the Snakefile)", [PARAMS, NOTEBOOK]),
     "fence": ("cluster.fence", "end a job of an earlier start (called on a cluster)", [FOLDER, STARTED]),
     "render": ("reporting.publish", "make the pages of a finished study (called by the Snakefile)", [PARAMS]),

@@ -54,7 +54,7 @@ class Cell:
         return self.seed + FINE_TUNINGS_APART * self.repeat
 
     def checkpoint(self, study: str) -> Path:
-        """Kept for dense cells only: the other arms need no fine-tuned weights."""
+        """Kept for dense cells, which others prune, and for the arms of `machine.keep`."""
         return self.folder(study) / paths.CHECKPOINT
 
     def pretrained(self, study: Study) -> Run | None:

@@ -87,6 +87,11 @@ def sparse(study: str, sparsity: float, seed: int) -> Path:
     return inside(study) / "sparse" / f"seed-{seed}" / f"{percent(sparsity)}.safetensors"
 
 
+def exported(study: str, name: str) -> Path:
+    """Folder of a model that is exported for use elsewhere."""
+    return results(study) / "exported" / name
+
+
 def report(study: str) -> Path:
     """First page of a study's report."""
     return OUT / "reports" / study / "index.html"

@@ -132,11 +132,12 @@ class Study(Section):
                 raise ValueError(
                     f"own_arms.{name}.masks_of is {row.masks_of!r}; allowed are {PRETRAINING}, {', '.join(tasks)}"
                 )
-        for key, given in (
-            ("grid.arms", self.grid.arms),
-            ("finetuning.epochs.controls", self.finetuning.epochs.controls or {}),
+        table, controls = self.table, self.finetuning.epochs.controls or {}
+        for key, given, allowed in (
+            ("grid.arms", self.grid.arms, table.arms),
+            ("machine.keep", self.machine.keep, self.grid.arms),
+            ("finetuning.epochs.controls", controls, [arm for arm in table.rows if arm not in PAPERS]),
         ):
-            allowed = self.table.arms if key == "grid.arms" else [n for n in self.table.rows if n not in PAPERS]
             if strange := [arm for arm in given if arm not in allowed]:
                 raise ValueError(f"{key} has {strange[0]!r}; allowed are {', '.join(allowed)}")
         return self

@@ -134,8 +134,10 @@ def _trained(study: Study, cell: Cell) -> dict:
     elif pruning:
         at_end = check_zeros(model, pruning.masks, cell.sparsity, row.pattern)
         realised = at_end if isinstance(pruning, GradualPruning) else realised
-    if cell.arm == "dense":
-        save_checkpoint(model, masks, 0.0, cell.checkpoint(study.study), tokenizer)
+    if cell.arm in ("dense", *study.machine.keep):
+        zeros = pruning and not isinstance(pruning, Frozen)  # else no weight is held at zero
+        masks, target = (pruning.masks, cell.sparsity) if zeros else (all_kept(model), 0.0)
+        save_checkpoint(model, masks, target, cell.checkpoint(study.study), tokenizer, row.pattern if row else "matrix")
     run = cell.pretrained(study)
     return coordinates | {
         "realised_sparsity": realised,

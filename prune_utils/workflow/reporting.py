@@ -105,6 +105,13 @@ def keep(params: Path) -> None:
     print(paths.shown(kept.keep(load_study(params))))
 
 
+def export(params: Path, arm: str, sparsity: float, seed: int, task: str | None) -> None:
+    """Write a model of a finished study for use elsewhere, see `export.folder.export`."""
+    from prune_utils.export import folder  # imported here because it takes seconds
+
+    print(paths.shown(folder.export(load_study(params), arm, sparsity, seed, task)))
+
+
 def compare(names: list[str]) -> Path:
     """Build a page that compares studies; return its path. Raises ParamsError for a study without an analysis."""
     names = list(dict.fromkeys(names))

@@ -10,7 +10,7 @@ from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch, Tens
 KINDS = ("intermediate", "output")
 
 
-def _of_layers(matrices: Tensors) -> dict[int, tuple[str, str]]:
+def of_layers(matrices: Tensors) -> dict[int, tuple[str, str]]:
     """The names of the intermediate and the output matrix of each layer."""
     found = {kind_and_layer(name)[::-1]: name for name in matrices}
     layers = sorted({layer for layer, kind in found if kind == "intermediate"})
@@ -21,7 +21,7 @@ def sums(scores: Tensors) -> dict[int, Tensor]:
     """Return {layer: sum of the scores of each unit}: of its row of the intermediate matrix, or its two rows where a half
     gates the other, and of its column of the output matrix."""
     found = {}
-    for layer, (rows, columns) in _of_layers(scores).items():
+    for layer, (rows, columns) in of_layers(scores).items():
         units = scores[columns].shape[1]
         found[layer] = scores[rows].float().sum(1).view(-1, units).sum(0) + scores[columns].float().sum(0)
     return found
@@ -35,7 +35,7 @@ def choose(scores: Tensors, sparsity: float, heads: int) -> Tensors:
 def _whole(matrices: Tensors, keep: dict[int, Tensor]) -> Tensors:
     """Masks that keep the units marked in `keep`, and all weights outside of the two matrices."""
     masks = {name: torch.ones_like(matrix, dtype=torch.bool) for name, matrix in matrices.items()}
-    for layer, (rows, columns) in _of_layers(matrices).items():
+    for layer, (rows, columns) in of_layers(matrices).items():
         masks[columns] &= keep[layer]
         masks[rows] &= keep[layer].repeat(len(masks[rows]) // len(keep[layer])).unsqueeze(1)
     return masks
