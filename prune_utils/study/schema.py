@@ -135,7 +135,7 @@ class Study(Section):
         table, controls = self.table, self.finetuning.epochs.controls or {}
         for key, given, allowed in (
             ("grid.arms", self.grid.arms, table.arms),
-            ("machine.keep", self.machine.keep, self.grid.arms),
+            ("machine.keep", self.machine.keep, table.arms),
             ("finetuning.epochs.controls", controls, [arm for arm in table.rows if arm not in PAPERS]),
         ):
             if strange := [arm for arm in given if arm not in allowed]:

@@ -166,6 +166,7 @@ def _pruner(
     if row is None or row.fate == "free":
         return None
     if row.when == "fine-tuning":
-        schedule = Schedule(cell.sparsity, round(study.finetuning.ramp_share * steps), study.pretraining.frequency)
+        begin, end = (round(share * steps) for share in (study.finetuning.ramp_begin, study.finetuning.ramp_share))
+        schedule = Schedule(cell.sparsity, end, study.pretraining.frequency, begin)
         return GradualPruning(model, schedule, chooser(row.zeros, model.config.num_attention_heads, cell.seed))
     return Frozen(model, masks) if row.fate == "frozen" else FixedMask(model, masks)

@@ -155,7 +155,8 @@ def test_where_the_zeros_of_every_arm_come_from():
         **{control: (control, Run(control, 0.6, 0)) for control in CONTROLS},
         "distilled": ("gradual", Run("gradual", 0.6, 0)),
         "gradual_downstream": ("gradual", start),
-        **{arm: (arm, start) for arm in ("movement", "uncertainty", "fisher", "block_fisher", "activation")},
+        **{arm: (arm, start) for arm in ("gradual_encoder", "movement", "uncertainty")},
+        **{arm: (arm, start) for arm in ("downstream_encoder", "fisher", "block_fisher", "activation")},
         **{arm: ("one_shot", start) for arm in ("ticket", "iterative_ticket", "pretrained_ticket")},
     }
     assert {arm: of(arm) for arm in expected} == expected

@@ -162,9 +162,15 @@ class Finetuning(_Optimiser):
 
     learning_rates: Annotated[list[Positive], Field(min_length=1)]
     epochs: Epochs
-    ramp_share: Share = (
-        0.8  # of the steps, in which arms that are pruned while they are fine-tuned reach their sparsity
-    )
+    # shares of the steps between which arms that are pruned while they are fine-tuned reach their sparsity
+    ramp_begin: Share = 0.1
+    ramp_share: Share = 0.8
+
+    @model_validator(mode="after")
+    def _ramp_is_in_order(self):
+        if self.ramp_begin > self.ramp_share:
+            raise ValueError(f"ramp_begin is {self.ramp_begin}; allowed is at most ramp_share, {self.ramp_share}")
+        return self
 
     def optimisation(self, examples: int, epochs: int, learning_rate: float) -> Optimisation:
         """The settings of `epochs` passes over `examples` training examples."""
