@@ -23,6 +23,7 @@ MEASURED = (
     "similarity",
     "heads",
     "heads_one_shot",
+    "heads_removed",
     "weights",
     "embeddings",
 )  # the frames of paths.INSIDE that claims and figures use

@@ -7,7 +7,19 @@ from prune_utils.analysis.regimes import Regimes
 from prune_utils.pruning.families import label
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.report.captions import seeds
-from prune_utils.report.style import INK, PERCENT, STYLE, Drawn, legend_right, lines, mean_lines, panel, shade, shades
+from prune_utils.report.style import (
+    INK,
+    PERCENT,
+    STYLE,
+    Drawn,
+    legend_right,
+    lines,
+    mean_lines,
+    panel,
+    panels,
+    shade,
+    shades,
+)
 from prune_utils.report.tables import points, series
 from prune_utils.study.words import percent
 
@@ -82,3 +94,30 @@ def pretraining_loss(runs: pd.DataFrame, borders: Regimes | None = None) -> Draw
     table = points(runs, "pretrain_loss", by="method")
     alt = lines("Held-out pre-training loss, nats", series(table), "{:.2f}")
     return Drawn(figure, "pretrain_loss", alt, table, f"*Held-out text; {seeds(runs)}.*")
+
+
+def less_text(frame: pd.DataFrame, low_ends: pd.DataFrame, changes: pd.DataFrame) -> Drawn:
+    """Left: the fall of accuracy by the amount of text, one line per sparsity; right: where low ends. Dots are seeds.
+
+    See `findings.less_text`: `by_text`, `ends` and `trends`.
+    """
+    figure, (left, right) = panels(1, 2, 9.2, 3.6)
+    sparsities = [s for s in sorted(frame.target_sparsity.unique()) if s > 0]
+    for sparsity, colour in zip(sparsities, shades(len(sparsities)), strict=True):
+        part = frame[frame.target_sparsity == sparsity]
+        left.scatter(part.documents, part.fall, color=colour, s=10, alpha=0.6)
+        left.plot(part.groupby("documents").fall.mean(), color=colour, marker="o", label=percent(sparsity))
+    right.scatter(low_ends.documents, 100 * low_ends.end, color=INK, s=10, alpha=0.6)
+    right.plot(100 * low_ends.groupby("documents").end.mean(), color=INK, marker="o")
+    left.set(ylabel="fall of mean dev accuracy (points)")
+    right.set(ylabel="low until (% sparsity)", ylim=(0, 100))
+    at = sorted(frame.documents.unique())
+    for axes in (left, right):
+        axes.set_xscale("log", base=2)
+        axes.set(xlabel="documents of pre-training", xticks=at, xticklabels=[f"{count:,}" for count in at])
+        axes.minorticks_off()
+    left.legend(title="sparsity")
+    table = frame.pivot_table(index="documents", columns="target_sparsity", values="fall")
+    alt = lines("Fall of mean dev accuracy by documents, points", table.rename(columns=percent), "{:.1f}")
+    text = "*Lines: means over seeds. Every model was trained for the same number of steps.*"
+    return Drawn(figure, "less_text", alt, changes, text)

@@ -36,7 +36,7 @@ STOPS, FLIPS = "stops.csv", "flips.csv"  # stopping rules, and what is forgotten
 INPUTS = "inputs.csv"  # facts about its inputs, recorded before the first training
 REGIMES = "regimes.json"  # borders of its regimes; written last by the analysis
 INSIDE = (  # frames of the notebook on the encoder
-    *("similarity", "heads", "heads_one_shot", "weights", "sizes", "histograms"),
+    *("similarity", "heads", "heads_one_shot", "heads_removed", "weights", "sizes", "histograms"),
     *("words", "subwords", "dimensions", "embeddings"),
 )
 PRUNABILITY = ("movement", "movement_by_rank", "mask_difference", "fine_tune_first")  # frames of fine-tuning first

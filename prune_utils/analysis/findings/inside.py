@@ -1,4 +1,7 @@
-"""Evaluate the paper's claims on weights, C6, C7, C10 and C17, on a study; see `findings.accuracy`."""
+"""Evaluate the paper's claims on weights, C6, C7, C10 and C17, on a study, see `findings.accuracy`; and heads after pruning."""
+
+import numpy as np
+import pandas as pd
 
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.findings.finding import Finding, unmeasured
@@ -70,3 +73,21 @@ def short_subwords_lose_more(evidence: Evidence) -> Finding:
     verdict = all_of(correlation.at_most(0.0), least.at_most(SPARED_LIMIT))
     tested = (correlation, 0.0), (least, SPARED_LIMIT)
     return Finding(verdict, said, correlation, CORRELATION, 0.0, tested)
+
+
+def heads_after_pruning(evidence: Evidence) -> pd.DataFrame:
+    """Whether heads are less prunable after weights are: columns sparsity, rise, more, low, high, in nats.
+
+    `rise` is that of the held-out loss when half of the heads are removed, mean over seeds, and `more` by how much it exceeds
+    the rise of the 0 % run of the same seed, with its 95 % interval over seeds. Empty if it was not measured.
+    """
+    frame, rows = evidence.analyses.get("heads_removed"), []
+    if frame is not None:
+        rises = frame.assign(rise=frame.without_heads - frame.pretrain_loss).pivot(
+            index="seed", columns="sparsity", values="rise"
+        )
+        for sparsity in rises:
+            more = Estimate.over_seeds(rises[sparsity] - rises[0.0])
+            low, high = more.interval() or (np.nan, np.nan)
+            rows.append([sparsity, rises[sparsity].mean(), more.value, low, high])
+    return pd.DataFrame(rows, columns=["sparsity", "rise", "more", "low", "high"])
