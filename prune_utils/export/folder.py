@@ -9,9 +9,9 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.export.card import Made, card
+from prune_utils.export.shrinking import parameters, shrunk
 from prune_utils.pruning.families import FAMILIES
 from prune_utils.pruning.matrices import sparsities
-from prune_utils.pruning.shrinking import parameters, shrunk
 from prune_utils.study import paths
 from prune_utils.study.files import whole_folder
 from prune_utils.study.grid import Cell, Run

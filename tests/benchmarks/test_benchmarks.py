@@ -33,6 +33,14 @@ def test_the_cpu_benchmark_prints_a_time_and_a_ratio_for_every_part():
     assert len(shares) == 3 and all(float(share) > 0 for share in shares)
 
 
+def test_the_benchmark_of_inference_times_every_variant_and_compares_outputs():
+    said = printed("inference")
+    apart = [float(found) for found in re.findall(r"differ by (\S+) of the largest", said)]
+    assert len(apart) == 2 and max(apart) < 1e-4
+    for variant in ("dense  ", "half of the weights masked", "and cut out  ", "dense, int8"):
+        assert len(re.findall(rf"{variant} .*\d ms \(.*\d x as fast +[\d.]+ MiB", said)) == 2, variant
+
+
 def test_the_gpu_benchmark_writes_finite_numbers_for_every_part(tmp_path):
     printed("gpu", "--out", tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "bench.jsonl").read_text().splitlines()]

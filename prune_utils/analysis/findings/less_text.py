@@ -72,8 +72,8 @@ def said(changes: pd.DataFrame) -> str:
     """What a doubling of the text does, in Markdown; `changes`: see `trends`."""
     lines = []
     for row in changes.itertuples():
-        what = "low ends" if row.of == "low until" else f"the fall at {percent(row.of)} changes by"
-        moved = f"{row.slope:+.1f} points of sparsity later" if row.of == "low until" else f"{row.slope:+.1f} points"
+        what = "the end of low moves" if row.of == "low until" else f"the fall at {percent(row.of)} changes"
+        moved = f"by {row.slope:+.1f} points{' of sparsity' if row.of == 'low until' else ''}"
         known = "one seed" if np.isnan(row.low) else f"95 % interval {row.low:+.1f} to {row.high:+.1f}"
         shown = " (a trend is shown)" if row.low > 0 or row.high < 0 else ""
         lines.append(f"- {what} {moved}, {known}{shown}")

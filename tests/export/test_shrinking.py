@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
+from prune_utils.export.shrinking import live_units, parameters, shrunk
 from prune_utils.pruning.families import FAMILIES, kind_and_layer
 from prune_utils.pruning.matrices import apply_masks, prunable_matrices
 from prune_utils.pruning.patterns import pattern_of
 from prune_utils.pruning.scores import by_magnitude
-from prune_utils.pruning.shrinking import live_units, parameters, shrunk
 from tests.encoders import config, library
 
 IDS = torch.randint(5, 200, (3, 12), generator=torch.Generator().manual_seed(0))
