@@ -12,6 +12,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def main() -> None:
         ids = torch.randint(5, case.shape.vocabulary, (batch, tokens), generator=torch.Generator().manual_seed(0))
         models = variants(case)
         apart = difference(models["half of the units masked"], models["  and cut out"])
-        calls = {name: (lambda model=model: model(ids)) for name, model in models.items()}
+        calls = {name: partial(model, ids) for name, model in models.items()}
         sizes = {name: bytes_of(model) for name, model in models.items()}
         with tempfile.TemporaryDirectory() as folder:
             for name_ in ("dense", "  and cut out") if has_onnx else ():

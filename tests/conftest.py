@@ -1,3 +1,4 @@
+import contextlib
 import gc
 import os
 import shutil
@@ -119,7 +120,8 @@ def pytest_unconfigure(config):
     if not SCRATCH.name.startswith(f"prune-utils-{os.getpid()}-"):
         return
     if (SMOKE / "pid").exists() and not (SMOKE / "ended").exists():
-        os.killpg(int((SMOKE / "pid").read_text()), signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it was killed with the tests
+            os.killpg(int((SMOKE / "pid").read_text()), signal.SIGTERM)
     shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
