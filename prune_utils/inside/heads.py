@@ -1,4 +1,4 @@
-"""Pruned share of each attention head (paper Fig. 5), and what heads are worth after pruning (§6)."""
+"""Pruned share of each attention head (paper Fig. 5)."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -6,20 +6,12 @@ from functools import lru_cache
 import pandas as pd
 from torch import Tensor
 
-from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning import stored
-from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.pruning.families import HEADS, in_heads, in_order, kind_and_layer
 from prune_utils.pruning.masks import magnitude_masks
-from prune_utils.pruning.matrices import apply_masks, prunable_matrices
-from prune_utils.pruning.scores import by_magnitude
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import Run, gradual_runs
 from prune_utils.study.schema import Study
-from prune_utils.training.modeling import MaskedEncoder
-from prune_utils.training.pretraining import evaluate, pretrain
-
-REMOVED = 0.5  # share of the attention heads that are removed after pruning
 
 
 def matrix_shares(name: str, mask: Tensor, heads: int) -> pd.Series | None:
@@ -74,19 +66,3 @@ def _frame(study: Study, seeds: list[int], masks: Callable[[Run], dict[str, Tens
         shares = head_shares(masks(run), stored.heads(run.checkpoint(study.study)))
         parts.append(shares.assign(seed=run.seed, sparsity=run.sparsity))
     return pd.concat(parts, ignore_index=True)[["seed", "sparsity", "layer", "head", "pruned_share"]]
-
-
-def removed_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
-    """What removing half of the attention heads costs the gradual runs (paper §6): held-out loss without further training.
-
-    Columns seed, sparsity, pretrain_loss, without_heads (the loss without the heads of smallest magnitude), in nats.
-    """
-    rows, tokenizer = [], tokenizer_of(study)
-    for run in gradual_runs(study, seeds):
-        place = run.checkpoint(study.study)
-        model, _, _ = load_checkpoint(MaskedEncoder, place, run.sparsity, study.table.pattern(run.method))
-        weights = {name: matrix.detach() for name, matrix in prunable_matrices(model).items()}
-        apply_masks(model, by_magnitude("heads", weights, REMOVED, stored.heads(place)))
-        rows.append([run.seed, run.sparsity, pretrain(study, run)["pretrain_loss"]])
-        rows[-1].append(evaluate(model, study, tokenizer)["pretrain_loss"])
-    return pd.DataFrame(rows, columns=["seed", "sparsity", "pretrain_loss", "without_heads"])
