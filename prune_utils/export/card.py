@@ -118,7 +118,9 @@ def _verdicts(found: Evidence) -> str:
 
 
 def _origin(made: Made, found: Evidence) -> str:
-    row, first = made.study.table.rows.get(made.cell.arm), found.cells.iloc[0]
+    row, cells = made.study.table.rows.get(made.cell.arm), found.cells
+    own = (cells.arm == made.cell.arm) & (cells.target_sparsity == made.cell.sparsity)
+    first = cells[own & (cells.task == made.cell.task) & (cells.seed == made.cell.seed)].iloc[0]
     versions = ", ".join(f"{name} {first[name]}" for name in ("torch", "transformers", "commit") if name in first)
     how = (
         f"Score {row.score}, pattern {row.pattern}, pruned: {row.when}, then {row.fate}"
