@@ -114,7 +114,8 @@ def _trained(study: Study, cell: Cell) -> dict:
     folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
     row, rounds, model, seconds = study.table.rows.get(cell.arm), cell.epochs_trained(study), None, 0.0
-    loss = distilled(fine_tuned(study, cell.dense()), row.teacher) if row and row.teacher else None
+    teacher = row and row.taught("fine-tuning")
+    loss = distilled(fine_tuned(study, cell.dense()), teacher) if teacher else None
     try:
         for number, epochs in enumerate(rounds, start=1):
             # every round prunes the same share of what is left
@@ -156,7 +157,7 @@ def _needed(study: Study, cell: Cell) -> list[Cell]:
     if row is None:
         return []
     pruned = row.when in ("fine-tuned", "rewound") and row.masks_of != PRETRAINING
-    return [cell.dense(row.masks_of)] * pruned + [cell.dense()] * (row.teacher is not None)
+    return [cell.dense(row.masks_of)] * pruned + [cell.dense()] * (row.taught("fine-tuning") is not None)
 
 
 def _pruner(

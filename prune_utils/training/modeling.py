@@ -40,16 +40,16 @@ class _Masked:
     ) -> ModelOutput:
         """`input_ids`, `labels` (IGNORED at tokens that are not predicted): (batch, tokens).
 
-        Returns `loss`, the mean masked-token loss in nats; in eval mode also, per example, shape (batch,): `mlm_nll`,
-        `mlm_correct`, `mlm_tokens`.
+        Returns `loss`, the mean masked-token loss in nats, and `word_logits`, shape (masked tokens, vocabulary); in eval mode
+        also, per example, shape (batch,): `mlm_nll`, `mlm_correct`, `mlm_tokens`.
         """
         segments = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         hidden = self.base_model(input_ids, attention_mask=attention_mask, **segments)[0]
-        loss, scores = self._masked_loss(hidden, labels)
-        return ModelOutput(loss=loss) if self.training else ModelOutput(loss=loss, **scores())
+        loss, logits, scores = self._masked_loss(hidden, labels)
+        return ModelOutput(loss=loss, word_logits=logits, **({} if self.training else scores()))
 
-    def _masked_loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Any]:
-        """The mean loss, and a function that makes the scores by example."""
+    def _masked_loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Any]:
+        """The mean loss, the logits of the masked tokens, and a function that makes the scores by example."""
         where = labels != IGNORED  # on a GPU, boolean indexing synchronises once per step
         logits = self.word_logits(hidden[where]).float()
         answers = labels[where]
@@ -64,7 +64,7 @@ class _Masked:
                 "mlm_tokens": where.sum(1),
             }
 
-        return cross_entropy(logits, answers), scores
+        return cross_entropy(logits, answers), logits, scores
 
 
 class _MaskedWithNext(_Masked):
@@ -80,13 +80,14 @@ class _MaskedWithNext(_Masked):
     ) -> ModelOutput:
         """As above; `next_sentence_label`: (batch,). The loss is the sum of both; also returns `nsp_nll`, `nsp_correct`."""
         hidden, pooled = self.base_model(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[:2]
-        loss, scores = self._masked_loss(hidden, labels)
+        loss, logits, scores = self._masked_loss(hidden, labels)
         next_logits = self.get_submodule(FAMILIES[self.config.model_type].next_sentence)(pooled).float()
         loss = loss + cross_entropy(next_logits, next_sentence_label)
         if self.training:
-            return ModelOutput(loss=loss)
+            return ModelOutput(loss=loss, word_logits=logits)
         return ModelOutput(
             loss=loss,
+            word_logits=logits,
             **scores(),
             nsp_nll=cross_entropy(next_logits, next_sentence_label, reduction="none"),
             nsp_correct=(next_logits.argmax(-1) == next_sentence_label).float(),

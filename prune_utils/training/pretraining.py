@@ -1,5 +1,7 @@
 """Pre-training runs: the burn-in of the dense model, and the pruned runs that start from it."""
 
+import copy
+
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from prune_utils.data import prepared
@@ -11,6 +13,7 @@ from prune_utils.pruning.schedule import Schedule
 from prune_utils.pruning.scores import chooser
 from prune_utils.study.grid import Run
 from prune_utils.study.schema import Study
+from prune_utils.training.loop.distillation import distilled
 from prune_utils.training.loop.machine import provenance, settled
 from prune_utils.training.loop.resuming import finished
 from prune_utils.training.loop.trainer import predict, train
@@ -31,19 +34,21 @@ def pretrain(study: Study, run: Run) -> dict:
 def _trained(study: Study, run: Run) -> dict:
     """Train a run, save its checkpoint and return its result."""
     tokenizer, recipe, pattern = tokenizer_of(study), study.pretraining, study.table.pattern(run.method)
-    burn_in = run == run.dense()
+    burn_in, loss = run == run.dense(), None
     if burn_in:
         model, pruning = new_model(study, tokenizer, run.seed), None
     else:
         pretrain(study, run.dense())
         model, _, _ = load_checkpoint(MaskedEncoder, run.dense().checkpoint(study.study), 0.0)
         pruning = pruner(study, run, model)
+        if (zeros := study.table.methods[run.method]) and zeros.teacher:
+            loss = distilled(copy.deepcopy(model), zeros.teacher)
     data, folder, seconds, history = prepared.pretraining_data(study), run.folder(study.study), 0.0, []
     for trained, optimisation in recipe.stages(burn_in):
         model.base_model.requires_grad_(trained == "all")
         place = folder / f"trainer-{trained}"
         took, losses = train(
-            model, data, optimisation, run.seed, place, study.machine, tokenizer, pruning, progress=True
+            model, data, optimisation, run.seed, place, study.machine, tokenizer, pruning, progress=True, loss=loss
         )
         done, seconds = history[-1]["step"] if history else 0, seconds + took
         history += [{"step": done + entry["step"], "loss": entry["loss"]} for entry in losses]

@@ -13,6 +13,8 @@ from prune_utils.pruning.matrices import check_zeros, prunable_matrices
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.pruning.scores import by_magnitude, chooser, score_of
 from prune_utils.pruning.scores.block_fisher import BLOCK, DAMPING
+from prune_utils.pruning.scores.soft_movement import PULL
+from prune_utils.pruning.scores.trained_movement import RATE
 from prune_utils.pruning.scores.uncertainty import SENSITIVITY, UNCERTAINTY
 from prune_utils.pruning.watching import inputs, measure
 from prune_utils.study.sections.arms import SCORES, SHIPPED, Zeros
@@ -36,6 +38,29 @@ def test_movement_by_hand():
     """A weight of 2 with gradients 0.5 and 1 moves towards zero: −2 · 0.5 − 2 · 1; one of −1 with the same, away: 1.5."""
     scores = seen("movement", torch.tensor([[2.0, -1.0]]), [torch.tensor([[0.5, 0.5]]), torch.tensor([[1.0, 1.0]])])
     assert scores.tolist() == [[-3.0, 1.5]]
+
+
+@given(SEED, st.integers(1, 6))
+def test_trained_and_soft_movement_are_scores_under_adam(seed, steps):
+    """Against autograd of a masked product and of the mean of σ(S), and torch's own optimiser."""
+    weight, batches = normal(seed, 3, 4), [normal(seed + i + 1, 3, 4) for i in range(steps)]
+    for name, pull in (("trained_movement", 0.0), ("soft_movement", PULL)):
+        score = torch.zeros(3, 4, requires_grad=True)
+        adam = torch.optim.Adam([score], lr=RATE)
+        for gradient in batches:
+            adam.zero_grad()
+            mask = torch.ones(3, 4) + score - score.detach()  # straight through
+            ((gradient * weight * mask).sum() + pull * torch.sigmoid(score).sum()).backward()
+            adam.step()
+        torch.testing.assert_close(seen(name, weight, batches), score.detach())
+
+
+def test_trained_movement_counts_how_steadily_a_weight_moves_not_how_far():
+    """Of two weights with the same sum of movements, the steady one goes first."""
+    weight, batches = torch.ones(1, 2), [torch.tensor([[1.0, 0.0]])] * 8 + [torch.tensor([[0.0, 8.0]])]
+    assert seen("movement", weight, batches).tolist() == [[-8.0, -8.0]]
+    steady, sudden = seen("trained_movement", weight, batches)[0].tolist()
+    assert steady < 2 * sudden < 0
 
 
 @given(SEED, st.integers(1, 6))

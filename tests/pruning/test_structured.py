@@ -120,15 +120,16 @@ def test_one_weight_less_is_found(tiny_bert, pattern):
         pattern_of(pattern).check(masks, 0.5, 2)
 
 
-@given(SPARSITY, st.integers(0, 2**31))
-def test_encoder_is_matrix_inside_the_layers_and_nothing_outside(sparsity, seed):
+@given(st.sampled_from([("encoder", "matrix"), ("encoder:model", "model")]), SPARSITY, st.integers(0, 2**31))
+def test_an_encoders_pattern_is_the_same_inside_the_layers_and_nothing_outside(names, sparsity, seed):
+    name_of_pattern, inside = names
     matrices = {UP: whole_numbers(8, 4, seed=seed), DOWN: whole_numbers(4, 8, seed=seed), LINEAR: whole_numbers(9, 4)}
-    masks = by_magnitude("encoder", matrices, sparsity)
+    masks = by_magnitude(name_of_pattern, matrices, sparsity)
     layers = {name: matrices[name] for name in (UP, DOWN)}
-    for name, mask in by_magnitude("matrix", layers, sparsity).items():
+    for name, mask in by_magnitude(inside, layers, sparsity).items():
         assert torch.equal(masks[name], mask)
     assert masks[LINEAR].all()
-    pattern_of("encoder").check(masks, sparsity, 0)
+    pattern_of(name_of_pattern).check(masks, sparsity, 0)
     masks[LINEAR][0, 0] = False
     with pytest.raises(SparsityMismatch, match="lies outside of the layers"):
-        pattern_of("encoder").check(masks, sparsity, 0)
+        pattern_of(name_of_pattern).check(masks, sparsity, 0)

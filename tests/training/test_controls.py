@@ -154,8 +154,12 @@ def test_where_the_zeros_of_every_arm_come_from():
         "random": ("random", Run("random", 0.6, 0)),
         **{control: (control, Run(control, 0.6, 0)) for control in CONTROLS},
         "distilled": ("gradual", Run("gradual", 0.6, 0)),
+        "distilled_twice": ("distilled_twice", Run("distilled_twice", 0.6, 0)),
         "gradual_downstream": ("gradual", start),
-        **{arm: (arm, start) for arm in ("gradual_encoder", "movement", "uncertainty")},
+        **{
+            arm: (arm, start)
+            for arm in ("gradual_encoder", "movement", "trained_movement", "soft_movement", "uncertainty")
+        },
         **{arm: (arm, start) for arm in ("downstream_encoder", "fisher", "block_fisher", "activation")},
         **{arm: ("one_shot", start) for arm in ("ticket", "iterative_ticket", "pretrained_ticket")},
     }
@@ -164,7 +168,12 @@ def test_where_the_zeros_of_every_arm_come_from():
 
 def test_every_score_and_pattern_of_the_table_is_there_and_every_arm_has_its_row_in_the_docs():
     rows = SHIPPED.rows.values()
-    assert {row.score for row in rows} == {*SCORES} and {row.pattern for row in rows} == {*PATTERNS, "2:4", "1:2"}
+    assert {row.score for row in rows} == {*SCORES} and {row.pattern for row in rows} == {
+        *PATTERNS,
+        "2:4",
+        "1:2",
+        "encoder:model",
+    }
     for name, reads in SCORES.items():
         score = score_of(name)
         assert (score.update is None) == (reads == "weights") and score.seen in (None, "gradients", "inputs"), name

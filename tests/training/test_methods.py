@@ -13,6 +13,7 @@ from prune_utils.analysis.results import cells_frame, pretraining_frame
 from prune_utils.data import prepared
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.callbacks import GradualPruning
+from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.pruning.masks import magnitude_masks
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
 from prune_utils.pruning.schedule import Schedule
@@ -28,6 +29,8 @@ from prune_utils.study.sections.arms import PRETRAINED, SCORES, SHIPPED, Teacher
 from prune_utils.training.finetuning import fine_tuned, finetune, starting_model
 from prune_utils.training.loop.distillation import distance, distilled
 from prune_utils.training.loop.trainer import train
+from prune_utils.training.modeling import MaskedEncoder
+from prune_utils.training.pretraining import pretrain
 
 LATER = [name for name, row in SHIPPED.rows.items() if row.when not in PRETRAINED or row.teacher]
 TINY = merge(
@@ -71,7 +74,9 @@ def test_every_row_trains_to_its_sparsity(study, arm):
         getattr(study.model, key) for key in ("hidden_size", "intermediate_size", "num_hidden_layers")
     )
     inside = layers * (4 * width**2 + 2 * width * inner)
-    share = inside / (inside + width**2 + len(tokenizer_of(study)) * width) if row.pattern == "encoder" else 1.0
+    share = (
+        inside / (inside + width**2 + len(tokenizer_of(study)) * width) if row.pattern.startswith("encoder") else 1.0
+    )
     assert result["realised_sparsity"] == pytest.approx(0.5 * share, abs=2e-3)
     assert row.fate == "free" or result["final_sparsity"] >= result["realised_sparsity"]
     assert result["epochs"] == sum(at(arm).epochs_trained(study)) > 0
@@ -137,21 +142,36 @@ def test_distance_is_the_divergence_at_a_temperature():
 
 @pytest.mark.slow(5)
 def test_a_teacher_without_a_share_changes_nothing_and_one_with_a_share_does(study, tmp_path):
+    """In both stages; in pre-training, the teacher's outputs are the words at masked tokens."""
     tokenizer = tokenizer_of(study)
-    data, _ = prepared.task_data(study, "sentiment", tokenizer)
     finetune(study, at("dense", 0.0))
+    tuned = fine_tuned(study, at("dense", 0.0))
     start, _, _ = starting_model(study, at("dense", 0.0), labels=2)
+    burnt_in, _, _ = load_checkpoint(MaskedEncoder, Run("dense", 0.0, 0).checkpoint(study.study), 0.0)
+    stages = {
+        "fine-tuning": (start, tuned, prepared.task_data(study, "sentiment", tokenizer)[0]),
+        "pre-training": (burnt_in, copy.deepcopy(burnt_in), prepared.pretraining_data(study)),
+    }
+    for stage, (start, teacher, data) in stages.items():
 
-    def trained(name, loss=None):
-        model = copy.deepcopy(start)
-        train(model, data, RECIPE, 3, tmp_path / name, MACHINE, tokenizer, loss=loss)
-        return model.state_dict()
+        def trained(name, loss=None, start=start, data=data, stage=stage):
+            model = copy.deepcopy(start)
+            train(model, data, RECIPE, 3, tmp_path / stage / name, MACHINE, tokenizer, loss=loss)
+            return model.state_dict()
 
-    plain = trained("plain")
-    losses = {share: distilled(fine_tuned(study, at("dense", 0.0)), Teacher(share=share)) for share in (0.0, 0.5)}
-    none, half = trained("none", losses[0.0]), trained("half", losses[0.5])
-    assert all(torch.equal(plain[name], none[name]) for name in plain)
-    assert not all(torch.equal(plain[name], half[name]) for name in plain)
+        plain = trained("plain")
+        none, half = (trained(f"{s}", distilled(teacher, Teacher(share=s))) for s in (0.0, 0.5))
+        assert all(torch.equal(plain[name], none[name]) for name in plain), stage
+        assert not all(torch.equal(plain[name], half[name]) for name in plain), stage
+
+
+@pytest.mark.slow(5)
+def test_a_teacher_in_pre_training_makes_runs_of_their_own_and_one_in_fine_tuning_does_not(study):
+    taught, plain = (pretrain(study, at(arm).pretrained(study)) for arm in ("distilled_twice", "distilled"))
+    assert taught["method"] == "distilled_twice" and plain["method"] == "gradual"
+    assert (
+        taught["realised_sparsity"] == plain["realised_sparsity"] and taught["pretrain_loss"] != plain["pretrain_loss"]
+    )
 
 
 @pytest.mark.slow(5)
@@ -197,7 +217,7 @@ MINE = {"score": "magnitude", "pattern": "matrix", "when": "start", "fate": "zer
     ("row", "message"),
     [
         ({"score": "larger"}, "own_arms.mine.score is 'larger'; input should be 'magnitude', 'random'"),
-        ({"pattern": "4:2"}, "pattern is '4:2'; allowed are matrix, rows, .* and N:M with N below M, such as 2:4"),
+        ({"pattern": "4:2"}, "pattern is '4:2'; allowed are matrix, rows, .* N:M with N below M, such as 2:4"),
         ({"score": "movement"}, "score is 'movement', which is learnt step by step, and when is 'start'; allowed are"),
         ({"score": "fisher"}, "score is 'fisher' and examples is None; allowed is a number for fisher, block_fisher"),
         ({"examples": 9}, "score is 'magnitude' and examples is 9; allowed is a number for fisher"),
@@ -208,6 +228,10 @@ MINE = {"score": "magnitude", "pattern": "matrix", "when": "start", "fate": "zer
         ({"when": "rewound", "rounds": 2, "masks_of": "sentiment"}, "rounds is 2; allowed is 1 round"),
         ({"when": "rewound", "rounds": 2, "pattern": "2:4"}, "has one sparsity, and rounds is 2; allowed is 1"),
         ({"when": "rewound", "masks_of": "parsing"}, "masks_of is 'parsing'; allowed are pretraining, sentiment, acc"),
+        (
+            {"teacher": {"share": 0.5, "during": "both"}, "when": "fine-tuning"},
+            "teacher.during is 'both' and when is 'fine-tuning'; allowed is it for gradual and start",
+        ),
         ({"teacher": {"share": 1.5}}, "own_arms.mine.teacher.share is 1.5; input should be less than or equal to 1"),
         ({"look": ["#000000", "o", "mine"]}, "unknown parameter 'own_arms.mine.look'"),
     ],

@@ -100,7 +100,8 @@ def seconds(evidence: Evidence, study: Study, arm: str) -> dict[str, float]:
     """
     row, cells, runs = study.table.rows[arm], evidence.cells, evidence.runs
     own = cells[cells.arm == arm].seconds.mean()
-    after_dense = (row.when in ("fine-tuned", "rewound") and row.masks_of != PRETRAINING) or row.teacher is not None
+    prunes_dense = row.when in ("fine-tuned", "rewound") and row.masks_of != PRETRAINING
+    after_dense = prunes_dense or row.taught("fine-tuning") is not None
     method = study.table.method_of(arm)
     of_run = runs[(runs.method == method) & (runs.target_sparsity > 0)].seconds.mean()
     return {

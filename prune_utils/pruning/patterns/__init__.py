@@ -8,17 +8,21 @@ May import `masks` and `families`.
 
 from importlib import import_module
 
-from prune_utils.pruning.patterns import n_of_m
+from prune_utils.pruning.patterns import encoder, n_of_m
 from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch
-from prune_utils.study.sections.arms import PATTERNS
+from prune_utils.study.sections.arms import ENCODER, PATTERNS
 
 
 def pattern_of(name: str) -> Pattern:
-    """The pattern of a name: one of arms.yaml, or N:M. Raises ValueError for others."""
+    """The pattern of a name: one of arms.yaml, N:M, or `encoder:` and one of these. Raises ValueError for others."""
+    if name.startswith(ENCODER):
+        return encoder.inside(pattern_of(name.removeprefix(ENCODER)))
     if ":" in name:
         return n_of_m.pattern(*map(int, name.split(":")))
     if name not in PATTERNS:
-        raise ValueError(f"pattern is {name!r}; allowed are {', '.join(PATTERNS)}, and N:M")
+        raise ValueError(
+            f"pattern is {name!r}; allowed are {', '.join(PATTERNS)}, N:M, and {ENCODER} with one of these"
+        )
     return import_module(f"{__name__}.{name}").PATTERN
 
 

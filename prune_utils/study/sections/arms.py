@@ -16,12 +16,13 @@ PATTERNS: list[str] = _SHIPPED["patterns"]
 PRETRAINED = ("gradual", "start")  # while pre-training: the arm has pre-training runs
 RAMPED = ("gradual", "fine-tuning")  # on the cubic schedule
 UNPRUNED = ("dense", "scratch")
+ENCODER = "encoder:"  # before a pattern: inside the layers alone
 PRETRAINING = "pretraining"  # as the origin of masks: the pre-trained model itself
 
 
 def share_of(pattern: str) -> float | None:
     """The sparsity of an N:M pattern, of which N of every M weights are kept; None for other patterns."""
-    numbers = pattern.split(":")
+    numbers = pattern.removeprefix(ENCODER).split(":")
     if (
         len(numbers) != 2
         or not all(number.isdigit() for number in numbers)
@@ -38,13 +39,16 @@ class Zeros(NamedTuple):
     pattern: str
     when: str
     examples: int | None = None
+    teacher: "Teacher | None" = None  # of the training that makes them
 
 
 class Teacher(Section):
-    """Distillation from the dense model of the same task (Hinton et al. 2015, arXiv:1503.02531)."""
+    """Distillation (Hinton et al. 2015, arXiv:1503.02531): in fine-tuning from the dense model of the same task, in pre-training
+    from the dense model that the run starts from."""
 
     share: Share  # of the loss; the rest is that of the labels
     temperature: Positive = 2.0
+    during: Literal["fine-tuning", "pre-training", "both"] = "fine-tuning"
 
 
 class Arm(Section):
@@ -63,9 +67,9 @@ class Arm(Section):
     @field_validator("pattern")
     @classmethod
     def _known(cls, pattern: str) -> str:
-        if pattern not in PATTERNS and not share_of(pattern):
+        if pattern.removeprefix(ENCODER) not in PATTERNS and not share_of(pattern):
             raise ValueError(
-                f"pattern is {pattern!r}; allowed are {', '.join(PATTERNS)}, and N:M with N below M, such as 2:4"
+                f"pattern is {pattern!r}; allowed are {', '.join(PATTERNS)}, N:M with N below M, such as 2:4, and any after encoder:"
             )
         return pattern
 
@@ -87,6 +91,10 @@ class Arm(Section):
             raise ValueError(f"fate is {self.fate!r} and {when}; allowed is it for {' and '.join(PRETRAINED)}")
         if self.when != "rewound" and (self.rounds or self.masks_of):
             raise ValueError(f"{when}; allowed are rounds and masks_of where it is 'rewound'")
+        if self.taught("pre-training") and self.when not in PRETRAINED:
+            raise ValueError(
+                f"teacher.during is {self.teacher.during!r} and {when}; allowed is it for {' and '.join(PRETRAINED)}"
+            )
         if self.masks_of and (self.rounds or 1) > 1:
             raise ValueError(f"masks_of is {self.masks_of!r} and rounds is {self.rounds}; allowed is 1 round")
         if share_of(self.pattern) and (self.rounds or 1) > 1:
@@ -95,10 +103,15 @@ class Arm(Section):
             )
         return self
 
+    def taught(self, stage: str) -> Teacher | None:
+        """Its teacher in "fine-tuning" or "pre-training"."""
+        return self.teacher if self.teacher and self.teacher.during in (stage, "both") else None
+
     @property
     def zeros(self) -> Zeros:
         """How its masks are made; those that follow no schedule are whole at the start of a training."""
-        return Zeros(self.score, self.pattern, "gradual" if self.when in RAMPED else "start", self.examples)
+        when = "gradual" if self.when in RAMPED else "start"
+        return Zeros(self.score, self.pattern, when, self.examples, self.taught("pre-training"))
 
     @property
     def only(self) -> float | None:

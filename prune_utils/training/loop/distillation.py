@@ -22,14 +22,18 @@ def distance(logits: Tensor, wanted: Tensor, temperature: float) -> Tensor:
 
 
 def distilled(teacher: PreTrainedModel, how: Teacher) -> Callable[[PreTrainedModel, dict[str, Tensor]], Tensor]:
-    """The loss of a model on a batch: (1 − share) of the labels' and `share` of the distance to a teacher's outputs."""
+    """The loss of a model on a batch: (1 − share) of the labels' and `share` of the distance to a teacher's outputs.
+
+    Of a model in pre-training, the outputs are the logits of the masked tokens.
+    """
     teacher.eval().requires_grad_(False)
 
     def loss(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
         outputs = model(**inputs)
+        key = "word_logits" if "word_logits" in outputs else "logits"
         with torch.no_grad():
-            wanted = teacher.to(outputs.logits.device)(**inputs).logits
-        of_teacher = distance(outputs.logits.float(), wanted.float(), how.temperature)
+            wanted = teacher.to(outputs.loss.device)(**inputs)[key]
+        of_teacher = distance(outputs[key].float(), wanted.float(), how.temperature)
         return (1 - how.share) * outputs.loss + how.share * of_teacher
 
     return loss

@@ -156,13 +156,14 @@ def curves(folder: Path, machine: Machine) -> dict:
 
 
 def predict(model: PreTrainedModel, data: Dataset, machine: Machine, tokenizer: PreTrainedTokenizerBase) -> tuple:
-    """The outputs of a model except its loss: arrays with one row per example, in the order of `data`.
+    """The outputs of a model except its loss and `word_logits`: arrays with one row per example, in the order of `data`.
 
     Batches hold examples of similar length; the rows are put back in order.
     """
     order = np.argsort(lengths_of(data), kind="stable")
     with tempfile.TemporaryDirectory() as folder:  # required by Trainer even for prediction
         args = arguments(Path(folder), machine, disable_tqdm=True)
-        outputs = _Trainer(model, args, tokenizer).predict(read_by(model, data.select(order))).predictions
+        trainer = _Trainer(model, args, tokenizer)
+        outputs = trainer.predict(read_by(model, data.select(order)), ignore_keys=["word_logits"]).predictions
     back = np.argsort(order, kind="stable")
     return tuple(output[back] for output in (outputs if isinstance(outputs, tuple) else (outputs,)))
