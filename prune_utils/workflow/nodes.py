@@ -122,7 +122,7 @@ def nodes(study: Study | Replay) -> list[Node]:
     all_need = paths.CELLS, paths.RUNS, paths.FACTORIAL, paths.CLAIMS, paths.REGIMES
     pages = {"regimes": (paths.REGIMES_NOTEBOOK, *all_need), "details": (paths.DETAILS_NOTEBOOK, "bit_of_bert.csv")}
     if set(study.grid.arms) - {*UNPRUNED, *PAPERS}:
-        pages["methods"] = (paths.METHODS_NOTEBOOK, paths.METHODS, paths.PAIRS)
+        pages["methods"] = (paths.METHODS_NOTEBOOK, paths.METHODS, paths.PAIRS, paths.ORDERS)
     if len(seeds) > 1:  # between which is seen what changes by chance
         pages["questions"] = (paths.QUESTIONS_NOTEBOOK, paths.STOPS, paths.FLIPS)
     for name, (template, *frames) in pages.items():

@@ -11,10 +11,12 @@ from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.findings import methods
 from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.report import captions, plots_prunability
+from prune_utils.study import paths
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.schema import Analysis
 from prune_utils.study.section import ParamsError
+from prune_utils.study.sections.arms import SHIPPED
 from prune_utils.workflow.nodes import nodes
 
 LEVELS = {"pretrain": 0.8, "movement": 0.801, "ticket": 0.7, "random": 0.6}
@@ -60,6 +62,49 @@ def test_arms_that_differ_are_told_apart_and_arms_that_do_not_are_not():
     said = captions.told_apart(found)
     assert "At 50 %, none of" in said and "shown to be behind one of these: ticket, random" in said
     assert "for all 12 comparisons together" in said
+
+
+def test_published_orders_are_tested_where_a_study_has_both_arms_at_the_same_sparsity(monkeypatch, tmp_path):
+    rows = [
+        *(
+            f"x,MNLI,0.9,{better},{worse},80.5,78.0,1,"
+            for better, worse in (("ticket", "random"), ("random", "ticket"))
+        ),
+        "x,MNLI,0.9,movement,pretrain,80.5,78.0,5,one seed",
+        "x,MNLI,0.7,ticket,random,80.5,78.0,1,",
+        "x,MNLI,0.9,ticket,fisher,80.5,78.0,1,",
+    ]
+    names = "source,task,sparsity,better,worse,better_score,worse_score,runs,differs"
+    (tmp_path / "orders.csv").write_text("\n".join([names, *rows]))
+    monkeypatch.setattr(methods, "ORDERS", tmp_path / "orders.csv")
+    found = methods.orders(evidence(noise=0.01))
+    assert found.outcome.tolist() == ["agrees", "opposite", "cannot be told"] and (found.there == 2.5).all()
+    assert found.here.tolist() == pytest.approx([10, -10, 0.1], abs=1.5) and (found.low < found.high).all()
+    assert found.differs.tolist() == ["", "", "one seed"]
+    assert methods.orders(evidence(seeds=1)).outcome.tolist() == ["cannot be told"] * 3  # no interval
+
+
+def test_published_orders_are_those_of_the_sources():
+    """Against the transcribed tables, whose arms have the authors' names."""
+    folder = paths.ROOT.parent / "shared" / "reference" / "foreign"
+    if not folder.exists():
+        pytest.skip("no published tables on this machine")
+    sanh = pd.read_csv(folder / "sanh2020_all_methods.csv").set_index(["arm", "sparsity", "task"]).dev_accuracy * 100
+    chen = pd.read_csv(folder / "chen2020_lottery_all_rows_with_std.csv")
+    chen = chen.set_index(["method", "sparsity", "task"]).score_percent
+    theirs = {
+        "trained_movement": "movement", "soft_movement": "soft_movement", "gradual_encoder": "magnitude",
+        "ticket": "imp_ticket_theta0", "random": "random_mask_theta0",
+    }  # fmt: skip
+    for row in pd.read_csv(methods.ORDERS).itertuples():
+        of = sanh if row.source.startswith("Sanh") else chen
+        scores = [of[theirs[arm], row.sparsity, row.task] for arm in (row.better, row.worse)]
+        assert scores == pytest.approx([row.better_score, row.worse_score]), row
+
+
+def test_every_published_order_names_arms_of_the_table():
+    found = pd.read_csv(methods.ORDERS)
+    assert {*found.better, *found.worse} <= set(SHIPPED.rows) and found.sparsity.between(0, 1).all()
 
 
 def test_one_seed_tells_nothing_apart():

@@ -5,6 +5,7 @@ corrected by Holm's method (1979). Where the corrected test of a pair does not r
 """
 
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from prune_utils.study.section import ParamsError
 from prune_utils.study.sections.arms import PRETRAINED, PRETRAINING, UNPRUNED
 from prune_utils.study.words import POINTS
 
+ORDERS = Path(__file__).parent.with_name("published") / "orders.csv"
 FAMILY_RISK = 0.05  # of one false difference or more among all pairs and sparsities
 
 
@@ -108,6 +110,45 @@ def seconds(evidence: Evidence, study: Study, arm: str) -> dict[str, float]:
         "pretraining_seconds": of_run if row.when in PRETRAINED else 0.0,
         "finetuning_seconds": own + after_dense * cells[cells.arm == "dense"].seconds.mean(),
     }
+
+
+def orders(evidence: Evidence) -> pd.DataFrame:
+    """The published differences of arms beside those of a study that has the same arms at the same sparsity.
+
+    One row per published pair (`published/orders.csv`: accuracies of BERT-Base on one task, in percent). Columns source, task,
+    sparsity, better, worse, there (points by which the better one is ahead), runs, here (the same, mean over the study's
+    tasks), low, high (95 % interval), outcome ("agrees" if the interval is above 0, "opposite" if below, else
+    "cannot be told"), and differs: how the published arms differ from these.
+    """
+    rows = []
+    for row in pd.read_csv(ORDERS).itertuples():
+        ends = (row.better, row.sparsity), (row.worse, row.sparsity)
+        if not all(evidence.accuracy.has(end) for end in ends):
+            continue
+        found = evidence.accuracy.difference(*ends).scaled(POINTS)
+        low, high = found.interval() or (np.nan, np.nan)
+        outcome = "agrees" if low > 0 else "opposite" if high < 0 else "cannot be told"
+        there, differs = (
+            round(row.better_score - row.worse_score, 2),
+            row.differs if isinstance(row.differs, str) else "",
+        )
+        pair = [row.source, row.task, row.sparsity, row.better, row.worse]
+        rows.append([*pair, there, row.runs, found.value, low, high, outcome, differs])
+    names = [
+        "source",
+        "task",
+        "sparsity",
+        "better",
+        "worse",
+        "there",
+        "runs",
+        "here",
+        "low",
+        "high",
+        "outcome",
+        "differs",
+    ]
+    return pd.DataFrame(rows, columns=names)
 
 
 def groups(found: pd.DataFrame, sparsity: float) -> list[list[str]]:
