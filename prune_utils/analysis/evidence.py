@@ -24,6 +24,7 @@ MEASURED = (
     "heads",
     "heads_one_shot",
     "heads_removed",
+    "masked_words",
     "weights",
     "embeddings",
 )  # the frames of paths.INSIDE that claims and figures use

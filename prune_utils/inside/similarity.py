@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
+from datasets import Dataset
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from tqdm.auto import tqdm
@@ -50,10 +51,14 @@ def mean_cosines(pruned: PreTrainedModel, dense: PreTrainedModel, batches: list[
     return (sums / tokens).tolist()
 
 
+def evenly(data: Dataset) -> Dataset:
+    """PAIRS examples at even distances, or all if there are no more."""
+    return data.select(np.linspace(0, len(data) - 1, min(len(data), PAIRS)).astype(int))
+
+
 def held_out_batches(study: Study) -> list[dict[str, Tensor]]:
     """Held-out pairs in batches of similar length, with their tokens before masking, as in the authors' scripts."""
-    data = prepared.pretraining_data(study, held_out=True)
-    data = data.select(np.linspace(0, len(data) - 1, min(len(data), PAIRS)).astype(int))
+    data = evenly(prepared.pretraining_data(study, held_out=True))
     order = np.argsort(lengths_of(data), kind="stable")
     rows = [
         {"input_ids": unmasked(pair), "token_type_ids": pair["token_type_ids"]} for pair in data.select(order).to_list()

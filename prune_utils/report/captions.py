@@ -185,16 +185,16 @@ def trusted(table: pd.DataFrame, margin: float) -> str:
 
 
 def forgot(ends: pd.DataFrame) -> str:
-    """Whether long or rare examples are lost first, one Markdown sentence per trait; `ends`: see `findings.forgotten.ends`."""
+    """Which examples are lost first, one Markdown sentence per trait; `ends`: see `findings.forgotten.ends`."""
     said = []
     for trait, part in ends[ends.target_sparsity > 0].groupby("trait", sort=False):
         shown, last = part[(part.low > 0) | (part.high < 0)], part.loc[part.target_sparsity.idxmax()]
         most = f"at {percent(last.target_sparsity)}, {last.last:.1f} % against {last.first:.1f} %"
         if shown.empty:
-            verdict = "no difference between the last and the first third is shown at any sparsity"
+            verdict = "no difference between the last and the first group is shown at any sparsity"
         else:
             verdict = (
-                f"the last and the first third differ at {percents(sorted(shown.target_sparsity))}, each test by itself"
+                f"the last and the first group differ at {percents(sorted(shown.target_sparsity))}, each test by itself"
             )
         said.append(f"- By {KINDS[trait]}: {verdict}; {most}.")
     return minus("\n".join(said)) or "What is forgotten needs the predictions of the arms dense and pretrain."

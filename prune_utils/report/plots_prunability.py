@@ -169,25 +169,30 @@ def stopping(found: pd.DataFrame, rules: pd.DataFrame) -> Drawn:
 
 
 def forgotten(found: pd.DataFrame) -> Drawn:
-    """Share of what the dense model has right that is lost, by thirds of length and of rarity; one line per sparsity.
+    """Share of what the dense model has right that is lost, by kind of example; one line per sparsity.
 
     `found`: see `findings.forgotten.flips`.
     """
-    figure, every = panels(1, len(KINDS), 3.6 * len(KINDS) + 1.6, 3.4, sharey=True)
+    kinds = {trait: words for trait, words in KINDS.items() if trait in set(found.trait)}
+    figure, every = panels(1, len(kinds), 2.9 * len(kinds) + 1.6, 3.4, sharey=True)
     sparsities = sorted(found.target_sparsity.unique())
     means = found[found.trait.isin(KINDS)].groupby(["trait", "target_sparsity", "group"]).lost.mean()
-    for axes, (trait, words) in zip(every, KINDS.items(), strict=True):
+    for axes, (trait, words) in zip(every, kinds.items(), strict=True):
         for sparsity, colour in zip(sparsities, shades(len(sparsities)), strict=True):
             chance, line = sparsity == 0, 100 * means[trait][sparsity]
             label = "another dense model" if chance else percent(sparsity)
             colour, dashes = (GREY, ":") if chance else (colour, "-")
             axes.plot(line.index, line, color=colour, linestyle=dashes, marker="o", label=label)
-        axes.set(xlabel=f"third by {words}", xticks=["1", "2", "3"])
+        groups = ["1", "2"] if trait == "unseen" else ["1", "2", "3"]
+        axes.set(xlabel=words if trait == "unseen" else f"third by {words}", xticks=groups)
+        if trait == "unseen":
+            axes.set_xticks(groups, ["none", "some"])
     every[0].set_ylabel("lost, of what dense has right (%)")
     legend_right(every[-1])
     table = 100 * means.unstack("group")
     alt = "; ".join(
-        f"{trait}, {percent(s)}: {row.iloc[0]:.0f} to {row.iloc[-1]:.0f}" for (trait, s), row in table.iterrows()
+        f"{trait}, {percent(s)}: {row.iloc[0]:.0f} to {row.dropna().iloc[-1]:.0f}"
+        for (trait, s), row in table.iterrows()
     )
-    text = "*Means over tasks and seeds; 1: the shortest, or those whose rarest token is most frequent.*"
-    return Drawn(figure, "forgotten", f"Percent lost in the first and the last third. {alt}.", found, text)
+    text = "*Means over tasks and seeds; 1: the shortest, those whose rarest token is most frequent, or those of which the dense model is least sure.*"
+    return Drawn(figure, "forgotten", f"Percent lost in the first and the last group. {alt}.", found, text)

@@ -24,6 +24,7 @@ RECORDED = "params.yaml"  # the resolved params of a study, beside its results
 CHECKPOINT = "checkpoint"  # a from_pretrained folder
 WEIGHTS = "model.safetensors"  # transformers' name of the weights in it
 PREDICTIONS = "dev_predictions.npy"  # predicted label of every dev example, in the order of the file
+CONFIDENCE = "dev_confidence.npy"  # probability of that label; not of a regression
 PLAN = "plan.json"  # estimated cost of a study
 PRECISION = "precision.json"  # in which all trainings of a study compute, if it leaves that to the hardware
 SITTING = "sitting.json"  # when and where a study was last started
@@ -37,7 +38,7 @@ INPUTS = "inputs.csv"  # facts about its inputs, recorded before the first train
 REGIMES = "regimes.json"  # borders of its regimes; written last by the analysis
 INSIDE = (  # frames of the notebook on the encoder
     *("similarity", "heads", "heads_one_shot", "heads_removed", "weights", "sizes", "histograms"),
-    *("words", "subwords", "dimensions", "embeddings"),
+    *("words", "subwords", "dimensions", "embeddings", "masked_words"),
 )
 PRUNABILITY = ("movement", "movement_by_rank", "mask_difference", "fine_tune_first")  # frames of fine-tuning first
 

@@ -24,7 +24,7 @@ def scores(
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
 ) -> dict[str, float]:
-    """Dev metrics, and the loss on the whole training set and its size; dev predictions are stored in `folder`.
+    """Dev metrics, and the loss on the whole training set and its size; dev predictions and their confidence are stored in `folder`.
 
     `dev_accuracy` is what learning rates are selected by and what is averaged over tasks: the accuracy of a
     classification, and of a regression Pearson's correlation, 0 if all predictions are equal. Losses are cross-entropy
@@ -64,6 +64,8 @@ def _dev_scores(logits: np.ndarray, answers: np.ndarray, folder: Path) -> dict[s
     np.save(folder / paths.PREDICTIONS, stored, allow_pickle=False)
     if regression:
         return _correlations(predictions, answers) | loss | count
+    confidence = np.exp(log_softmax(logits, axis=1)).max(axis=1).astype(np.float32)
+    np.save(folder / paths.CONFIDENCE, confidence, allow_pickle=False)
     return {
         "dev_accuracy": float((predictions == answers).mean()),
         **loss,

@@ -83,7 +83,10 @@ def test_one_task_and_other_arms_have_no_rule():
 def test_what_is_lost_is_counted_by_thirds_and_by_label(monkeypatch):
     """Six examples: the dense model has the first five; the pruned one loses the two longest of these."""
     known = pd.DataFrame({"length": [1, 2, 3, 4, 5, 6], "rarity": [1.0] * 6, "label": [0, 1, 0, 1, 0, 1]})
+    known["unseen"] = [False, False, False, True, True, True]
     monkeypatch.setattr(forgotten, "traits", lambda study, task: known)
+    sure = pd.Series([0.6, 0.7, 0.8, 0.9, 0.5, 0.4])
+    monkeypatch.setattr(forgotten, "confidence", lambda evidence, study, task: {0: sure})
     rows = {("dense", 0.0, 0): [1, 1, 1, 1, 1, 0], ("pretrain", 0.9, 0): [1, 1, 1, 0, 0, 1]}
     rows |= {("dense", 0.0, 1): [0, 1, 1, 1, 1, 0], ("pretrain", 0.9, 1): [0, 1, 0, 1, 0, 0]}
     index = pd.MultiIndex.from_tuples(rows, names=["arm", "target_sparsity", "seed"])
@@ -92,13 +95,20 @@ def test_what_is_lost_is_counted_by_thirds_and_by_label(monkeypatch):
     at = found.set_index(["seed", "target_sparsity", "trait", "group"])
     assert [at.lost[0, 0.9, "length", n] for n in "123"] == [0.0, 0.5, 1.0]
     assert at.gained[0, 0.9, "length", "3"] == 1.0 and np.isnan(at.gained[0, 0.9, "length", "2"])
+    assert [at.lost[0, 0.9, "unseen", n] for n in "12"] == [0.0, 1.0]
+    assert [at.lost[0, 0.9, "confidence", n] for n in "123"] == [1.0, 0.0, 0.5] and (
+        1,
+        0.9,
+        "confidence",
+        "1",
+    ) not in at.index
     assert at.lost[0, 0.9, "label", "0"] == pytest.approx(1 / 3) and at.right[0, 0.9, "label", "1"] == 2
     # by chance: of what seed 0 has right, seed 1 loses the first; of what seed 1 has right, seed 0 loses nothing
     assert at.lost[0, 0.0, "length", "1"] == 0.5 and at.lost[1, 0.0, "length", "1"] == 0.0
     ends = forgotten.ends(found).set_index(["trait", "target_sparsity"])
     assert ends.difference["length", 0.9] == pytest.approx(100.0)  # seed 0: 100 - 0; seed 1: 100 - 0
     assert "differ at 90 %" in captions.forgot(forgotten.ends(found)) or np.isnan(ends.low["length", 0.9])
-    assert len(plots_prunability.forgotten(found).figure.axes) == 2
+    assert len(plots_prunability.forgotten(found).figure.axes) == 4
 
 
 @given(st.integers(2, 4), st.integers(1, 60), st.integers(0, 2**31))

@@ -6,7 +6,7 @@ import pandas as pd
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.findings.finding import Finding, unmeasured
 from prune_utils.analysis.noise.estimates import Estimate, Verdict, all_of
-from prune_utils.study.words import CORRELATION, percent
+from prune_utils.study.words import CORRELATION, POINTS, percent
 
 MASK_LIMIT, MOVEMENT_LIMIT = 6.0, 4.0  # percent: C6, C7
 HEAD_LIMIT = 10.0  # percentage points that count as "much more than the whole" in C10 (our choice)
@@ -73,6 +73,25 @@ def short_subwords_lose_more(evidence: Evidence) -> Finding:
     verdict = all_of(correlation.at_most(0.0), least.at_most(SPARED_LIMIT))
     tested = (correlation, 0.0), (least, SPARED_LIMIT)
     return Finding(verdict, said, correlation, CORRELATION, 0.0, tested)
+
+
+def words_lost(evidence: Evidence) -> pd.DataFrame:
+    """Whether rare words are lost first: columns sparsity, frequent, rare, more, low, high, in points of masked-token accuracy.
+
+    `frequent` and `rare` are the falls of accuracy from the 0 % run of the same seed at the most and least frequent third of
+    the masked words, mean over seeds, and `more` their difference with its 95 % interval over seeds. Empty if it was not
+    measured.
+    """
+    frame, rows = evidence.analyses.get("masked_words"), []
+    if frame is not None:
+        accuracy = POINTS * frame.pivot(index=["seed", "third"], columns="sparsity", values="accuracy")
+        falls = (-accuracy).add(accuracy[0.0], axis=0)
+        for sparsity in falls.columns[1:]:
+            by_third = falls[sparsity].unstack("third")
+            more = Estimate.over_seeds((by_third.iloc[:, -1] - by_third.iloc[:, 0]).to_list())
+            low, high = more.interval() or (np.nan, np.nan)
+            rows.append([sparsity, by_third.iloc[:, 0].mean(), by_third.iloc[:, -1].mean(), more.value, low, high])
+    return pd.DataFrame(rows, columns=["sparsity", "frequent", "rare", "more", "low", "high"])
 
 
 def heads_after_pruning(evidence: Evidence) -> pd.DataFrame:
