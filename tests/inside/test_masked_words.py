@@ -45,7 +45,11 @@ def test_the_thirds_together_are_the_evaluation_of_the_run(finished, monkeypatch
 
 
 def test_words_lost_are_falls_from_the_same_seed():
-    rows = [(s, x, t, a + 0.1 * s) for s in (0, 1) for x, t, a in ((0.0, 1, 0.8), (0.0, 3, 0.4), (0.9, 1, 0.7), (0.9, 3, 0.1))]
+    rows = [
+        (s, x, t, a + 0.1 * s)
+        for s in (0, 1)
+        for x, t, a in ((0.0, 1, 0.8), (0.0, 3, 0.4), (0.9, 1, 0.7), (0.9, 3, 0.1))
+    ]
     frame = pd.DataFrame(rows, columns=["seed", "sparsity", "third", "accuracy"])
     found = words_lost(Evidence(None, None, None, None, None, analyses={"masked_words": frame}))
     assert found[["sparsity", "frequent", "rare", "more"]].to_numpy().tolist() == [pytest.approx([0.9, 10, 30, 20])]
