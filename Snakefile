@@ -5,7 +5,7 @@ import sys
 
 from prune_utils.study import paths
 from prune_utils.study.params import read_yaml, validated
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 
 study = validated(read_yaml(Path("params.yaml")))
 

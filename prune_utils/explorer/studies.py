@@ -19,7 +19,7 @@ from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.study.words import percent, percents
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 from prune_utils.workflow.notebook import quiet
 
 NOTHING = (

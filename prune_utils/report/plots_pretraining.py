@@ -38,8 +38,11 @@ def schedule(schedules: list[Schedule], steps: int) -> Drawn:
 
 def training_loss(results: list[dict], ramp_steps: int | None = None) -> Drawn:
     """The logged training loss (nats) by step, one line per run; a dashed line marks the end of the ramp."""
+    several = len({result["seed"] for result in results}) > 1
     logged = {
-        percent(result["target_sparsity"]): pd.Series({entry["step"]: entry["loss"] for entry in result["history"]})
+        percent(result["target_sparsity"]) + several * f", seed {result['seed']}": pd.Series(
+            {entry["step"]: entry["loss"] for entry in result["history"]}
+        )
         for result in results
     }
     end = " The dashed line marks the end of the ramp; from there on, each model has its final sparsity."

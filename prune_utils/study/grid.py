@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prune_utils.study import paths
-from prune_utils.study.schema import FINE_TUNINGS_APART, Replay, Study
+from prune_utils.study.schema import Replay, Study
 from prune_utils.study.sections.arms import PRETRAINED
+from prune_utils.study.sections.grids import FINE_TUNINGS_APART
 
 TRAINED = ["burn-in", "pre-training", "fine-tuning"]  # stages whose results hold their training time
 HOUR = 3600  # seconds

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from prune_utils.study.section import Count, ParamsError, Section, Sparsity
+from prune_utils.study.section import ParamsError, Section
 from prune_utils.study.sections.arms import PAPERS, PRETRAINING, SHIPPED, Arm, ArmTable
+from prune_utils.study.sections.grids import Grid
 from prune_utils.study.sections.machine import Machine
 from prune_utils.study.sections.recipes import Finetuning, Model, Pretraining, Prunability
 from prune_utils.study.sections.sources import Corpus, Task
@@ -14,46 +15,10 @@ EMBEDDED = (
     "The text is a small artificial English that comes with the package. It was **built to show the effect**: its tasks "
     "profit from what pre-training teaches. These results demonstrate the analysis; only real text tests the claims."
 )
-FINE_TUNINGS_APART = 1000  # between the training seeds of the fine-tunings of one pre-trained model
 # digests of local inputs and revisions of hub inputs, by key; written by the program, see data.inputs
 Inputs = dict[str, str]
 ArmName = Annotated[str, Field(pattern=r"^[a-z]\w*$")]
 StudyName = Annotated[str, Field(pattern=r"^[\w-]+$")]
-
-
-class Grid(Section):
-    """Sparsities, arms and seeds of a study."""
-
-    sparsities: Annotated[list[Sparsity], Field(min_length=1)]
-    arms: list[
-        str
-    ]  # rows of the table of arms, the study's own among them; must include `dense`, the baseline of every comparison
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]  # each with a pre-training of its own
-    fine_tunings: Count = 1  # of each pre-trained model, with training seeds of their own
-
-    @model_validator(mode="after")
-    def _training_seeds_differ(self):
-        if self.fine_tunings > 1 and max(self.seeds) >= FINE_TUNINGS_APART:
-            allowed = f"allowed with several fine_tunings are seeds below {FINE_TUNINGS_APART}"
-            raise ValueError(f"seeds are {self.seeds}; {allowed}, since further ones train the fine-tunings")
-        return self
-
-    @field_validator("arms")
-    @classmethod
-    def _has_dense(cls, arms: list[str]):
-        if "dense" not in arms:
-            raise ValueError(f"arms are {arms}; they must include 'dense', the baseline of every comparison")
-        return arms
-
-    @field_validator("sparsities")
-    @classmethod
-    def _whole_percents(cls, sparsities: list[float]):
-        if sparsities != sorted(set(sparsities)) or sparsities[0] != 0:
-            raise ValueError(f"sparsities are {sparsities}; allowed is an increasing list that starts with 0.0")
-        odd = [s for s in sparsities if abs(round(100 * s) - 100 * s) > 1e-9]
-        if odd:
-            raise ValueError(f"sparsities {odd} are not multiples of 0.01; result folders are named by percent")
-        return sparsities
 
 
 class Analysis(Section):
@@ -135,6 +100,7 @@ class Study(Section):
         table, controls = self.table, self.finetuning.epochs.controls or {}
         for key, given, allowed in (
             ("grid.arms", self.grid.arms, table.arms),
+            ("grid.at", self.grid.at, [arm for arm in self.grid.arms if arm in table.rows]),
             ("machine.keep", self.machine.keep, table.arms),
             ("finetuning.epochs.controls", controls, [arm for arm in table.rows if arm not in PAPERS]),
         ):
@@ -145,7 +111,7 @@ class Study(Section):
     @property
     def table(self) -> ArmTable:
         """The table of arms, with the study's own rows."""
-        return ArmTable(SHIPPED.rows | self.own_arms)
+        return ArmTable(SHIPPED.rows | self.own_arms, self.grid.at)
 
     @model_validator(mode="after")
     def _has_a_vocabulary(self):

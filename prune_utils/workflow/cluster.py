@@ -13,7 +13,7 @@ from prune_utils.study.params import read_yaml
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow.ending import STARTED
-from prune_utils.workflow.nodes import lock_of, nodes
+from prune_utils.workflow.graph import lock_of, nodes
 
 PROFILE = "config.yaml"  # of a Snakemake profile
 SUBMITTED = re.compile(r"has been submitted with SLURM jobid (\d+) \(log: .*_(\d+)/\d+\.log\)")  # in Snakemake's log

@@ -20,7 +20,7 @@ from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.record import write_csv
 from prune_utils.workflow import status
 from prune_utils.workflow.ending import graceful
-from prune_utils.workflow.nodes import lock_of, nodes
+from prune_utils.workflow.graph import lock_of, nodes
 
 
 def execute_node(params: Path, notebook: Path) -> None:

@@ -17,7 +17,7 @@ from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.study.words import many
 from prune_utils.workflow import cluster, preflight, progress
-from prune_utils.workflow.nodes import nodes, outgrown
+from prune_utils.workflow.graph import nodes, outgrown
 from prune_utils.workflow.status import ELSEWHERE, EVERY, failed, watch
 
 FULL = 2**20  # bytes

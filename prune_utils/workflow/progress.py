@@ -11,7 +11,7 @@ from prune_utils.study import paths
 from prune_utils.study.files import held, read_json, write_json
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
-from prune_utils.workflow.nodes import Node, nodes
+from prune_utils.workflow.graph import Node, nodes
 
 NOTEBOOK = 10  # seconds that a notebook takes without training, on two laptop cores
 STAGES = {

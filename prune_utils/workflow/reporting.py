@@ -21,7 +21,7 @@ from prune_utils.study.record import check_same, record
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow.execution import run_notebook
-from prune_utils.workflow.nodes import analyses, nodes, outgrown
+from prune_utils.workflow.graph import analyses, nodes, outgrown
 
 
 def rebuild(params: Path) -> Path:

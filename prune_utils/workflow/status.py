@@ -13,7 +13,7 @@ from prune_utils.study.params import load_study
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow import cluster, progress
-from prune_utils.workflow.nodes import Node, nodes
+from prune_utils.workflow.graph import Node, nodes
 
 EVERY = 1  # seconds between two looks at the results
 ELSEWHERE = 10  # the same where jobs run on other machines, whose file system serves many

@@ -17,7 +17,7 @@ from prune_utils.study.paths import PARAMS
 from prune_utils.study.schema import Analysis
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sections.arms import SHIPPED
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 
 LEVELS = {"pretrain": 0.8, "movement": 0.801, "ticket": 0.7, "random": 0.6}
 STUDY = load_study(PARAMS / "methods.yaml")

@@ -14,7 +14,7 @@ from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.schema import Analysis
 from prune_utils.training.scores import BINS, calibration_error
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 
 RISES = {0.0: 0.0, 0.3: 0.1, 0.5: 0.2, 0.7: 0.4, 0.9: 1.5}
 COSTS = {"a": 10.0, "b": 10.0, "c": 10.0}

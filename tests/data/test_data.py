@@ -3,10 +3,11 @@ from random import Random
 import numpy as np
 import pandas as pd
 import pytest
+from datasets import Dataset, concatenate_datasets
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prune_utils.data.batches import padded, training_order
+from prune_utils.data.batches import Rows, padded, training_order
 from prune_utils.data.embedded import language, lexicon
 from prune_utils.data.embedded import tasks as language_tasks
 from prune_utils.data.pairs import IGNORED, IS_NEXT, IS_RANDOM, examples, sentence_pairs
@@ -142,3 +143,19 @@ def test_a_batch_is_padded_to_its_own_longest():
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
     assert batch["labels"].tolist() == [[-100, 8, -100], [7, -100, -100]]
     assert batch["next_sentence_label"].tolist() == [1, 0]
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 99), max_size=7), min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 99)
+)
+def test_rows_are_those_of_the_data_set(ids, chunk, seed):
+    """Of one whose lists lie in several buffers, and of a selection of it."""
+    random = np.random.default_rng(seed)
+    whole = {"input_ids": ids, "labels": [len(one) for one in ids], "score": [len(one) / 7 for one in ids]}
+    parts = [Dataset.from_dict({k: v[i : i + chunk] for k, v in whole.items()}) for i in range(0, len(ids), chunk)]
+    data = concatenate_datasets(parts)
+    for of in (data, data.select(random.permutation(len(ids))[: 1 + len(ids) // 2])):
+        order = random.integers(len(of), size=10)
+        rows = Rows(of, order)
+        found = [{name: np.asarray(value).tolist() for name, value in rows[i].items()} for i in range(len(rows))]
+        assert found == of.select(order).to_list()

@@ -20,7 +20,7 @@ from prune_utils.report import plots_inside
 from prune_utils.report.plots_inside import spread
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 from prune_utils.workflow.progress import line
 
 ACTIVATIONS = arrays(np.float32, (2, 3, 4), elements=st.floats(-4, 4, width=16)).map(torch.from_numpy)

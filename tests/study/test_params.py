@@ -12,7 +12,7 @@ from prune_utils.study.params import extended, load_study, merge, read_yaml, val
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow import launch, notebook, preflight
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 
 ALL = sorted(PARAMS.glob("*.yaml"))
 
@@ -329,7 +329,7 @@ def test_a_dry_run_lists_the_whole_grid(capsys):
 
 
 def test_every_node_comes_after_what_it_needs(monkeypatch):
-    monkeypatch.setattr("prune_utils.workflow.nodes.train_size", lambda task: 100)  # local files need not be here
+    monkeypatch.setattr("prune_utils.workflow.graph.node.train_size", lambda task: 100)  # local files need not be here
     for path in ALL:
         seen = set()
         for node in nodes(load_study(path)):

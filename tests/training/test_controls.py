@@ -23,7 +23,7 @@ from prune_utils.training.finetuning import finetune, starting_model
 from prune_utils.training.loop.trainer import train
 from prune_utils.training.modeling import new_model
 from prune_utils.training.pretraining import pretrain, pruner
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 
 CONTROLS = tuple(
     n for n, row in SHIPPED.rows.items() if SHIPPED.method_of(n) == n and row.when in PRETRAINED and n != "random"

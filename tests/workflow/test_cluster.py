@@ -19,7 +19,7 @@ from prune_utils.study.record import record
 from prune_utils.study.section import ParamsError
 from prune_utils.training.loop import machine, trainer
 from prune_utils.workflow import cluster, ending, execution, launch, preflight, status
-from prune_utils.workflow.nodes import lock_of, nodes
+from prune_utils.workflow.graph import lock_of, nodes
 
 TABLE = load_study(paths.PARAMS / "published.yaml")
 

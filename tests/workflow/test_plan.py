@@ -26,7 +26,7 @@ from prune_utils.workflow.cost import workload
 from prune_utils.workflow.cost.needs import needs
 from prune_utils.workflow.cost.plan import PAIR, plan, table, together
 from prune_utils.workflow.cost.workload import held_out_pairs, pair_tokens, task_tokens
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 from prune_utils.workflow.progress import NOTEBOOK
 
 PACE = Pace(start=1.0, pair=0.5, step={10: 0.1, 50: 0.3}, evaluation=1e9)
@@ -154,7 +154,7 @@ def test_gpu_small_is_planned_under_half_an_hour(monkeypatch):
         "held_out_pairs": lambda study: 6_000,
     }.items():
         monkeypatch.setattr(workload, name, value)
-    monkeypatch.setattr("prune_utils.workflow.nodes.train_size", lambda task: 0)
+    monkeypatch.setattr("prune_utils.workflow.graph.node.train_size", lambda task: 0)
     study = load_study(PARAMS / "gpu_small.yaml")
     frame = plan(study, PACE)
     assert set(frame[frame.stage == "fine-tuning"].arm) == set(study.grid.arms)

@@ -23,8 +23,8 @@ from prune_utils.study.record import record
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow import execution, progress, status
 from prune_utils.workflow.execution import execute
+from prune_utils.workflow.graph import lock_of, nodes
 from prune_utils.workflow.launch import begin, run
-from prune_utils.workflow.nodes import lock_of, nodes
 from prune_utils.workflow.status import failed
 
 SMOKE = load_study(paths.PARAMS / "smoke.yaml")

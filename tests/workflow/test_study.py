@@ -36,7 +36,7 @@ from prune_utils.study.record import read_csv, record
 from prune_utils.training.finetuning import finetune
 from prune_utils.training.pretraining import pretrain
 from prune_utils.workflow import reporting
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 
 
 def test_every_cell_has_its_row_and_its_columns(finished):

@@ -1,6 +1,6 @@
 """The table of arms, arms.yaml: what each prunes, by four choices. A params file may add rows of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -131,6 +131,7 @@ class ArmTable:
     """Arms by name; beside these, `dense` and `scratch` prune nothing."""
 
     rows: dict[str, Arm]
+    at: dict[str, list[float]] = field(default_factory=dict)  # sparsities at which a study runs an arm, where not all
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -146,10 +147,10 @@ class ArmTable:
         return found
 
     def has(self, arm: str, sparsity: float) -> bool:
-        """Whether an arm exists at a sparsity: an un-pruned one at 0, a pruned one above, or at the only one it can have."""
+        """Whether an arm is run at a sparsity: an un-pruned one at 0, a pruned one above, where it can be and the study wants it."""
         if arm not in self.rows:
             return sparsity == 0
-        return sparsity > 0 and self.rows[arm].only in (None, sparsity)
+        return sparsity > 0 and self.rows[arm].only in (None, sparsity) and sparsity in self.at.get(arm, [sparsity])
 
     def method_of(self, arm: str) -> str:
         """The method that makes the zeros of an arm; its own name if no run of pre-training does, "none" if it has none."""

@@ -25,6 +25,7 @@ class Machine(Section):
     precision: Literal["auto", "float32", "bfloat16"]
     save_steps: Count  # steps between two checkpoints of a training, from which it resumes
     sparsities_per_node: Annotated[int, Field(ge=0)]  # sparsities per notebook; 0: all
+    seeds_per_node: Annotated[int, Field(ge=0)] = 1  # seeds per training notebook, the same
     needs: dict[Literal[KINDS], Needs] = {}  # by kind of notebook
     keep: list[str] = []  # arms whose fine-tuned models are kept, besides `dense`; what was trained before is not
     report_to: list[str] = []  # where the Trainer sends training curves: tensorboard, trackio, ...

@@ -22,7 +22,7 @@ from transformers import (
     set_seed,
 )
 
-from prune_utils.data.batches import lengths_of, padded, training_order
+from prune_utils.data.batches import Rows, lengths_of, padded, training_order
 from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.pruning.families import FAMILIES
 from prune_utils.study import paths
@@ -125,7 +125,7 @@ def train(
     gradual = pruning if isinstance(pruning, GradualPruning) else None
     checkpoints = Checkpoints(gradual)
     callbacks = [callback for callback in (pruning, checkpoints) if callback]
-    ordered = read_by(model, data.select(order))
+    ordered = Rows(read_by(model, data), order)
     trainer = _Trainer(model, args, tokenizer, loss, train_dataset=ordered, callbacks=callbacks)
     if not progress:
         trainer.remove_callback(PrinterCallback)
@@ -164,6 +164,6 @@ def predict(model: PreTrainedModel, data: Dataset, machine: Machine, tokenizer: 
     with tempfile.TemporaryDirectory() as folder:  # required by Trainer even for prediction
         args = arguments(Path(folder), machine, disable_tqdm=True)
         trainer = _Trainer(model, args, tokenizer)
-        outputs = trainer.predict(read_by(model, data.select(order)), ignore_keys=["word_logits"]).predictions
+        outputs = trainer.predict(Rows(read_by(model, data), order), ignore_keys=["word_logits"]).predictions
     back = np.argsort(order, kind="stable")
     return tuple(output[back] for output in (outputs if isinstance(outputs, tuple) else (outputs,)))

@@ -9,7 +9,7 @@ import torch
 
 from prune_utils.study.grid import HOUR
 from prune_utils.study.schema import Study
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 
 MARGIN = 2  # times the estimate, which rests on a few steps
 STAGES = {"pretraining": ["burn-in", "pre-training"], "finetuning": ["fine-tuning"], "prunability": ["prunability"]}

@@ -13,7 +13,7 @@ from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study.grid import TRAINED, Cell, Run, all_cells, all_runs, delayed
 from prune_utils.study.schema import Study
 from prune_utils.training.sizes import dev_size, pairs_bytes, shape, sparse_bytes, train_size
-from prune_utils.workflow.nodes import nodes
+from prune_utils.workflow.graph import nodes
 
 STAGES = ["data", *TRAINED, "prunability", "evaluation", "notebooks"]
 CHECKPOINT = 4 + 1 / 8  # bytes per weight: float32, and one bit of mask
