@@ -174,25 +174,28 @@ def forgotten(found: pd.DataFrame) -> Drawn:
     `found`: see `findings.forgotten.flips`.
     """
     kinds = {trait: words for trait, words in KINDS.items() if trait in set(found.trait)}
-    figure, every = panels(1, len(kinds), 2.9 * len(kinds) + 1.6, 3.4, sharey=True)
+    rows = -(-len(kinds) // 2)
+    figure, every = panels(rows, 2, 9.6, 3.1 * rows, sharey=True)
+    for axes in every[len(kinds) :]:
+        axes.set_visible(False)
     sparsities = sorted(found.target_sparsity.unique())
     means = found[found.trait.isin(KINDS)].groupby(["trait", "target_sparsity", "group"]).lost.mean()
-    for axes, (trait, words) in zip(every, kinds.items(), strict=True):
+    for axes, (trait, words) in zip(every[: len(kinds)], kinds.items(), strict=True):
         for sparsity, colour in zip(sparsities, shades(len(sparsities)), strict=True):
             chance, line = sparsity == 0, 100 * means[trait][sparsity]
             label = "another dense model" if chance else percent(sparsity)
             colour, dashes = (GREY, ":") if chance else (colour, "-")
             axes.plot(line.index, line, color=colour, linestyle=dashes, marker="o", label=label)
-        groups = ["1", "2"] if trait == "unseen" else ["1", "2", "3"]
-        axes.set(xlabel=words if trait == "unseen" else f"third by {words}", xticks=groups)
-        if trait == "unseen":
-            axes.set_xticks(groups, ["none", "some"])
-    every[0].set_ylabel("lost, of what dense has right (%)")
-    legend_right(every[-1])
+        ticks = {"1": "none", "2": "some"} if trait == "unseen" else {n: n for n in "123"}
+        axes.set(xlabel=words if trait == "unseen" else f"third by {words}")
+        axes.set_xticks([*ticks], ticks.values())
+    for axes in every[::2]:
+        axes.set_ylabel("lost, of what dense\nhas right (%)")
+    legend_right(every[1])
     table = 100 * means.unstack("group")
+    last = table.ffill(axis=1).iloc[:, -1]
     alt = "; ".join(
-        f"{trait}, {percent(s)}: {row.iloc[0]:.0f} to {row.dropna().iloc[-1]:.0f}"
-        for (trait, s), row in table.iterrows()
+        f"{trait}, {percent(s)}: {table['1'][trait, s]:.0f} to {last[trait, s]:.0f}" for trait, s in table.index
     )
     text = "*Means over tasks and seeds; 1: the shortest, those whose rarest token is most frequent, or those of which the dense model is least sure.*"
     return Drawn(figure, "forgotten", f"Percent lost in the first and the last group. {alt}.", found, text)
