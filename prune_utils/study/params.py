@@ -10,7 +10,7 @@ from prune_utils.study.paths import PARAMS, RECORDED
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 
-VALUES = ("replace", "table")  # mappings that are replaced as a whole, not merged key by key
+VALUES = ("replace", "table", "at")  # mappings that are replaced as a whole, not merged key by key
 
 
 def merge(base: dict, changes: dict) -> dict:

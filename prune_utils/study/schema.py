@@ -100,7 +100,7 @@ class Study(Section):
         table, controls = self.table, self.finetuning.epochs.controls or {}
         for key, given, allowed in (
             ("grid.arms", self.grid.arms, table.arms),
-            ("grid.at", self.grid.at, [arm for arm in self.grid.arms if arm in table.rows]),
+            ("grid.at", self.grid.at, [*table.rows]),
             ("machine.keep", self.machine.keep, table.arms),
             ("finetuning.epochs.controls", controls, [arm for arm in table.rows if arm not in PAPERS]),
         ):

@@ -7,12 +7,14 @@ import yaml
 
 from prune_utils.__main__ import main
 from prune_utils.study import paths, record
-from prune_utils.study.grid import all_cells, delayed, runs
+from prune_utils.study.grid import all_cells, all_runs, delayed, runs
 from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow import launch, notebook, preflight
 from prune_utils.workflow.graph import nodes
+
+SMOKE = load_study(PARAMS / "smoke.yaml")
 
 ALL = sorted(PARAMS.glob("*.yaml"))
 
@@ -368,3 +370,39 @@ def test_installed_versions_are_those_of_the_lock():
     lock = Path(paths.ROOT / "requirements.lock").read_text()
     for name in ("torch", "transformers", "datasets", "snakemake", "papermill"):
         assert f"\n{name}=={version(name).split('+')[0]}" in lock
+
+
+def test_an_arm_can_be_run_at_some_sparsities_only():
+    content = merge(SMOKE.model_dump(), {"grid": {"at": {"random": [0.6]}}})
+    study = validated(content)
+    found = {(cell.arm, cell.sparsity) for cell in all_cells(study)}
+    assert ("random", 0.6) in found and ("random", 0.9) not in found and ("pretrain", 0.9) in found
+    assert [run.sparsity for run in all_runs(study) if run.method == "random"] == [0.6]
+    assert merge(content, {"grid": {"at": {}}})["grid"]["at"] == {}  # a study that extends it can run all again
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        ({"random": [0.5]}, r"grid: at.random is \[0.5\]; allowed are sparsities of the grid above 0: \[0.6, 0.9\]"),
+        ({"random": []}, "at.random is"),
+        ({"random": [0.0]}, "at.random is"),
+        ({"dense": [0.6]}, "grid.at has 'dense'; allowed are pretrain"),
+        ({"largest": [0.6]}, "grid.at has 'largest'; allowed are pretrain"),
+    ],
+)
+def test_sparsities_of_an_arm_that_cannot_be_are_refused(at, message):
+    with pytest.raises(ParamsError, match=message):
+        validated(merge(SMOKE.model_dump(), {"grid": {"at": at}}))
+
+
+def test_several_seeds_share_notebooks_and_nothing_is_trained_twice_or_left_out():
+    content = merge(SMOKE.model_dump(), {"grid": {"seeds": [0, 1, 2]}})
+    apart, together = (validated(merge(content, {"machine": {"seeds_per_node": n}})) for n in (1, 2))
+    trained = [[one for node in nodes(study) for one in node.trainings] for study in (apart, together)]
+    assert len(trained[0]) == len(trained[1]) == len(set(trained[1])) and set(trained[0]) == set(trained[1])
+    names = [node.name for node in nodes(together)]
+    assert "pre-train dense, seeds 0 to 1" in names and "fine-tune sentiment, 0 to 90 %, seed 2" in names
+    assert len({node.notebook for node in nodes(together)}) == len(names) < len(nodes(apart))
+    made = [path for node in nodes(together) for path in node.frames]
+    assert len(set(made)) == len(made) and {path for node in nodes(together) for path in node.after} <= set(made)

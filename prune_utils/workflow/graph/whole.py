@@ -38,7 +38,7 @@ def nodes(study: Study | Replay) -> list[Node]:
     made += [node for part in tuned.values() for node in part]
     for group in groups:
         dense = [tuned[task.name, group][0] for task in study.tasks]
-        made += [_prunability_node(study, seed, pretrained[group], dense) for seed in group]
+        made.append(_prunability_node(study, group, pretrained[group], dense))
     read = (*_frames(made), *map(paths.given, study.tables.values()))
     all_need = paths.CELLS, paths.RUNS, paths.FACTORIAL, paths.CLAIMS, paths.REGIMES
     pages = {"regimes": (paths.REGIMES_NOTEBOOK, *all_need), "details": (paths.DETAILS_NOTEBOOK, "bit_of_bert.csv")}
@@ -121,18 +121,18 @@ def _finetuning_nodes(study: Study, task: str, seeds: Sequence[int], pretrained:
     return made
 
 
-def _prunability_node(study: Study, seed: int, pretrained: list[Node], dense: list[Node]) -> Node:
+def _prunability_node(study: Study, seeds: Sequence[int], pretrained: list[Node], dense: list[Node]) -> Node:
     """Fine-tuning first: reads the masks of all sparsities and the dense cells, and trains the `delayed` models."""
     gradual = [node for node in pretrained if node.parameters["method"] == "gradual"]
-    frames = [paths.prunability_frame(study.study, seed, name) for name in paths.PRUNABILITY]
+    frames = [paths.prunability_frame(study.study, seed, name) for seed in seeds for name in paths.PRUNABILITY]
     return Node(
         study,
-        f"fine-tuning first, seed {seed}",
+        f"fine-tuning first, {_of_seeds(seeds)[0]}",
         paths.PRUNABILITY_NOTEBOOK,
-        Path("prunability") / f"seed-{seed}.ipynb",
-        {"seeds": [seed]},
+        Path("prunability") / f"seed-{seeds[0]}.ipynb",
+        {"seeds": list(seeds)},
         tuple(frame.relative_to(paths.results(study.study)) for frame in frames),
         _frames(gradual + dense),
-        tuple(cell for task in study.tasks for cell in delayed(study, task.name, seed)),
+        tuple(cell for seed in seeds for task in study.tasks for cell in delayed(study, task.name, seed)),
         tuple(one for node in gradual + dense for one in node.trainings if isinstance(one, Run) or one.arm == "dense"),
     )
