@@ -49,8 +49,10 @@ check: $(ENV)/ready ## check lint, formatting, import layers and unit tests (abo
 	$(RUN) -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
 	$(RUN) -m pytest -q -m unit -n 2 --dist loadfile --no-loadscope-reorder
 
-bench: $(ENV)/ready ## measure the speed-ups on this computer, as ratios measured side by side
+bench: $(ENV)/ready ## measure speed on this computer: speed-ups, other ways to do the same, growth (about ten minutes)
 	@$(RUN) benchmarks/cpu.py
+	@$(RUN) benchmarks/peers.py
+	@$(RUN) benchmarks/growth.py --out results/bench
 
 clean: ## remove the environment (results and reports stay)
 	rm -rf $(ENV)

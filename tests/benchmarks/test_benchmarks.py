@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from prune_utils.study import paths
@@ -39,6 +40,20 @@ def test_the_benchmark_of_inference_times_every_variant_and_compares_outputs():
     assert len(apart) == 2 and max(apart) < 1e-4
     for variant in ("dense  ", "half of the weights masked", "and cut out  ", "dense, int8"):
         assert len(re.findall(rf"{variant} .*\d ms \(.*\d x as fast +[\d.]+ MiB", said)) == 2, variant
+
+
+def test_the_benchmark_of_peers_times_every_way_in_both_stages():
+    said = printed("peers")
+    for way in ("as the examples do it", "a careful user", "this package  "):
+        assert len(re.findall(rf"{way} .*\d ms a step \(.*\d x as fast", said)) == 2, way
+    assert len(re.findall(r"\d% of the matrix rate", said)) >= 3
+
+
+def test_the_benchmark_of_growth_writes_a_frame_and_a_figure(tmp_path):
+    printed("growth", "--out", tmp_path)
+    frame = pd.read_csv(tmp_path / "growth.csv")
+    assert set(frame.grows) == {"width", "layers", "processes"} and (frame.ms > 0).all() and (frame.gflop > 0).all()
+    assert (tmp_path / "growth.svg").stat().st_size > 1000
 
 
 def test_the_gpu_benchmark_writes_finite_numbers_for_every_part(tmp_path):

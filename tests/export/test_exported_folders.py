@@ -1,5 +1,10 @@
 """Models exported from the smoke study: ordinary folders whose cards say what the study measured."""
 
+import os
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -76,3 +81,14 @@ def test_a_model_that_is_not_there_is_refused(smoke, given, said):
 def test_a_study_without_an_analysis_is_refused(empty):
     with pytest.raises(ParamsError, match="no analysis yet"):
         folder.export(load_study(paths.PARAMS / "smoke.yaml"), "pretrain", 0.6, 0)
+
+
+def test_the_cost_of_int8_is_measured_on_all_models_that_a_study_keeps(finished):
+    command = [sys.executable, "benchmarks/quantised.py", "params/smoke.yaml"]
+    place = {"PRUNE_UTILS_OUT": str(finished)}
+    done = subprocess.run(command, cwd=paths.ROOT, env=os.environ | place, capture_output=True, text=True, check=True)
+    found = re.findall(
+        r"^(\w+) (\d+) %: float32 ([\d.]+) %, int8 ([\d.]+) %.* (\d+) models, 1 seeds$", done.stdout, re.M
+    )
+    assert [row[:2] for row in found] == [("dense", "0"), ("pretrain", "60"), ("pretrain", "90")]
+    assert all(abs(float(full) - float(small)) < 20 for _, _, full, small, _ in found)

@@ -1,0 +1,97 @@
+"""Measure two ways to train many small models faster that were tried and dropped: stacked models, and a compiled encoder.
+
+- stacked: several models of one shape in one process, their products batched over the models by torch.vmap (forward and
+  backward passes of fine-tuning steps, the model of the demo); the losses are compared with those of single models;
+- compiled: `torch.compile` of the encoder with dynamic lengths (whole pre-training steps).
+"""
+
+import argparse
+import copy
+import time
+from collections.abc import Callable
+
+import torch
+from cases import Case, bare_step
+from cpu import seconds
+from growth import Sized
+from torch.func import functional_call, stack_module_state
+
+from prune_utils.training.sizes import Shape
+
+DEMO = Shape(2, 64, 2, 128, 710)
+MODELS = (1, 4, 16)
+RATIO = "{:<34}{:9.1f} ms per model   {:5.2f} x as fast"
+
+
+def once(model: torch.nn.Module, batch: dict) -> Callable:
+    """Forward and backward pass of a model."""
+
+    def run():
+        model.zero_grad()
+        model(**batch).loss.backward()
+
+    return run
+
+
+def stacked(case: Case, counts: tuple[int, ...]) -> None:
+    """Print the time of a pass per model, and the largest difference of a loss."""
+    model, batch = case.model().train(), case.batches(1)[0]
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0  # as in the demo
+    model.config._attn_implementation = (
+        "eager"  # torch.vmap has no rule for the fused kernel and would loop over models
+    )
+    for count in counts:
+        parameters, _ = stack_module_state([copy.deepcopy(model) for _ in range(count)])
+        losses = torch.vmap(lambda one: functional_call(model, one, (), dict(batch)).loss, randomness="different")
+
+        def run(parameters=parameters, losses=losses):
+            for parameter in parameters.values():
+                parameter.grad = None
+            losses(parameters).sum().backward()
+
+        alone, together = seconds(once(model, batch), run, rounds=9)
+        print(
+            RATIO.format(
+                f"{count} stacked, one by one {1000 * alone:.1f} ms", 1000 * together / count, alone * count / together
+            )
+        )
+        with torch.no_grad():
+            apart = (losses(parameters) - model(**batch).loss).abs().max().item()
+        print(f"  losses differ by {apart:.1e}")
+
+
+def compiled(case: Case, many: int) -> None:
+    """Print the seconds of compiling and the time of a step, as it is and compiled, on batches of several lengths."""
+    batches, steps = [case.of(tokens=tokens).batches(1)[0] for tokens in (12, 20, 28, 32)], []
+    for compile_it in (False, True):
+        model = case.model().train()
+        if compile_it:
+            model.base_model.compile(dynamic=True)
+        turn = iter(range(10**9))
+        steps.append(
+            bare_step(model, lambda m=model, t=turn: m(**batches[next(t) % len(batches)]).loss, False, fused=True)
+        )
+    start = time.perf_counter()
+    for _ in batches:
+        steps[1]()
+    print(f"compiling takes {time.perf_counter() - start:.0f} s")
+    blocks = [lambda step=step: [step() for _ in range(many)] for step in steps]
+    plain, quick = seconds(*blocks, rounds=5)
+    print(RATIO.format("compiled encoder", 1000 * quick / many, plain / quick))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiny", action="store_true", help="small shapes, to test the benchmark itself")
+    tiny = parser.parse_args().tiny
+    torch.set_num_threads(1)
+    shape = Shape(1, 16, 2, 32, 100) if tiny else DEMO
+    stacked(Sized("grown", False, 32, 16, True, shape), MODELS[:1] if tiny else MODELS)
+    if not tiny:
+        compiled(Sized("grown", True, 128, 32, True, shape), 8)
+
+
+if __name__ == "__main__":
+    main()
