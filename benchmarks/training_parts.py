@@ -23,7 +23,7 @@ from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS, given
 from prune_utils.training.modeling import MaskedBert
 
-HASTY = {"accelerator_config": {"non_blocking": True}}
+PATIENT = {"accelerator_config": {"non_blocking": False}}
 WORKERS = {"dataloader_num_workers": 2, "dataloader_persistent_workers": True}
 STARTED = (
     "import time; start = time.perf_counter(); import torch, transformers, datasets; from transformers import Trainer; "
@@ -91,8 +91,8 @@ def _trainer_and_loop(bench: Bench, case: Case, more: bool) -> None:
     compared = f"{1e3 * (took - bare):.2f} ms per step, {took / bare:.2f} x"
     bench.say("steps", case.what, "Trainer over the bare loop", value=compared)
     if more:
-        say("Trainer, non_blocking", bench.trained(model, case, block, **HASTY))
-        say("Trainer, non_blocking, 2 workers", bench.trained(model, case, block, **HASTY, **WORKERS))
+        say("Trainer, blocking copies", bench.trained(model, case, block, **PATIENT))
+        say("Trainer, 2 workers", bench.trained(model, case, block, **WORKERS))
 
 
 def files(bench: Bench) -> None:

@@ -40,13 +40,21 @@ def lowest_mask(scores: Tensor, sparsity: float) -> Tensor:
     if count == 0:
         return torch.ones_like(scores, dtype=torch.bool)
     flat = scores.flatten()
-    threshold = flat.kthvalue(count).values
+    threshold = kth_smallest(flat, count)
     keep = flat > threshold
     # all values below the threshold are pruned, then those equal to it in index order, until the count is reached
     ties = (flat == threshold).nonzero().squeeze(1)
     missing = count - (flat < threshold).sum()
     keep[ties[missing:]] = True
     return keep.view_as(scores)
+
+
+def kth_smallest(values: Tensor, k: int) -> Tensor:
+    """The k-th smallest of `values`, shape (n,), counted from 1: a tensor without dimensions.
+
+    On a GPU by sorting: `kthvalue` runs there in one block per slice, many times slower than a sort (PyTorch issue 75599).
+    """
+    return values.sort().values[k - 1] if values.is_cuda else values.kthvalue(k).values
 
 
 def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:

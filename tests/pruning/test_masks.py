@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch.nn.utils import prune
 
-from prune_utils.pruning.masks import magnitude_mask, pruned_count, random_mask, sparsity_of
+from prune_utils.pruning.masks import kth_smallest, magnitude_mask, pruned_count, random_mask, sparsity_of
 
 SPARSITY = st.floats(0, 1, allow_nan=False)
 WEIGHTS = arrays(
@@ -100,3 +100,9 @@ def test_a_weight_without_rank_is_refused(value):
 def test_sparsity_of_masks_is_over_all_of_them():
     assert sparsity_of({"a": torch.tensor([True, False]), "b": torch.zeros(2, dtype=torch.bool)}) == 0.75
     assert sparsity_of({}) == 0.0
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=50), st.data())
+def test_the_smallest_values_are_counted_as_a_sort_counts_them(values, data):
+    k = data.draw(st.integers(1, len(values)))
+    assert kth_smallest(torch.tensor(values, dtype=torch.float32), k).item() == sorted(values)[k - 1]

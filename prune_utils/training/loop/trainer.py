@@ -31,6 +31,7 @@ from prune_utils.study.sections.recipes import Optimisation
 from prune_utils.training.loop.machine import bfloat16
 from prune_utils.training.loop.resuming import Checkpoints, resumable
 
+NON_BLOCKING = {"non_blocking": True}  # pinned batches are copied to a GPU while the step before still runs
 Loss = Callable[[PreTrainedModel, dict[str, Tensor]], Tensor]
 
 # what is imported never becomes garbage; the Trainer searches for garbage before each training, and without this that
@@ -48,7 +49,7 @@ def arguments(folder: Path, machine: Machine, report_to: list[str] | str = "none
         remove_unused_columns=False,
         per_device_eval_batch_size=128,
         dataloader_pin_memory=torch.cuda.is_available(),
-        **options,
+        **{"accelerator_config": NON_BLOCKING if torch.cuda.is_available() else None} | options,
     )
     args._n_gpu = 1  # one model per device: data parallelism would change the batch size
     return args
