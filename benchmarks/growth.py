@@ -57,15 +57,22 @@ def together(processes: int, tiny: bool) -> float:
 
 
 def drawn(frame: pd.DataFrame, place: Path) -> None:
-    axes_of = list(dict.fromkeys(frame.grows))
-    figure, every = panels(1, len(axes_of), 2.6 * len(axes_of), 3.0)
-    for axes, name in zip(every, axes_of, strict=True):
+    """Milliseconds by what grows, on logarithmic axes, beside a line of the same arithmetic that ends in the same point."""
+    names = list(dict.fromkeys(frame.grows))
+    figure, every = panels(1, len(names), 2.4 * len(names), 3.2, sharey=True)
+    for axes, name in zip(every, names, strict=True):
         part = frame[frame.grows == name]
         axes.plot(part.value, part.ms, marker="o", color=INK)
         if part.gflop.nunique() > 1:
             last = part.iloc[-1]
             axes.plot(part.value, part.gflop * last.ms / last.gflop, linestyle=":", color=INK, label="its arithmetic")
         axes.set(xlabel=name, xscale="log", yscale="log")
+        axes.set_xticks(part.value, [f"{value:,}" for value in part.value], rotation=45)
+        axes.minorticks_off()
+    ticks = [
+        tick for tick in (20, 50, 100, 200, 500, 1000, 2000, 5000) if 0.8 * frame.ms.min() < tick < 1.2 * frame.ms.max()
+    ]
+    every[0].set_yticks(ticks, [f"{tick:,}" for tick in ticks])
     every[0].set_ylabel("ms a step")
     every[0].legend(frameon=False)
     figure.savefig(place)
@@ -96,7 +103,7 @@ def main() -> None:
         for value in values:
             case = sized(**base | {name: value})
             say(name, value, case, measured(case))
-    for processes in PROCESSES:
+    for processes in PROCESSES[: 1 if given.tiny else None]:
         say("processes", processes, sized(**base), together(processes, given.tiny))
     given.out.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(rows, columns=["grows", "value", "ms", "gflop", "of_matrix_rate"])

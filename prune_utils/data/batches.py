@@ -25,7 +25,8 @@ class Rows(torch.utils.data.Dataset):
                 self.columns[name] = column.to_numpy()
                 continue
             starts = np.cumsum([0, *map(len, column.chunks)])
-            parts = [(part.values.to_numpy(), part.offsets.to_numpy()) for part in column.chunks]
+            # an empty list of no type cannot be had without a copy
+            parts = [(part.values.to_numpy(zero_copy_only=False), part.offsets.to_numpy()) for part in column.chunks]
             self.columns[name] = (starts, parts)
 
     def __len__(self) -> int:

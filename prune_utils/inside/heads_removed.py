@@ -9,6 +9,7 @@ from prune_utils.pruning.matrices import apply_masks, prunable_matrices
 from prune_utils.pruning.scores import by_magnitude
 from prune_utils.study.grid import gradual_runs
 from prune_utils.study.schema import Study
+from prune_utils.training.loop.machine import settled
 from prune_utils.training.modeling import MaskedEncoder
 from prune_utils.training.pretraining import evaluate, pretrain
 
@@ -20,7 +21,7 @@ def removed_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
 
     Columns seed, sparsity, pretrain_loss, without_heads (the loss without the heads of smallest magnitude), in nats.
     """
-    rows, tokenizer = [], tokenizer_of(study)
+    rows, tokenizer, study = [], tokenizer_of(study), settled(study)
     for run in gradual_runs(study, seeds):
         place = run.checkpoint(study.study)
         model, _, _ = load_checkpoint(MaskedEncoder, place, run.sparsity, study.table.pattern(run.method))

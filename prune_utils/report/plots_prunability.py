@@ -174,10 +174,9 @@ def forgotten(found: pd.DataFrame) -> Drawn:
     `found`: see `findings.forgotten.flips`.
     """
     kinds = {trait: words for trait, words in KINDS.items() if trait in set(found.trait)}
-    rows = -(-len(kinds) // 2)
+    rows = (len(kinds) + 1) // 2
     figure, every = panels(rows, 2, 9.6, 3.1 * rows, sharey=True)
-    for axes in every[len(kinds) :]:
-        axes.set_visible(False)
+    every[-1].set_visible(len(kinds) % 2 == 0)
     sparsities = sorted(found.target_sparsity.unique())
     means = found[found.trait.isin(KINDS)].groupby(["trait", "target_sparsity", "group"]).lost.mean()
     for axes, (trait, words) in zip(every[: len(kinds)], kinds.items(), strict=True):

@@ -133,5 +133,5 @@ def test_a_table_of_results_is_refused():
 
 
 def test_a_study_of_other_arms_has_the_page_and_one_of_the_papers_has_not():
-    names = {name: [node.name for node in nodes(load_study(PARAMS / f"{name}.yaml"))] for name in ("methods", "demo")}
-    assert "methods" in names["methods"] and "methods" not in names["demo"]
+    names = {name: [node.name for node in nodes(load_study(PARAMS / f"{name}.yaml"))] for name in ("methods", "smoke")}
+    assert "methods" in names["methods"] and "methods" not in names["smoke"]

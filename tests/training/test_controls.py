@@ -188,11 +188,8 @@ def test_the_readme_has_the_table_of_arms():
 
 
 def test_a_study_runs_a_method_only_where_it_has_its_arm():
-    assert {run.method for run in runs(load_study(PARAMS / "demo.yaml"), 0)} == {
-        "dense",
-        "gradual",
-        "random",
-    }
+    assert {run.method for run in runs(load_study(PARAMS / "text.yaml"), 0)} == {"dense", "gradual"}
+    assert {run.method for run in runs(load_study(PARAMS / "demo.yaml"), 0)} == {"dense", "gradual", "random", "global"}
     study = load_study(PARAMS / "controls.yaml")
     every = runs(study, 0)
     assert every[:4] == [Run("dense", 0.0, 0), *(Run("gradual", s, 0) for s in (0.0, 0.5, 0.7))]

@@ -117,7 +117,12 @@ def test_prunability_has_a_row_for_every_observation(finished):
     differences = prunability_of(finished, "mask_difference")
     assert list(differences.sparsity[:2]) == [0.6, 0.9] and differences.difference[0] == first.difference[1]
     for folder in (finished / "results/smoke/prunability/sentiment/seed-0/sparsity-60").iterdir():
-        assert {path.name for path in folder.iterdir()} == {".lock", "result.json", "dev_predictions.npy"}
+        assert {path.name for path in folder.iterdir()} == {
+            ".lock",
+            "result.json",
+            "dev_predictions.npy",
+            "dev_confidence.npy",
+        }
 
 
 def test_one_seed_gives_claims_and_no_verdicts(finished):
