@@ -1,7 +1,7 @@
 """Measure what int8 costs in accuracy: dev accuracy of the fine-tuned models that a finished study keeps, in float32 and in int8.
 
 int8 is torch's dynamic quantisation of the linear layers, as in inference.py. A study keeps its dense models and those of the arms
-of `machine.keep`.
+of `machine.keep`. Tasks of regression are left out.
 """
 
 import argparse
@@ -41,6 +41,8 @@ def main() -> None:
             small = torch.ao.quantization.quantize_dynamic(copy.deepcopy(model), {nn.Linear}, torch.qint8)
         _, dev = prepared.task_data(study, cell.task, tokenizer)
         labels, unlabelled = np.asarray(dev[:]["labels"]), dev.remove_columns("labels")
+        if labels.dtype.kind == "f":
+            continue
         found = [predict(each, unlabelled, machine, tokenizer)[0].argmax(1) for each in (model, small)]
         shares = [POINTS * float((predicted == labels).mean()) for predicted in found]
         rows.append(

@@ -108,6 +108,8 @@ def test_what_is_lost_is_counted_by_thirds_and_by_label(monkeypatch):
     ends = forgotten.ends(found).set_index(["trait", "target_sparsity"])
     assert ends.difference["length", 0.9] == pytest.approx(100.0)  # seed 0: 100 - 0; seed 1: 100 - 0
     assert "differ at 90 %" in captions.forgot(forgotten.ends(found)) or np.isnan(ends.low["length", 0.9])
+    none = found.assign(lost=found.lost.where((found.trait != "unseen") | (found.group == "1")))
+    assert set(forgotten.ends(none).trait) == {"length", "rarity", "confidence"}  # nothing of group 2 was right
     assert len(plots_prunability.forgotten(found).figure.axes) == 4
 
 

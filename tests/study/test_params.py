@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiny import MACHINE
 
 from prune_utils.__main__ import main
 from prune_utils.study import paths, record
 from prune_utils.study.grid import all_cells, all_runs, delayed, runs
-from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
+from prune_utils.study.params import complete, extended, load_study, merge, read_yaml, validated
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow import launch, notebook, preflight
@@ -398,7 +399,10 @@ def test_sparsities_of_an_arm_that_cannot_be_are_refused(at, message):
 
 def test_several_seeds_share_notebooks_and_nothing_is_trained_twice_or_left_out():
     content = merge(SMOKE.model_dump(), {"grid": {"seeds": [0, 1, 2]}})
-    apart, together = (validated(merge(content, {"machine": {"seeds_per_node": n}})) for n in (1, 2))
+    apart, together, whole = (validated(merge(content, {"machine": {"seeds_per_node": n}})) for n in (1, 2, 0))
+    assert "pre-train dense, seeds 0 to 2" in [node.name for node in nodes(whole)]
+    table = validated(merge(complete("published"), {"machine": {**MACHINE.model_dump(), "seeds_per_node": 0}}))
+    assert [node.kind for node in nodes(table)] == ["analysis"] * 2
     trained = [[one for node in nodes(study) for one in node.trainings] for study in (apart, together)]
     assert len(trained[0]) == len(trained[1]) == len(set(trained[1])) and set(trained[0]) == set(trained[1])
     names = [node.name for node in nodes(together)]

@@ -119,7 +119,11 @@ def ends(found: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (trait, sparsity), part in found[found.trait.isin(KINDS)].groupby(["trait", "target_sparsity"], sort=False):
         groups = part.group.agg(["min", "max"]).to_list()
-        shares = part.pivot_table(index=["seed", "task"], columns="group", values="lost")[groups].dropna()
+        shares = (
+            part.pivot_table(index=["seed", "task"], columns="group", values="lost").reindex(columns=groups).dropna()
+        )
+        if shares.empty:  # the dense model has nothing of a group right
+            continue
         shares = POINTS * shares.groupby(level="seed").mean()
         estimate = Estimate.over_seeds((shares[groups[1]] - shares[groups[0]]).to_list())
         low, high = estimate.interval() or (np.nan, np.nan)

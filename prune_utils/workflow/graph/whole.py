@@ -58,9 +58,8 @@ def _frames(made: Iterable[Node]) -> tuple[Path, ...]:
 
 def _parts(values: Sequence, size: int) -> list[tuple]:
     """Split sparsities or seeds into parts for one notebook each, since every notebook has a start-up cost; 0: one part."""
-    return [
-        tuple(values[start : start + (size or len(values))]) for start in range(0, len(values), size or len(values))
-    ]
+    step = size or max(1, len(values))
+    return [tuple(values[start : start + step]) for start in range(0, len(values), step)]
 
 
 def _span(values: Sequence[float], joint: str, form: str = "d") -> str:
