@@ -162,11 +162,12 @@ def compare(case: Case, data: Dataset, rate: float) -> None:
     if bfloat16(AUTO):
         ways["this package, bfloat16"] = partial(by_package, case, data, "bfloat16")
     taken, order = {name: [] for name in ways}, random.Random(0)
-    for _ in range(ROUNDS):
+    rounds = 1 if case.tiny else ROUNDS
+    for _ in range(rounds):
         for name, way in order.sample([*ways.items()], len(ways)):
             taken[name].append(way())
     first = np.median(taken["as the examples do it"])
-    print(f"\n{case.what}, {torch.get_num_threads()} threads, {ROUNDS} rounds of {STEPS[case.pairs]} steps")
+    print(f"\n{case.what}, {torch.get_num_threads()} threads, {rounds} rounds of {STEPS[case.pairs]} steps")
     for name, found in taken.items():
         middle = np.median(found)
         spread = f"{1000 * min(found):8.0f} to {1000 * max(found):6.0f}"
