@@ -69,5 +69,6 @@ def _predicted(model, batch: dict[str, torch.Tensor]) -> tuple[np.ndarray, np.nd
 
 def _counts(study: Study) -> np.ndarray:
     """How often each token id is in the text of pre-training; the largest id of the vocabulary is the last."""
-    ids = np.concatenate(prepared.pretraining_data(study).with_format("numpy")[:]["input_ids"])
-    return np.bincount(ids, minlength=len(tokenizer_of(study)))
+    column = prepared.pretraining_data(study).with_format("arrow")[:]["input_ids"]
+    size = len(tokenizer_of(study))
+    return sum(np.bincount(part.flatten().to_numpy(), minlength=size) for part in column.chunks)  # never all in memory
