@@ -20,7 +20,7 @@ from prune_utils.training.sizes import Shape
 
 DEMO = Shape(2, 64, 2, 128, 710)
 MODELS = (1, 4, 16)
-RATIO = "{:<34}{:9.1f} ms per model   {:5.2f} x as fast"
+RATIO = "{:<34}{:9.1f} ms   {:5.2f} x as fast"
 
 
 def once(model: torch.nn.Module, batch: dict) -> Callable:
@@ -54,7 +54,9 @@ def stacked(case: Case, counts: tuple[int, ...]) -> None:
         alone, together = seconds(once(model, batch), run, rounds=9)
         print(
             RATIO.format(
-                f"{count} stacked, one by one {1000 * alone:.1f} ms", 1000 * together / count, alone * count / together
+                f"{count} stacked ({1000 * alone:.1f} ms alone), each",
+                1000 * together / count,
+                alone * count / together,
             )
         )
         with torch.no_grad():

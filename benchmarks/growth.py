@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from cases import RATE, Case, bare_step
+from cases import Case, bare_step
 from cpu import seconds
 from peers import matrix_rate
 
@@ -90,7 +90,7 @@ def main() -> None:
         print(measured(sized(**base)))
         return
     rate, rows = matrix_rate(given.tiny), []
-    print(f"matrix rate: {rate / 1e9:.0f} GFLOP/s in float32, one thread; learning rate {RATE:g}")
+    print(f"matrix rate: {rate / 1e9:.0f} GFLOP/s in float32, one thread")
 
     def say(name: str, value: int, case: Case, took: float) -> None:
         flop = case.cost["flop"]

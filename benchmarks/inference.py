@@ -29,6 +29,13 @@ INPUTS = ((1, 32), (8, 128))  # examples and tokens of a batch
 SPARSITY = 0.5
 
 
+def int8(model: nn.Module) -> nn.Module:
+    """A copy of a model whose linear layers compute in int8 (torch's dynamic quantisation)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.ao is deprecated in favour of torchao, which is not a dependency
+        return torch.ao.quantization.quantize_dynamic(copy.deepcopy(model), {nn.Linear}, torch.qint8)
+
+
 def variants(case: Case) -> dict[str, nn.Module]:
     """Models by name: dense, half of its weights masked, half of its feed-forward units masked and cut out, int8."""
     dense = case.model().eval()
@@ -39,12 +46,7 @@ def variants(case: Case) -> dict[str, nn.Module]:
         apply_masks(model, by_magnitude(pattern, weights, SPARSITY, model.config.num_attention_heads))
         found[name] = model
     found["  and cut out"] = shrunk(model).eval()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.ao is deprecated in favour of torchao, which is not a dependency
-        for name in ("dense", "  and cut out"):
-            quantised = torch.ao.quantization.quantize_dynamic(copy.deepcopy(found[name]), {nn.Linear}, torch.qint8)
-            found[f"{name.strip()}, int8"] = quantised
-    return found
+    return found | {f"{name.strip()}, int8": int8(found[name]) for name in ("dense", "  and cut out")}
 
 
 def onnx(model: nn.Module, ids: torch.Tensor, folder: Path, name: str) -> tuple[Callable, int]:

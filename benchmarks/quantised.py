@@ -5,13 +5,10 @@ of `machine.keep`. Tasks of regression are left out.
 """
 
 import argparse
-import copy
-import warnings
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
+from inference import int8
 from transformers import AutoModelForSequenceClassification
 
 from prune_utils.analysis.noise.estimates import Estimate
@@ -36,14 +33,11 @@ def main() -> None:
         row = study.table.rows.get(cell.arm)
         pattern = row.pattern if row else "matrix"
         model, _, sparsity = load_checkpoint(AutoModelForSequenceClassification, place, cell.sparsity, pattern)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch.ao is deprecated in favour of torchao, which is not a dependency
-            small = torch.ao.quantization.quantize_dynamic(copy.deepcopy(model), {nn.Linear}, torch.qint8)
         _, dev = prepared.task_data(study, cell.task, tokenizer)
         labels, unlabelled = np.asarray(dev[:]["labels"]), dev.remove_columns("labels")
         if labels.dtype.kind == "f":
             continue
-        found = [predict(each, unlabelled, machine, tokenizer)[0].argmax(1) for each in (model, small)]
+        found = [predict(each, unlabelled, machine, tokenizer)[0].argmax(1) for each in (model, int8(model))]
         shares = [POINTS * float((predicted == labels).mean()) for predicted in found]
         rows.append(
             [cell.arm, cell.sparsity, cell.task, cell.seed, *shares, POINTS * float((found[0] != found[1]).mean())]

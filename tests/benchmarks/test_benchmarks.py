@@ -56,6 +56,11 @@ def test_the_benchmark_of_growth_writes_a_frame_and_a_figure(tmp_path):
     assert (tmp_path / "growth.svg").stat().st_size > 1000
 
 
+def test_what_was_dropped_can_be_measured_again():
+    found = re.findall(r"1 stacked .* ([\d.]+) x as fast\n  losses differ by (\S+)", printed("dropped"))
+    assert len(found) == 1 and float(found[0][0]) > 0 and float(found[0][1]) < 1e-5
+
+
 def test_the_gpu_benchmark_writes_finite_numbers_for_every_part(tmp_path):
     printed("gpu", "--out", tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "bench.jsonl").read_text().splitlines()]
