@@ -4,6 +4,8 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from prune_utils.pruning.masks import magnitude_mask, pruned_count
 from prune_utils.pruning.matrices import prunable_matrices
 from prune_utils.pruning.schedule import Schedule
 from prune_utils.study.schema import Machine
-from prune_utils.training.loop.machine import bfloat16
+from prune_utils.training.loop.machine import bfloat16, keep_freed_memory
 
 AUTO = Machine(jobs=1, threads=1, precision="auto", save_steps=1, sparsities_per_node=0)
 SPARSITY = 0.6
@@ -113,6 +115,30 @@ def padding(case: Case) -> None:
     row("  padded to the longest of the batch", quick, slow)
 
 
+def steps(case: Case) -> list[float]:
+    """Seconds of some training steps on different batches, after two others."""
+    model, batches, taken = case.model(), case.batches(), []
+    ready = iter(batches)
+    step = bare_step(model, lambda: model(**next(ready)).loss, False, fused=True)
+    for _ in batches:
+        start = time.perf_counter()
+        step()
+        taken.append(time.perf_counter() - start)
+    return taken[2:]
+
+
+def memory(case: Case, rounds: int) -> None:
+    """Compare this process, which gives freed memory back to the system, with one that keeps it; the two take turns."""
+    given, kept = [], []
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=keep_freed_memory) as keeping:
+        for _ in range(rounds):
+            given += steps(case)
+            kept += keeping.submit(steps, case).result()
+    given, kept = statistics.median(given), statistics.median(kept)
+    row("training step: freed memory is given back", given, given)
+    row("  freed memory is kept", kept, given)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="a tiny model, to test the benchmark itself")
@@ -125,6 +151,8 @@ def main() -> None:
     pruning(case, a_step)
     print()
     padding(case)
+    print()
+    memory(case, 1 if tiny else 3)
 
 
 if __name__ == "__main__":

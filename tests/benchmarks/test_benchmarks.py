@@ -13,6 +13,7 @@ from prune_utils.study import paths
 
 PARTS = ["machine", "steps", "pruning", "select", "io", "repeat", "share", "variants", "graph"]
 LINES = ["logits everywhere", "where tokens are masked", "by sorting", "by k-th value", "padded to 16", "of the batch"]
+LINES += ["memory is given back", "memory is kept"]
 
 pytestmark = pytest.mark.slow
 

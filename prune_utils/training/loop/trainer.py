@@ -28,7 +28,7 @@ from prune_utils.pruning.families import FAMILIES
 from prune_utils.study import paths
 from prune_utils.study.schema import Machine
 from prune_utils.study.sections.recipes import Optimisation
-from prune_utils.training.loop.machine import bfloat16
+from prune_utils.training.loop.machine import bfloat16, keep_freed_memory
 from prune_utils.training.loop.resuming import Checkpoints, resumable
 
 NON_BLOCKING = {"non_blocking": True}  # pinned batches are copied to a GPU while the step before still runs
@@ -41,6 +41,7 @@ gc.freeze()
 
 def arguments(folder: Path, machine: Machine, report_to: list[str] | str = "none", **options) -> TrainingArguments:
     torch.set_num_threads(machine.threads)
+    keep_freed_memory()
     args = TrainingArguments(
         output_dir=str(folder),
         bf16=bfloat16(machine),
