@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pandas as pd
+import profiled
 import pytest
 
 from prune_utils.study import paths
@@ -50,6 +51,17 @@ def test_the_benchmark_of_peers_times_every_way_in_both_stages():
     assert len(re.findall(r"\d% of the matrix rate", said)) >= 3
 
 
+def test_the_profile_divides_a_step_of_both_stages_into_its_parts():
+    said = printed("profiled")
+    wholes = [float(whole) for whole in re.findall(r"without the profiler +\d+ +(\d+)", said)]
+    assert len(wholes) == 2 and len(re.findall("the matrix rate of this run: ", said)) == 2
+    for name in profiled.PARTS:
+        assert len(re.findall(rf"  {re.escape(name)} +[\d.]+ +[\d.]+", said)) == 2, name
+    assert [
+        profiled.part(f"aten::{name}") for name in ("addmm", "bmm", "_log_softmax", "native_layer_norm", "view")
+    ] == ["matrix products", "attention", "loss over the words", "GELU, tanh, layer norms", "the rest"]
+
+
 def test_the_benchmark_of_growth_writes_a_frame_and_a_figure(tmp_path):
     printed("growth", "--out", tmp_path)
     frame = pd.read_csv(tmp_path / "growth.csv")
@@ -58,8 +70,10 @@ def test_the_benchmark_of_growth_writes_a_frame_and_a_figure(tmp_path):
 
 
 def test_what_was_dropped_can_be_measured_again():
-    found = re.findall(r"1 stacked .* ([\d.]+) x as fast\n  losses differ by (\S+)", printed("dropped"))
+    said = printed("dropped")
+    found = re.findall(r"1 stacked .* ([\d.]+) x as fast\n  losses differ by (\S+)", said)
     assert len(found) == 1 and float(found[0][0]) > 0 and float(found[0][1]) < 1e-5
+    assert float(re.search(r"50 words \(.* ([\d.]+) x as fast", said)[1]) > 0
 
 
 def test_the_gpu_benchmark_writes_finite_numbers_for_every_part(tmp_path):
