@@ -30,7 +30,7 @@ def main() -> None:
     for cell in all_cells(study):
         if not (place := cell.checkpoint(study.study)).exists():
             continue
-        row = study.table.rows.get(cell.arm)
+        row = study.arm_table.rows.get(cell.arm)
         pattern = row.pattern if row else "matrix"
         model, _, sparsity = load_checkpoint(AutoModelForSequenceClassification, place, cell.sparsity, pattern)
         _, dev = prepared.task_data(study, cell.task, tokenizer)

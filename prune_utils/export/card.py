@@ -118,7 +118,7 @@ def _verdicts(found: Evidence) -> str:
 
 
 def _origin(made: Made, found: Evidence) -> str:
-    row, cells = made.study.table.rows.get(made.cell.arm), found.cells
+    row, cells = made.study.arm_table.rows.get(made.cell.arm), found.cells
     own = (cells.arm == made.cell.arm) & (cells.target_sparsity == made.cell.sparsity)
     first = cells[own & (cells.task == made.cell.task) & (cells.seed == made.cell.seed)].iloc[0]
     versions = ", ".join(f"{name} {first[name]}" for name in ("torch", "transformers", "commit") if name in first)

@@ -55,7 +55,7 @@ def _cell(study: Study, arm: str, sparsity: float, seed: int, task: str | None) 
     """The cell of the grid with these coordinates, of the selected learning rate. Raises ParamsError if there is none."""
     allowed = {
         "arm": (arm, study.grid.arms),
-        "sparsity": (sparsity, [s for s in study.grid.sparsities if study.table.has(arm, s)]),
+        "sparsity": (sparsity, [s for s in study.grid.sparsities if study.arm_table.has(arm, s)]),
         "seed": (seed, study.grid.seeds),
         "task": (task, [None, *(one.name for one in study.tasks)]),
     }

@@ -24,7 +24,7 @@ def removed_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     rows, tokenizer, study = [], tokenizer_of(study), settled(study)
     for run in gradual_runs(study, seeds):
         place = run.checkpoint(study.study)
-        model, _, _ = load_checkpoint(MaskedEncoder, place, run.sparsity, study.table.pattern(run.method))
+        model, _, _ = load_checkpoint(MaskedEncoder, place, run.sparsity, study.arm_table.pattern(run.method))
         weights = {name: matrix.detach() for name, matrix in prunable_matrices(model).items()}
         apply_masks(model, by_magnitude("heads", weights, REMOVED, stored.heads(place)))
         rows.append([run.seed, run.sparsity, pretrain(study, run)["pretrain_loss"]])

@@ -43,7 +43,7 @@ def words_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     counts = _counts(study)
     rows = []
     for run in gradual_runs(study, seeds):
-        place, pattern = run.checkpoint(study.study), study.table.pattern(run.method)
+        place, pattern = run.checkpoint(study.study), study.arm_table.pattern(run.method)
         model = load_checkpoint(MaskedEncoder, place, run.sparsity, pattern)[0].to(device).eval()
         examples = read_by(model, data).to_list()
         parts = [padded(examples[at : at + BATCH_SIZE], padding) for at in range(0, len(examples), BATCH_SIZE)]

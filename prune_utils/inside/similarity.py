@@ -86,6 +86,6 @@ def similarity_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
 
 def _encoder(study: Study, run: Run) -> PreTrainedModel:
     model, _, _ = load_checkpoint(
-        MaskedEncoder, run.checkpoint(study.study), run.sparsity, study.table.pattern(run.method)
+        MaskedEncoder, run.checkpoint(study.study), run.sparsity, study.arm_table.pattern(run.method)
     )
     return model.base_model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -62,13 +62,13 @@ class Cell:
         """The pre-training run that the cell starts from; None for `scratch`."""
         if self.arm == "scratch":
             return None
-        row = study.table.rows.get(self.arm)
+        row = study.arm_table.rows.get(self.arm)
         dense = row is None or row.when not in PRETRAINED or row.fate == "frozen"
         return Run("gradual", 0.0, self.seed) if dense else self.masked(study)
 
     def masked(self, study: Study) -> Run:
         """The pre-training run at the cell's sparsity that has its masks."""
-        return Run(study.table.method_of(self.arm), self.sparsity, self.seed)
+        return Run(study.arm_table.method_of(self.arm), self.sparsity, self.seed)
 
     def dense(self, task: str | None = None) -> "Cell":
         """The dense cell of the same learning rate, seed and repeat, and of the same task unless another is given."""
@@ -76,7 +76,7 @@ class Cell:
 
     def epochs_trained(self, study: Study) -> list[int]:
         """Epochs of its trainings, in order; the first round of rewinding is the training of a dense cell."""
-        row = study.table.rows.get(self.arm)
+        row = study.arm_table.rows.get(self.arm)
         rounds = (row and row.rounds) or 1
         return [study.finetuning.epochs.of(self.arm, self.sparsity, row)] * rounds
 
@@ -111,7 +111,7 @@ def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: lis
         Cell(task, arm, sparsity, rate, seed, repeat)
         for sparsity in sparsities
         for arm in study.grid.arms
-        if study.table.has(arm, sparsity) and (arms is None or arm in arms)
+        if study.arm_table.has(arm, sparsity) and (arms is None or arm in arms)
         for rate in study.finetuning.learning_rates
         for repeat in range(study.grid.fine_tunings)
     ]
@@ -129,7 +129,7 @@ def all_cells(study: Study | Replay) -> list[Cell]:
 
 def runs(study: Study | Replay, seed: int) -> list[Run]:
     """Every pre-training run of a seed, the dense one first."""
-    table = study.table
+    table = study.arm_table
     arms = [arm for arm in study.grid.arms if arm in table.rows and table.rows[arm].when in PRETRAINED]
     used = {Run(table.method_of(arm), s, seed) for arm in arms for s in study.grid.sparsities if table.has(arm, s)}
     order = list(table.methods)

@@ -97,7 +97,7 @@ class Study(Section):
                 raise ValueError(
                     f"own_arms.{name}.masks_of is {row.masks_of!r}; allowed are {PRETRAINING}, {', '.join(tasks)}"
                 )
-        table, controls = self.table, self.finetuning.epochs.controls or {}
+        table, controls = self.arm_table, self.finetuning.epochs.controls or {}
         for key, given, allowed in (
             ("grid.arms", self.grid.arms, table.arms),
             ("grid.at", self.grid.at, [*table.rows]),
@@ -109,7 +109,7 @@ class Study(Section):
         return self
 
     @property
-    def table(self) -> ArmTable:
+    def arm_table(self) -> ArmTable:
         """The table of arms, with the study's own rows."""
         return ArmTable(SHIPPED.rows | self.own_arms, self.grid.at)
 

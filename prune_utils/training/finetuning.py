@@ -54,7 +54,7 @@ def starting_model(
         set_seed(cell.training_seed)
         model = AutoModelForSequenceClassification.from_config(config)
         return model, all_kept(model), 0.0
-    row = study.table.rows.get(cell.arm)
+    row = study.arm_table.rows.get(cell.arm)
     if row is None or row.when not in ("fine-tuned", "rewound"):
         model, masks, realised = _of_run(study, cell, labels)
         if row and row.fate == "frozen":
@@ -83,7 +83,7 @@ def _of_run(study: Study, cell: Cell, labels: int) -> tuple[PreTrainedModel, dic
     pretrain(study, run)
     set_seed(cell.training_seed)  # the new head gets the same weights in all arms
     heads = {"num_labels": labels, "problem_type": _problem(labels)}
-    checkpoint, pattern = run.checkpoint(study.study), study.table.pattern(run.method)
+    checkpoint, pattern = run.checkpoint(study.study), study.arm_table.pattern(run.method)
     return load_checkpoint(AutoModelForSequenceClassification, checkpoint, run.sparsity, pattern, **heads)
 
 
@@ -102,7 +102,7 @@ def _trained(study: Study, cell: Cell) -> dict:
     """Train a cell and return its result; saves the checkpoint of a dense one."""
     coordinates = {
         "arm": cell.arm,
-        "method": study.table.method_of(cell.arm),
+        "method": study.arm_table.method_of(cell.arm),
         "target_sparsity": cell.sparsity,
         "task": cell.task,
         "seed": cell.seed,
@@ -113,7 +113,7 @@ def _trained(study: Study, cell: Cell) -> dict:
         return coordinates | {"dev_accuracy": None}
     folder, tokenizer = cell.folder(study.study), tokenizer_of(study)
     training, dev = prepared.task_data(study, cell.task, tokenizer)
-    row, rounds, model, seconds = study.table.rows.get(cell.arm), cell.epochs_trained(study), None, 0.0
+    row, rounds, model, seconds = study.arm_table.rows.get(cell.arm), cell.epochs_trained(study), None, 0.0
     teacher = row and row.taught("fine-tuning")
     loss = distilled(fine_tuned(study, cell.dense()), teacher) if teacher else None
     try:
@@ -153,7 +153,7 @@ def _trained(study: Study, cell: Cell) -> dict:
 
 def _needed(study: Study, cell: Cell) -> list[Cell]:
     """The dense cells that a cell prunes or learns from."""
-    row = study.table.rows.get(cell.arm)
+    row = study.arm_table.rows.get(cell.arm)
     if row is None:
         return []
     pruned = row.when in ("fine-tuned", "rewound") and row.masks_of != PRETRAINING

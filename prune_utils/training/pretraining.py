@@ -33,7 +33,7 @@ def pretrain(study: Study, run: Run) -> dict:
 
 def _trained(study: Study, run: Run) -> dict:
     """Train a run, save its checkpoint and return its result."""
-    tokenizer, recipe, pattern = tokenizer_of(study), study.pretraining, study.table.pattern(run.method)
+    tokenizer, recipe, pattern = tokenizer_of(study), study.pretraining, study.arm_table.pattern(run.method)
     burn_in, loss = run == run.dense(), None
     if burn_in:
         model, pruning = new_model(study, tokenizer, run.seed), None
@@ -41,7 +41,7 @@ def _trained(study: Study, run: Run) -> dict:
         pretrain(study, run.dense())
         model, _, _ = load_checkpoint(MaskedEncoder, run.dense().checkpoint(study.study), 0.0)
         pruning = pruner(study, run, model)
-        if (zeros := study.table.methods[run.method]) and zeros.teacher:
+        if (zeros := study.arm_table.methods[run.method]) and zeros.teacher:
             loss = distilled(copy.deepcopy(model), zeros.teacher)
     data, folder, seconds, history = prepared.pretraining_data(study), run.folder(study.study), 0.0, []
     for trained, optimisation in recipe.stages(burn_in):
@@ -70,8 +70,8 @@ def _trained(study: Study, run: Run) -> dict:
 
 def pruner(study: Study, run: Run, model: PreTrainedModel) -> FixedMask:
     """The Trainer callback that prunes a dense model by the method of a run."""
-    zeros, recipe = study.table.methods[run.method], study.pretraining
-    if study.table.ramped(run.method):
+    zeros, recipe = study.arm_table.methods[run.method], study.pretraining
+    if study.arm_table.ramped(run.method):
         choose = chooser(zeros, model.config.num_attention_heads, run.seed)
         return GradualPruning(model, Schedule(run.sparsity, recipe.ramp_steps, recipe.frequency), choose)
     data = prepared.pretraining_data(study)

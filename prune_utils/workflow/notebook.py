@@ -82,8 +82,8 @@ def _check(name: str, value: Any, study: Study) -> None:
 
     if name == "task":
         study.task(value)
-    elif name == "method" and value not in study.table.methods:
-        raise wrong(", ".join(study.table.methods))
+    elif name == "method" and value not in study.arm_table.methods:
+        raise wrong(", ".join(study.arm_table.methods))
     elif name in ("seed", "seeds"):
         if any(type(seed) is not int or seed < 0 for seed in (value if name == "seeds" else [value])):
             raise wrong("a whole number from 0 up")

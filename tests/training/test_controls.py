@@ -141,7 +141,7 @@ def test_where_the_zeros_of_every_arm_come_from():
 
     def of(arm):
         cell = Cell("a", arm, 0.6 if arm in SHIPPED.rows else 0.0, 1e-3, 0)
-        return study.table.method_of(arm), cell.pretrained(study)
+        return study.arm_table.method_of(arm), cell.pretrained(study)
 
     start = Run("gradual", 0.0, 0)
     expected = {

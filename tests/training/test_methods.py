@@ -68,7 +68,7 @@ def at(arm, sparsity=0.5, task="sentiment"):
 @pytest.mark.slow(40)
 @pytest.mark.parametrize("arm", [*LATER, "borrowed", "sparser"])
 def test_every_row_trains_to_its_sparsity(study, arm):
-    result, row = finetune(study, at(arm)), study.table.rows[arm]
+    result, row = finetune(study, at(arm)), study.arm_table.rows[arm]
     assert 0 <= result["dev_accuracy"] <= 1
     width, inner, layers = (
         getattr(study.model, key) for key in ("hidden_size", "intermediate_size", "num_hidden_layers")
@@ -203,7 +203,7 @@ def test_a_learnt_score_resumes_from_the_middle_of_the_ramp_to_the_last_digit(sc
 
 
 def test_a_params_file_adds_rows(study):
-    assert Run("sparser", 0.5, 0) == at("sparser").pretrained(study) and study.table.ramped("sparser")
+    assert Run("sparser", 0.5, 0) == at("sparser").pretrained(study) and study.arm_table.ramped("sparser")
     assert [cell.arm for cell in cells(study, "sentiment", 0, [0.5]) if cell.arm in TINY["own_arms"]] == [
         "borrowed",
         "sparser",

@@ -71,7 +71,7 @@ def table(evidence: Evidence, study: Study | Replay) -> pd.DataFrame:
         raise ParamsError(f"study '{study.study}' is a table of results; allowed is a study that trains its arms")
     rows = []
     for arm in arms_of(evidence):
-        of, found = study.table.rows[arm], border(evidence, arm)
+        of, found = study.arm_table.rows[arm], border(evidence, arm)
         row = {"arm": arm, "score": of.score, "pattern": of.pattern, "when": of.when, "low_until": found.estimate}
         row |= dict(zip(("low_from", "low_to"), found.interval or (None, None), strict=True))
         row |= seconds(evidence, study, arm)
@@ -100,11 +100,11 @@ def seconds(evidence: Evidence, study: Study, arm: str) -> dict[str, float]:
 
     0 where an arm has no run of its own. Trainings that run beside others take longer, all arms alike.
     """
-    row, cells, runs = study.table.rows[arm], evidence.cells, evidence.runs
+    row, cells, runs = study.arm_table.rows[arm], evidence.cells, evidence.runs
     own = cells[cells.arm == arm].seconds.mean()
     prunes_dense = row.when in ("fine-tuned", "rewound") and row.masks_of != PRETRAINING
     after_dense = prunes_dense or row.taught("fine-tuning") is not None
-    method = study.table.method_of(arm)
+    method = study.arm_table.method_of(arm)
     of_run = runs[(runs.method == method) & (runs.target_sparsity > 0)].seconds.mean()
     return {
         "pretraining_seconds": of_run if row.when in PRETRAINED else 0.0,

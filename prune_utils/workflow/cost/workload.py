@@ -61,7 +61,7 @@ def _finetuning_rows(study: Study) -> list[dict]:
         of = {"stage": "prunability", "arm": "", "method": "", "bytes": 0}
         if isinstance(cell, Cell):
             kept = weights * CHECKPOINT if cell.arm == "dense" else 0
-            of = {"stage": "fine-tuning", "arm": cell.arm, "method": study.table.method_of(cell.arm), "bytes": kept}
+            of = {"stage": "fine-tuning", "arm": cell.arm, "method": study.arm_table.method_of(cell.arm), "bytes": kept}
         steps = sum(-(-epochs * size // batch) for epochs in cell.epochs_trained(study))
         of |= {"steps": steps, "examples": steps * batch, "evaluated": size + dev}
         rows.append(of | {"length": tokens, "masked": 0})
