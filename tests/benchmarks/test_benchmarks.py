@@ -1,14 +1,15 @@
-"""Both benchmarks run in their tiny form and measure every part. Nothing is asserted about speed."""
+"""The benchmarks run in their tiny form and measure every part. Nothing is asserted about speed."""
 
+import importlib
 import json
 import math
 import re
-import subprocess
 import sys
 
 import pandas as pd
 import profiled
 import pytest
+import torch
 
 from prune_utils.study import paths
 
@@ -19,14 +20,21 @@ LINES += ["memory is given back", "memory is kept"]
 pytestmark = pytest.mark.slow
 
 
-def printed(script, *options):
-    words = [sys.executable, f"benchmarks/{script}.py", "--tiny", *map(str, options)]
-    done = subprocess.run(words, cwd=paths.ROOT, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+@pytest.fixture
+def printed(monkeypatch, capsys):
+    """Runs a benchmark in this process, which has imported what it needs, and returns what it prints."""
+    threads = torch.get_num_threads()
+
+    def run(script, *options):
+        monkeypatch.setattr(sys, "argv", [str(paths.ROOT / f"benchmarks/{script}.py"), "--tiny", *map(str, options)])
+        importlib.import_module(script).main()
+        return capsys.readouterr().out
+
+    yield run
+    torch.set_num_threads(threads)
 
 
-def test_the_cpu_benchmark_prints_a_time_and_a_ratio_for_every_part():
+def test_the_cpu_benchmark_prints_a_time_and_a_ratio_for_every_part(printed):
     lines = printed("cpu").splitlines()
     for part in LINES:
         (line,) = (line for line in lines if part in line)
@@ -36,7 +44,7 @@ def test_the_cpu_benchmark_prints_a_time_and_a_ratio_for_every_part():
     assert len(shares) == 3 and all(float(share) > 0 for share in shares)
 
 
-def test_the_benchmark_of_inference_times_every_variant_and_compares_outputs():
+def test_the_benchmark_of_inference_times_every_variant_and_compares_outputs(printed):
     said = printed("inference")
     apart = [float(found) for found in re.findall(r"differ by (\S+) of the largest", said)]
     assert len(apart) == 2 and max(apart) < 1e-4
@@ -44,14 +52,14 @@ def test_the_benchmark_of_inference_times_every_variant_and_compares_outputs():
         assert len(re.findall(rf"{variant} .*\d ms \(.*\d x as fast +[\d.]+ MiB", said)) == 2, variant
 
 
-def test_the_benchmark_of_peers_times_every_way_in_both_stages():
+def test_the_benchmark_of_peers_times_every_way_in_both_stages(printed):
     said = printed("peers")
     for way in ("as the examples do it", "a careful user", "this package  "):
         assert len(re.findall(rf"{way} .*\d ms a step \(.*\d x as fast", said)) == 2, way
     assert len(re.findall(r"\d% of the matrix rate", said)) >= 3
 
 
-def test_the_profile_divides_a_step_of_both_stages_into_its_parts():
+def test_the_profile_divides_a_step_of_both_stages_into_its_parts(printed):
     said = printed("profiled")
     wholes = [float(whole) for whole in re.findall(r"without the profiler +\d+ +(\d+)", said)]
     assert len(wholes) == 2 and len(re.findall("the matrix rate of this run: ", said)) == 2
@@ -62,21 +70,21 @@ def test_the_profile_divides_a_step_of_both_stages_into_its_parts():
     ] == ["matrix products", "attention", "loss over the words", "GELU, tanh, layer norms", "the rest"]
 
 
-def test_the_benchmark_of_growth_writes_a_frame_and_a_figure(tmp_path):
+def test_the_benchmark_of_growth_writes_a_frame_and_a_figure(printed, tmp_path):
     printed("growth", "--out", tmp_path)
     frame = pd.read_csv(tmp_path / "growth.csv")
     assert set(frame.grows) == {"width", "layers", "processes"} and (frame.ms > 0).all() and (frame.gflop > 0).all()
     assert (tmp_path / "growth.svg").stat().st_size > 1000
 
 
-def test_what_was_dropped_can_be_measured_again():
+def test_what_was_dropped_can_be_measured_again(printed):
     said = printed("dropped")
     found = re.findall(r"1 stacked .* ([\d.]+) x as fast\n  losses differ by (\S+)", said)
     assert len(found) == 1 and float(found[0][0]) > 0 and float(found[0][1]) < 1e-5
     assert float(re.search(r"50 words \(.* ([\d.]+) x as fast", said)[1]) > 0
 
 
-def test_the_gpu_benchmark_writes_finite_numbers_for_every_part(tmp_path):
+def test_the_gpu_benchmark_writes_finite_numbers_for_every_part(printed, tmp_path):
     printed("gpu", "--out", tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "bench.jsonl").read_text().splitlines()]
     assert not [row for row in rows if str(row.get("note", "")).startswith(("failed", "skipped"))]
@@ -86,7 +94,7 @@ def test_the_gpu_benchmark_writes_finite_numbers_for_every_part(tmp_path):
     assert all(row["low"] > 0 and row["low"] <= row["ms"] <= row["high"] for row in rows if "ms" in row)
 
 
-def test_a_part_that_fails_has_a_row_with_the_reason_and_the_others_run(tmp_path):
+def test_a_part_that_fails_has_a_row_with_the_reason_and_the_others_run(printed, tmp_path):
     printed("gpu", "--out", tmp_path, "--parts", "no_such_part,machine")
     rows = [json.loads(line) for line in (tmp_path / "bench.jsonl").read_text().splitlines()]
     assert rows[0]["what"] == "failed" and "no_such_part" in rows[0]["note"]
