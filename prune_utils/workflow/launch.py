@@ -17,7 +17,7 @@ from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.study.words import many
 from prune_utils.workflow import cluster, preflight, progress
-from prune_utils.workflow.graph import nodes, outgrown
+from prune_utils.workflow.graph import nodes, outgrown, to_do
 from prune_utils.workflow.status import ELSEWHERE, EVERY, failed, watch
 
 FULL = 2**20  # bytes
@@ -190,9 +190,9 @@ def _last_job(study: Study | Replay, folder: Path) -> list[str]:
 
 
 def list_nodes(study: Study | Replay) -> None:
-    """Print every node of the graph and whether it is done."""
-    every = nodes(study)
+    """Print every node of the graph and whether it is done, or left to do by a start."""
+    every, left = nodes(study), {node.notebook for node in to_do(study)}
     for node in every:
-        print(f"{'done ' if node.path.exists() else 'to do'}  {node.name:<45} {node.examples:>12,} examples")
+        print(f"{'to do' if node.notebook in left else 'done '}  {node.name:<45} {node.examples:>12,} examples")
     total = sum(node.examples for node in every)
     print(f"study '{study.study}': {len(every)} nodes, {total:,} examples read in training")

@@ -18,12 +18,12 @@ from prune_utils.__main__ import main
 from prune_utils.explorer import studies
 from prune_utils.study import paths
 from prune_utils.study.files import alone, held, read_json, write_json
-from prune_utils.study.params import load_study
+from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
 from prune_utils.study.record import record
 from prune_utils.study.section import ParamsError
-from prune_utils.workflow import execution, progress, status
+from prune_utils.workflow import execution, launch, progress, status
 from prune_utils.workflow.execution import execute
-from prune_utils.workflow.graph import lock_of, nodes
+from prune_utils.workflow.graph import Node, lock_of, nodes, to_do
 from prune_utils.workflow.launch import begin, run
 from prune_utils.workflow.status import failed
 
@@ -304,3 +304,21 @@ def test_what_a_killed_process_left_running_is_named(out):
     finally:
         left.kill()
         left.wait()
+
+
+def test_what_a_start_runs_is_what_a_larger_grid_lacks_and_all_that_reads_it(empty, capsys, monkeypatch):
+    content = extended(read_yaml(paths.PARAMS / "smoke.yaml"), paths.PARAMS)
+    study = validated(content)
+    assert to_do(study) == nodes(study)
+    for node in nodes(study):
+        for file in (node.path, *node.own_results):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    assert to_do(study) == []
+    grown = validated(merge(content, {"grid": {"sparsities": [0.0, 0.6, 0.75, 0.9]}}))
+    left = {node.name for node in to_do(grown)}
+    assert left == {node.name for node in nodes(grown) if "dense" not in node.name}
+    monkeypatch.setattr(Node, "examples", 0)  # to save time: counting reads the texts
+    launch.list_nodes(grown)
+    said = capsys.readouterr().out
+    assert said.count("done  ") == len(nodes(grown)) - len(left) > 0 and said.count("to do ") == len(left)

@@ -5,6 +5,6 @@ larger grid has left behind. May import what `workflow` may.
 """
 
 from prune_utils.workflow.graph.node import Node, lock_of
-from prune_utils.workflow.graph.whole import analyses, nodes, outgrown
+from prune_utils.workflow.graph.whole import analyses, nodes, outgrown, to_do
 
-__all__ = ["Node", "analyses", "lock_of", "nodes", "outgrown"]
+__all__ = ["Node", "analyses", "lock_of", "nodes", "outgrown", "to_do"]

@@ -16,6 +16,16 @@ def outgrown(study: Study | Replay) -> list[Path]:
     return [node.path for node in done if not all(file.exists() for file in node.results)]
 
 
+def to_do(study: Study | Replay) -> list[Node]:
+    """The nodes that a start executes: those without a notebook or outgrown, and those that read what these make."""
+    made, found, old = set(), [], outgrown(study)
+    for node in nodes(study):
+        if not node.path.exists() or node.path in old or made & {*node.after}:
+            found.append(node)
+            made |= {*node.frames}
+    return found
+
+
 def analyses(study: Study | Replay) -> list[Node]:
     """The nodes that train nothing and read the frames of all others, that of the regimes first."""
     return [node for node in nodes(study) if node.kind == "analysis"]
