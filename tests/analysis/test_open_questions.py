@@ -1,15 +1,18 @@
 """The rules and shares of the open questions, on cases whose answers are known."""
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prune_utils.analysis import evidence as measured
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.findings import forgotten, stopping
 from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.report import captions, plots_prunability
+from prune_utils.study import paths
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS
 from prune_utils.study.schema import Analysis
@@ -31,7 +34,7 @@ def evidence(costs=COSTS, seeds=(0, 1)):
         for seed in seeds
     ]
     frame = pd.DataFrame(cells, columns=["task", "arm", "target_sparsity", "seed", "dev_accuracy"])
-    frame = frame.assign(selected=True, learning_rate=1e-3, commit="x")
+    frame = frame.assign(selected=True, learning_rate=1e-3, commit="x", pretrain_loss=np.nan, dev_majority=0.5)
     runs = pd.DataFrame([("gradual", s, seed, 2 + r) for s, r in RISES.items() for seed in seeds])
     runs.columns = ["method", "target_sparsity", "seed", "pretrain_loss"]
     alike = [("gradual", s, seed, layer, 1 - r / 10) for s, r in RISES.items() for seed in seeds for layer in (1, 2)]
@@ -137,3 +140,27 @@ def test_sure_and_right_is_calibrated_and_sure_and_wrong_is_not():
 def test_the_page_is_made_for_two_seeds():
     names = {name: [node.name for node in nodes(load_study(PARAMS / f"{name}.yaml"))] for name in ("demo", "smoke")}
     assert "questions" in names["demo"] and "questions" not in names["smoke"]
+
+
+def rid(found: Evidence, *arms: str) -> Evidence:
+    """The evidence without some arms."""
+    cells = found.cells[~found.cells.arm.isin(arms)].reset_index(drop=True)
+    return Evidence(cells, found.runs, accuracy_means(cells), None, found.margins)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [evidence({"a": 1.0}), rid(evidence(), "pretrain"), rid(evidence({"a": 1.0}), "pretrain"), evidence(seeds=(0,))],
+    ids=["one task", "no arm of the paper", "neither", "one seed"],
+)
+def test_the_notebook_says_what_a_study_cannot_answer(odd, empty, monkeypatch):
+    """Its cells run in this process on evidence that lacks something."""
+    study = load_study(PARAMS / "demo.yaml")
+    monkeypatch.setattr(measured, "evidence_of", lambda study: odd)
+    (paths.results(study.study)).mkdir(parents=True)
+    (paths.results(study.study) / paths.CELLS).touch()
+    names = {"compute": False, "params": "demo", "override": {}}
+    for cell in nbformat.read(paths.QUESTIONS_NOTEBOOK, as_version=4).cells[2:]:
+        if cell.cell_type == "code":
+            exec(cell.source, names)
+    assert (paths.results(study.study) / paths.STOPS).exists()

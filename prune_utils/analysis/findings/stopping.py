@@ -92,12 +92,13 @@ def table(every: pd.DataFrame) -> pd.DataFrame:
     error: of the predicted fall, points. fall: what a user loses who trusts the rule, points. forgone: how much further the best
     stop lies, in percentage points of sparsity (negative: the rule goes too far). Each has `_low` and `_high`, NaN for one seed.
     """
-    rows = []
+    rows, names = [], ("error", "fall", "forgone")
     for signal, part in every.assign(forgone=POINTS * (every.best - every.stop)).groupby("signal", sort=False):
         row = {"signal": signal}
-        for name in ("error", "fall", "forgone"):
+        for name in names:
             estimate = Estimate.over_seeds(part.groupby("seed")[name].mean().to_list())
             low, high = estimate.interval() or (np.nan, np.nan)
             row |= {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
         rows.append(row | {"worst_fall": part.fall.max()})
-    return pd.DataFrame(rows)
+    columns = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=["signal", *columns, "worst_fall"])
