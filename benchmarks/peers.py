@@ -49,6 +49,11 @@ ROUNDS, WARM = 3, 1
 STEPS = {True: EVERY, False: 12}
 
 
+def many(case: Case) -> int:
+    """Steps that are timed."""
+    return 2 if case.tiny else STEPS[case.pairs]
+
+
 def texts(case: Case) -> Dataset:
     """Short texts of about the lengths of CoLA and SST-2."""
     drawn = np.random.default_rng(0)
@@ -107,7 +112,7 @@ def by_trainer(case: Case, data: Dataset, careful: bool) -> float:
     with tempfile.TemporaryDirectory() as folder:
         args = TrainingArguments(
             folder,
-            max_steps=WARM + STEPS[case.pairs],
+            max_steps=WARM + many(case),
             per_device_train_batch_size=case.batch,
             learning_rate=RATE,
             report_to="none",
@@ -148,7 +153,7 @@ def by_package(case: Case, data: Dataset, precision: str) -> float:
     settings = {"threads": torch.get_num_threads(), "precision": precision, "save_steps": 10**9}
     machine = AUTO.model_copy(update=settings)
     with tempfile.TemporaryDirectory() as folder:
-        recipe = case.optimisation(WARM + STEPS[case.pairs])
+        recipe = case.optimisation(WARM + many(case))
         tokenizer = type("Padding", (), {"pad_token_id": PADDING})
         trainer.train(model, data, recipe, 0, Path(folder), machine, tokenizer, observed(pruning, stamps))
     return stamps.seconds
@@ -173,7 +178,7 @@ def compare(case: Case, data: Dataset, rate: float) -> None:
             for name, way in order.sample([*ways.items()], len(ways)):
                 taken[name].append(ours.submit(way).result() if way.func is by_package else way())
     first = np.median(taken["as the examples do it"])
-    print(f"\n{case.what}, {torch.get_num_threads()} threads, {rounds} rounds of {STEPS[case.pairs]} steps")
+    print(f"\n{case.what}, {torch.get_num_threads()} threads, {rounds} rounds of {many(case)} steps")
     for name, found in taken.items():
         middle = np.median(found)
         spread = f"{1000 * min(found):8.0f} to {1000 * max(found):6.0f}"

@@ -179,14 +179,15 @@ def pairs():
 def pytest_collection_modifyitems(items):
     """Marks the tests of `make check` as `unit`: no study, no notebook, no browser, no hundreds of random inputs.
 
-    Files that read the smoke study come last, the slow ones of each kind first: two processes then end together."""
-    files = {}
+    Files that read the smoke study come last. Slow files come first in each of both groups, slow tests first in each file: two
+    processes then end together. (A process is given its next file while the last two tests of a file are left.)"""
+    files, seconds = {}, {}
     for item in items:
         random = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         reads, slow = "finished" in item.fixturenames, item.get_closest_marker("slow")
         if not random and not slow and not reads and "browser" not in item.fixturenames:
             item.add_marker("unit")
         was = files.get(item.path, (False, 0))
-        seconds = slow.args[0] if slow and slow.args else bool(random or slow or reads)
-        files[item.path] = was[0] or reads, was[1] - seconds
-    items.sort(key=lambda item: files[item.path])
+        seconds[item] = slow.args[0] if slow and slow.args else int(random or bool(slow) or reads)
+        files[item.path] = was[0] or reads, was[1] - seconds[item]
+    items.sort(key=lambda item: (*files[item.path], str(item.path), -seconds[item]))

@@ -142,7 +142,7 @@ def test_words_and_labels_that_look_like_markup_are_text(tmp_path):
 def test_the_published_tables_are_a_study_without_training_wherever_the_clone_lies(tmp_path):
     clone, out = tmp_path / "a clone é ü 'ß'", tmp_path / "öut $HOME"
     for name in ("prune_utils", "notebooks", "params"):
-        shutil.copytree(paths.ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(paths.ROOT / name, clone / name)
     shutil.copy(paths.SNAKEFILE, clone)
     done = subprocess.run(
         [sys.executable, "-m", "prune_utils", "study", "params/published.yaml"],

@@ -81,7 +81,7 @@ def keep_freed_memory() -> None:
     """Make the C library keep freed memory for the next step, where it is glibc.
 
     By default it gives every freed block above 32 MiB back to the system, and each step waits for the same pages again, which
-    are cleared anew: of a model with 30,522 words, that is a sixth of the step. No result depends on it.
+    are cleared anew: of a model with 30,522 words, about a tenth of the step. No result depends on it.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
