@@ -1,4 +1,4 @@
-"""The machine a result was computed on: versions, hardware, precision, commit and time."""
+"""The machine a result is computed on: its precision and memory, and what is stored of it with the result."""
 
 import ctypes
 import platform

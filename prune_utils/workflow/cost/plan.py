@@ -48,10 +48,8 @@ def plan(study: Study, pace: Pace | None = None, accelerator: str = "H200") -> p
     rows["hours_accelerator"] = np.maximum(rows.hours_arithmetic, launches)
     rows.loc[passes == 0, "hours_accelerator"] = rows.hours_here  # done by the CPU
     shown = ["runs", "steps", "tokens", "flop", "hours_here", "hours_accelerator", "hours_arithmetic", "bytes"]
-    rows["stage"], rows["arm"] = (
-        pd.Categorical(rows.stage, STAGES),
-        pd.Categorical(rows.arm, ["", *study.arm_table.arms]),
-    )
+    rows["stage"] = pd.Categorical(rows.stage, STAGES)
+    rows["arm"] = pd.Categorical(rows.arm, ["", *study.arm_table.arms])
     sums = rows.groupby(["stage", "arm", "method"], observed=True)[shown].sum()
     return sums.reset_index().astype({"arm": str})
 
