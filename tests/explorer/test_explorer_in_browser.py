@@ -80,6 +80,7 @@ def use(page, out):
     assert page.strangers == []
 
 
+@pytest.mark.slow(25)
 def test_in_jupyterlab(page, finished, tmp_path):
     project = tmp_path / "project"
     (project / "notebooks").mkdir(parents=True)
@@ -99,6 +100,7 @@ def test_in_jupyterlab(page, finished, tmp_path):
         page.get_by_role("tab", name="sparsity-00-to-90.ipynb").wait_for()
 
 
+@pytest.mark.slow(25)
 def test_as_an_app(page, finished, tmp_path):
     arguments = re.search(r"-m voila (.*)", (paths.ROOT / "Makefile").read_text())[1].split()  # what `make app` uses
     with serving("voila", arguments, finished, tmp_path) as address:

@@ -40,7 +40,7 @@ def test_a_fine_tuned_model_has_its_sparsity_and_the_accuracy_that_was_measured(
     assert sparsities(model)["prunable"] >= 0.59
     dev = encoded(paths.task_data("smoke", "sentiment") / "dev")
     with torch.no_grad():
-        said = [int(model.eval()(torch.tensor([ids])).logits.argmax()) for ids in dev["input_ids"]]
+        said = [int(model.eval()(torch.tensor(ids)[None]).logits.argmax()) for ids in dev["input_ids"]]
     assert np.mean(np.array(said) == dev["labels"]) == pytest.approx(measured.dev_accuracy)
     assert not (made / "masks.safetensors").exists() and len(AutoTokenizer.from_pretrained(made)) > 0
     card = ModelCard.load(made / "README.md")

@@ -35,6 +35,7 @@ def executed(finished, tmp_path_factory):
         pool.shutdown(cancel_futures=True)
 
 
+@pytest.mark.slow(10)
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
 def test_runs_with_its_defaults(notebook, finished, executed):
     runs, out = executed
