@@ -151,8 +151,9 @@ def main() -> None:
     pruning(case, a_step)
     print()
     padding(case)
-    print()
-    memory(case, 1 if tiny else 3)
+    if DEVICE == "cpu":
+        print()
+        memory(case, 1 if tiny else 3)
 
 
 if __name__ == "__main__":

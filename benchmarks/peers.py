@@ -198,12 +198,16 @@ def matrix_rate(tiny: bool) -> float:
     return 2 * size**3 / float(np.median(took[2:]))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def begun(said: str) -> tuple[Case, float]:
+    """The case of pre-training that the command line asks for, and the matrix rate of this run; `said`: what --help says."""
+    parser = argparse.ArgumentParser(description=said, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="a tiny model, to test the benchmark itself")
     tiny = parser.parse_args().tiny
-    pairs = Case("mini", True, 4 if tiny else 32, 16 if tiny else 128, tiny)
-    rate = matrix_rate(tiny)
+    return Case("mini", True, 4 if tiny else 32, 16 if tiny else 128, tiny), matrix_rate(tiny)
+
+
+def main() -> None:
+    pairs, rate = begun(__doc__)
     print(f"matrix rate: {rate / 1e9:.0f} GFLOP/s in float32")
     compare(pairs, pairs.data, rate)
     single = pairs.of(pairs=False)

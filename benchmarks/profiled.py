@@ -5,7 +5,6 @@ system, once in one that keeps it, as the package does (`keep_freed_memory`). Ti
 without those that it calls; what it does not see is Python between the operations.
 """
 
-import argparse
 import itertools
 import time
 from collections import Counter
@@ -13,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from cases import Case, bare_step
-from peers import PADDING, SPARSITY, matrix_rate, texts
+from peers import PADDING, SPARSITY, begun, texts
 from torch.profiler import ProfilerActivity, profile
 
 from prune_utils.data.batches import Rows, lengths_of, padded, training_order
@@ -78,11 +77,7 @@ def profiled(case: Case) -> tuple[float, Counter, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiny", action="store_true", help="a tiny model, to test the benchmark itself")
-    tiny = parser.parse_args().tiny
-    pairs = Case("mini", True, 4 if tiny else 32, 16 if tiny else 128, tiny)
-    rate = matrix_rate(tiny)
+    pairs, rate = begun(__doc__)
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=keep_freed_memory) as keeping:
         for case in (pairs, pairs.of(pairs=False)):
             (before, old, flop), (after, new, _) = profiled(case), keeping.submit(profiled, case).result()

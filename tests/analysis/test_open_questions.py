@@ -142,7 +142,7 @@ def test_the_page_is_made_for_two_seeds():
     assert "questions" in names["demo"] and "questions" not in names["smoke"]
 
 
-def rid(found: Evidence, *arms: str) -> Evidence:
+def without(found: Evidence, *arms: str) -> Evidence:
     """The evidence without some arms."""
     cells = found.cells[~found.cells.arm.isin(arms)].reset_index(drop=True)
     return Evidence(cells, found.runs, accuracy_means(cells), None, found.margins)
@@ -150,7 +150,12 @@ def rid(found: Evidence, *arms: str) -> Evidence:
 
 @pytest.mark.parametrize(
     "odd",
-    [evidence({"a": 1.0}), rid(evidence(), "pretrain"), rid(evidence({"a": 1.0}), "pretrain"), evidence(seeds=(0,))],
+    [
+        evidence({"a": 1.0}),
+        without(evidence(), "pretrain"),
+        without(evidence({"a": 1.0}), "pretrain"),
+        evidence(seeds=(0,)),
+    ],
     ids=["one task", "no arm of the paper", "neither", "one seed"],
 )
 def test_the_notebook_says_what_a_study_cannot_answer(odd, empty, monkeypatch):
