@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import verdicts
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from scipy import stats
 
 from prune_utils.analysis import comparison
@@ -17,6 +19,7 @@ from prune_utils.analysis.noise.components import components
 from prune_utils.analysis.noise.estimates import Verdict
 from prune_utils.analysis.noise.means import DENSE, Means, Part
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
+from prune_utils.analysis.noise.seeds import ENOUGH, LEAST, _line
 from prune_utils.analysis.regimes import curves, find
 from prune_utils.analysis.results import selected
 from prune_utils.report.sentences import sentences
@@ -174,3 +177,28 @@ def test_a_gain_within_the_margin_is_not_called_none():
 
 def test_the_simulated_study_whose_task_has_one_seed_is_analysed():
     assert verdicts.shares(verdicts.WORLDS["a seed fails a task, 2 seeds"], 1)["C3"]
+
+
+squares = st.sampled_from([0.0, 1e-30, 1e-3, 0.1, 1.0, 30.0])  # mean square of the residuals of a sparsity
+levels = st.lists(
+    st.tuples(st.integers(0, 9), squares, st.integers(1, 20)), min_size=3, unique_by=lambda level: level[0]
+)
+
+
+@given(levels)
+def test_the_trend_of_variances_is_a_gamma_regression_and_stays_bounded(table):
+    """No line near it has less deviance, which is convex; squares that are 0 at some sparsities do not lead it astray."""
+    at, means, free = np.array(sorted(table), float).T
+    assume(means.any() and free.sum() >= ENOUGH)
+    found, _ = _line(at / 10, means * free, free)
+    assert found.max() <= (1 + 1e-9) * means @ free
+    if np.isclose(found.max(), means @ free):
+        return  # all squares together
+
+    def deviance(line):
+        return free @ (line + np.maximum(means, LEAST * (means @ free) / free.sum()) * np.exp(-line))
+
+    line, span = np.log(found), (at - at[0]) / np.ptp(at)
+    assert line == pytest.approx(line[0] + (line[-1] - line[0]) * span, abs=1e-6)
+    for rise, slope in [(0.01, 0), (-0.01, 0), (0, 0.01), (0, -0.01), (0.01, -0.01), (-0.01, 0.01)]:
+        assert deviance(line) <= deviance(line + rise + slope * span)

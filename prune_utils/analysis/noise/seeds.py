@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 from scipy.sparse.csgraph import connected_components
 
 from prune_utils.analysis.noise.means import Part
@@ -12,7 +12,8 @@ from prune_utils.analysis.noise.means import Part
 ENOUGH = 8.0  # degrees of freedom from which the variance may grow with sparsity; with fewer it is one for all
 PRIOR = 4.0  # degrees of freedom of the trend when the variance at one sparsity is estimated
 ROUNDING = 1e-12  # of residuals that are no more than rounding errors
-STEPS = 50  # of Fisher's scoring, which needs fewer than ten
+LEAST = 1e-3  # least share that a sparsity's residuals have in the mean variance when the trend is fitted
+STEPS = 50  # in which weights and variances settle; fewer than ten are needed
 
 
 @dataclass(frozen=True)
@@ -141,22 +142,30 @@ def _variances(families, sparsities, squares, freedom) -> tuple[np.ndarray, dict
 
 
 def _line(levels: np.ndarray, sums: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log-linear variances by level, and the degrees of freedom that they are worth: a gamma regression."""
-    sloped = bool((free > 0).sum() > 2 and free.sum() >= ENOUGH)
-    columns = [np.ones(len(levels))] + [levels] * sloped
-    design = np.column_stack(columns)
-    mean = np.log(sums.sum() / free.sum()) if sums.sum() else -np.inf
-    if np.isinf(mean):
+    """Log-linear variances by level, and the degrees of freedom that they are worth: a gamma regression.
+
+    `sums`: of squared residuals, `free`: their degrees of freedom, by level. The likelihood is highest where squares in
+    units of the line have no trend. No variance is taken to be larger than all squares together.
+    """
+    total = sums.sum()
+    if not total:
         return np.zeros(len(levels)), free.sum() * np.ones(len(levels))
-    fit = np.r_[mean, np.zeros(len(columns) - 1)]
-    information = (design.T * free) @ design
-    for _ in range(STEPS):
-        step = np.linalg.solve(information, design.T @ (sums * np.exp(-design @ fit) - free))
-        fit += np.clip(step, -1, 1)
-        if np.abs(step).max() < 1e-8:
-            break
-    leverage = np.einsum("ij,jk,ik->i", design, np.linalg.inv(information), design)
-    return np.exp(design @ fit), 1 / leverage
+    # where all squares are 0 at both ends, the likelihood rises for ever with the slope
+    sums = np.maximum(sums, LEAST * total * free / free.sum())
+    at = (levels - np.average(levels, weights=free)) / (np.ptp(levels) or 1)
+    sloped, slope, reach = bool((free > 0).sum() > 2 and free.sum() >= ENOUGH), 0.0, 1.0
+
+    def trend(slope: float) -> float:
+        return sums @ (at * np.exp(-slope * at))
+
+    if sloped:
+        while trend(-reach) < 0 or trend(reach) > 0:
+            reach *= 2
+        slope = optimize.brentq(trend, -reach, reach)
+    design = np.column_stack([np.ones(len(levels))] + [at] * sloped)
+    leverage = np.einsum("ij,jk,ik->i", design, np.linalg.inv((design.T * free) @ design), design)
+    line = np.exp(slope * at) * (sums @ np.exp(-slope * at)) / free.sum()
+    return np.minimum(line, total), 1 / leverage
 
 
 def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[np.ndarray, list[Part]]:
