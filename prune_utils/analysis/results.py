@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from prune_utils.analysis.noise.seeds import units
 from prune_utils.study import paths
 from prune_utils.study.files import read_json
 from prune_utils.study.grid import Cell, Run, all_cells, all_runs
@@ -90,6 +89,8 @@ def mean_over_tasks(cells: pd.DataFrame, value: str = "dev_accuracy") -> pd.Data
     A seed that lacks a cell has the one of the least-squares fit, see `noise.seeds`, and is not `whole`: means over other
     tasks, or of other seeds, are not comparable. Arms and sparsities that lack a task have no row.
     """
+    from prune_utils.analysis.noise.seeds import units  # scipy takes half a second, for which no training waits
+
     chosen = with_own_zero(in_means(cells)).dropna(subset=value)
     counts = chosen.groupby(UNIT).task.nunique()
     means = units(chosen, value).values.rename_axis("seed").T.stack().rename(value).reset_index()

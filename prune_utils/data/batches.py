@@ -33,17 +33,26 @@ class Rows(torch.utils.data.Dataset):
         return len(self.order)
 
     def __getitem__(self, position: int) -> dict:
-        index, row = self.order[position], {}
-        for name, column in self.columns.items():
-            if isinstance(column, tuple):
-                starts, parts = column
-                chunk = int(np.searchsorted(starts, index, side="right")) - 1
-                values, offsets = parts[chunk]
-                at = index - starts[chunk]
-                row[name] = values[offsets[at] : offsets[at + 1]]
-            else:
-                row[name] = column[index]
-        return row
+        return self.__getitems__([position])[0]
+
+    def __getitems__(self, positions: list[int]) -> list[dict]:
+        """The examples of a batch; a DataLoader asks for them so."""
+        indices = self.order[positions]
+        columns = {
+            name: _lists(*column, indices) if isinstance(column, tuple) else column[indices]
+            for name, column in self.columns.items()
+        }
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _lists(starts: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]], indices: np.ndarray) -> list[np.ndarray]:
+    """The lists at `indices` of a column in chunks, each with its values and offsets; `starts`: the first index of each."""
+    chunks = np.searchsorted(starts, indices, side="right") - 1
+    places = indices - starts[chunks]
+    return [
+        values[offsets[place] : offsets[place + 1]]
+        for (values, offsets), place in zip((parts[chunk] for chunk in chunks), places, strict=True)
+    ]
 
 
 def padded(examples: list[dict], padding: int) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,6 +38,8 @@ Loss = Callable[[PreTrainedModel, dict[str, Tensor]], Tensor]
 # what is imported never becomes garbage; the Trainer searches for garbage before each training, and without this that
 # takes a quarter of a second
 gc.freeze()
+# accelerate looks for this optimiser twice in every step, all along sys.path: 4 % of the step of a small model
+sys.modules.setdefault("lomo_optim", None)
 
 
 def arguments(folder: Path, machine: Machine, report_to: list[str] | str = "none", **options) -> TrainingArguments:
