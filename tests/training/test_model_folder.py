@@ -27,7 +27,8 @@ from transformers import (
 
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.matrices import prunable_matrices
-from prune_utils.study.params import complete, merge, validated
+from prune_utils.study.params import complete, extended, merge, read_yaml, validated
+from prune_utils.study.paths import PARAMS
 from prune_utils.study.section import ParamsError
 from prune_utils.training.model_folder.check import check
 from prune_utils.training.model_folder.config import Fields, positions
@@ -99,6 +100,19 @@ def configured(folder, **fields):
 
 def facts(folder, **more):
     return {fact.what: (fact.value, fact.odd) for fact in check(of(folder, **more), words())}
+
+
+def test_a_recipe_that_may_undo_what_an_encoder_knows_is_told(tmp_path):
+    BertModel(BertConfig(**tiny())).save_pretrained(tmp_path)
+    told = facts(tmp_path)  # with the demo's rates, for a new model
+    rates, odd = told["high learning rates"]
+    assert odd and rates.startswith(
+        "pretraining.burn_in_learning_rate 0.005, pretraining.learning_rate 0.001, finetuning."
+    )
+    assert "pretraining.head_steps trains new heads alone first" in told["new MLM head"][0]
+    recipe = extended(read_yaml(PARAMS / "own_model.yaml"))
+    told = facts(tmp_path, pretraining=recipe["pretraining"], finetuning=recipe["finetuning"])
+    assert "parts with new, random weights" in told and not {"high learning rates", "new MLM head"} & {*told}
 
 
 def loaded(folder, **more):

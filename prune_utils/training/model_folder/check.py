@@ -14,6 +14,9 @@ from prune_utils.training.model_folder.files import refused
 from prune_utils.training.model_folder.weights import Fitting, fitting, short, skeleton, weights
 
 MOST_ZEROS = 0.01  # share of zeros in the prunable matrices above which they are odd
+HIGHEST = (
+    3e-4  # learning rate with which the paper of one of these families fine-tunes: ELECTRA-Small (Clark et al. 2020)
+)
 # fields of configs that transformers of some version wrote, which say nothing about the encoder
 KNOWN = {"torch_dtype", "gradient_checkpointing", "finetuning_task", "position_embedding_type", "pruned_heads"}
 KNOWN |= {"directionality", "num_labels", "use_bfloat16", "torchscript", "output_past", "reference_compile"}
@@ -32,7 +35,11 @@ def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
     of = fields(content, folder) if folder else new_fields(study, tokenizer)
     check_fits(of, study, tokenizer)
     found = fitting(folder, of) if folder else None
-    told = [*_config_facts(content, of, tokenizer), *_weight_facts(found, of)] if found else []
+    told = (
+        [*_config_facts(content, of, tokenizer), *_weight_facts(found, of), *_recipe_facts(study, found, of)]
+        if found
+        else []
+    )
     told += [] if of.family.next_sentence else [("objective", _objective(of, found), False)]
     return [Fact("model.pretrained" if folder else "model", *fact) for fact in told]
 
@@ -79,6 +86,23 @@ def _config_facts(content: dict, of: Fields, tokenizer: PreTrainedTokenizerBase)
     known = {*AutoConfig.for_model(of.kind).to_dict(), *of.family.also, *KNOWN}
     if other := sorted(name for name in content if name not in known and not name.startswith(("_", "pooler_"))):
         yield "fields of its config that are not used", shown(other), True
+
+
+def _recipe_facts(study: Study, found: Fitting, of: Fields) -> Iterator[tuple]:
+    """What in the recipe may undo what a trained encoder knows."""
+    recipe = study.pretraining
+    rates = {
+        "pretraining.burn_in_learning_rate": recipe.burn_in_learning_rate,
+        "pretraining.learning_rate": recipe.learning_rate,
+        "finetuning.learning_rates": max(study.finetuning.learning_rates),
+    }
+    if high := [f"{name} {rate:g}" for name, rate in rates.items() if rate > HIGHEST]:
+        yield "high learning rates", f"{', '.join(high)}; above {HIGHEST:g} an encoder may lose what it knows", True
+    if {*found.new} & {*of.family.head} and not recipe.head_steps:
+        said = (
+            "trained together with the encoder from the first step; pretraining.head_steps trains new heads alone first"
+        )
+        yield "new MLM head", said, True
 
 
 def _weight_facts(found: Fitting, of: Fields) -> Iterator[tuple]:
