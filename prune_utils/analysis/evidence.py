@@ -9,7 +9,7 @@ from scipy import stats
 
 from prune_utils.analysis import kept
 from prune_utils.analysis.foreign.replay import frames
-from prune_utils.analysis.noise.estimates import RISK
+from prune_utils.analysis.noise.estimates import EQUAL, RISK
 from prune_utils.analysis.noise.means import Condition, Means
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.analysis.predictions import dev_correct, first_correct
@@ -149,4 +149,4 @@ def _beats_chance(scores: pd.DataFrame) -> pd.Series:
     majority, examples = scores.dev_majority, scores.dev_examples.fillna(np.inf)
     level, chance = stats.norm.ppf(1 - RISK), np.sqrt(majority * (1 - majority) / examples)
     z = np.arctanh(scores.dev_pearson.clip(1e-12 - 1, 1 - 1e-12)) * np.sqrt((examples - 3).clip(lower=0))
-    return (scores.dev_accuracy > majority + level * chance) | (z > level)
+    return (scores.dev_accuracy > majority + level * chance + EQUAL) | (z > level)

@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from prune_utils.analysis.noise.estimates import LEVEL, Estimate, Verdict
+from prune_utils.analysis.noise.estimates import EQUAL, LEVEL, Estimate, Verdict
 from prune_utils.analysis.noise.means import DENSE, Means
 from prune_utils.analysis.noise.measured import loss_means
 from prune_utils.analysis.results import from_dense, mean_over_tasks
 from prune_utils.study.schema import Analysis
 from prune_utils.study.words import POINTS
 
-EQUAL = 1e-9  # tolerance for rounding: a drop of exactly the margin is within it
 SIDE = (1 - LEVEL) / 2  # risk of each of the two sequences of tests, so that the interval has LEVEL
 
 
@@ -162,9 +161,9 @@ def _border(found: dict[float, Change], name: Callable[[int], float | None], fro
 def within(change: Change) -> Verdict:
     """Whether all changes are shown to be within their limits, or one beyond; those without an error are left out."""
     tested = [(estimate, limit) for estimate, limit in change if estimate.error is not None]
-    if any(one.at_most(limit + EQUAL, SIDE / len(tested)) is Verdict.NOT_SUPPORTED for one, limit in tested):
+    if any(one.at_most(limit, SIDE / len(tested)) is Verdict.NOT_SUPPORTED for one, limit in tested):
         return Verdict.NOT_SUPPORTED
-    shown = all(one.at_most(limit + EQUAL, SIDE) is Verdict.SUPPORTED for one, limit in tested)
+    shown = all(one.at_most(limit, SIDE) is Verdict.SUPPORTED for one, limit in tested)
     return Verdict.SUPPORTED if shown and tested else Verdict.UNDECIDED
 
 

@@ -16,10 +16,11 @@ from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.findings import accuracy
 from prune_utils.analysis.foreign import replay
 from prune_utils.analysis.noise.components import components
-from prune_utils.analysis.noise.estimates import Verdict
+from prune_utils.analysis.noise.estimates import Estimate, Verdict
 from prune_utils.analysis.noise.means import DENSE, Means, Part
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
-from prune_utils.analysis.noise.seeds import ENOUGH, LEAST, _line
+from prune_utils.analysis.noise.tables import within_arms
+from prune_utils.analysis.noise.variances import ENOUGH, LEAST, line
 from prune_utils.analysis.regimes import curves, find
 from prune_utils.analysis.results import selected
 from prune_utils.report.sentences import sentences
@@ -190,15 +191,61 @@ def test_the_trend_of_variances_is_a_gamma_regression_and_stays_bounded(table):
     """No line near it has less deviance, which is convex; squares that are 0 at some sparsities do not lead it astray."""
     at, means, free = np.array(sorted(table), float).T
     assume(means.any() and free.sum() >= ENOUGH)
-    found, _ = _line(at / 10, means * free, free)
+    found, _ = line(at / 10, means * free, free)
     assert found.max() <= (1 + 1e-9) * means @ free
     if np.isclose(found.max(), means @ free):
         return  # all squares together
 
-    def deviance(line):
-        return free @ (line + np.maximum(means, LEAST * (means @ free) / free.sum()) * np.exp(-line))
+    def deviance(trend):
+        return free @ (trend + np.maximum(means, LEAST * (means @ free) / free.sum()) * np.exp(-trend))
 
-    line, span = np.log(found), (at - at[0]) / np.ptp(at)
-    assert line == pytest.approx(line[0] + (line[-1] - line[0]) * span, abs=1e-6)
+    fitted, span = np.log(found), (at - at[0]) / np.ptp(at)
+    assert fitted == pytest.approx(fitted[0] + (fitted[-1] - fitted[0]) * span, abs=1e-6)
     for rise, slope in [(0.01, 0), (-0.01, 0), (0, 0.01), (0, -0.01), (0.01, -0.01), (-0.01, 0.01)]:
-        assert deviance(line) <= deviance(line + rise + slope * span)
+        assert deviance(fitted) <= deviance(fitted + rise + slope * span)
+
+
+def own_arms(missing):
+    """A study of the dense model and two arms of its own, whose noise is 0.3 points; one may lack a cell."""
+    frame = study({"first": None, "second": None}, range(5)).assign(commit="c")
+    return frame[~((frame.arm == "first") & (frame.target_sparsity == 0.9) & (frame.seed == 1) & missing)]
+
+
+def test_a_missing_cell_of_an_arm_of_its_own_hardly_widens_its_interval():
+    whole, rest = (accuracy_means(own_arms(missing)) for missing in (False, True))
+    for one, other in [(("first", 0.9), ("second", 0.9)), (("first", 0.5), DENSE)]:
+        errors = [100 * means.difference(one, other).error for means in (whole, rest)]
+        assert 0.1 < errors[0] < 0.4 and errors[1] == pytest.approx(errors[0], rel=0.3)
+
+
+@pytest.mark.parametrize("drawn", [{}, {"random": None}])
+@pytest.mark.parametrize("base", [0.9, 0.8, 0.843])
+def test_seeds_that_are_copies_tell_no_spread_whatever_another_arm_does(base, drawn):
+    frame = study({"pretrain": None, "downstream": None, **drawn}, range(3), (0.3, 0.4))
+    alike = frame.arm != "random"
+    frame.loc[alike, "dev_accuracy"] = np.where(frame.arm == "dense", base, base - 0.01)[alike]
+    means = accuracy_means(frame)
+    assert means.difference(("pretrain", 0.3), DENSE).error is None
+    assert find(means, None, Analysis(accuracy_margin=1.0, loss_margin=0.1)).low.interval is None
+
+
+def test_arms_that_were_repeated_have_errors_beside_arms_that_were_not():
+    repeated = study({"random": None, "scratch": None}, range(3), draw=1)
+    means = accuracy_means(pd.concat([study({"pretrain": None}, [0]), repeated[repeated.arm != "dense"]]))
+    assert means.difference(("pretrain", 0.5), ("pretrain", 0.7)).error is None
+    assert 0 < 100 * means.difference(("random", 0.5), ("scratch", 0.5)).error < 1
+
+
+@pytest.mark.parametrize("values", [[91.5, 91.5, 91.5], [91.0, 90.0, 89.0], [92.2, 91.7, 91.2]])
+def test_points_on_a_line_tell_no_spread(values):
+    """A table of single runs, each arm with a 0 % row of its own."""
+    at = pd.MultiIndex.from_product([["pretrain"], [0.0, 0.2, 0.4]])
+    (part,) = within_arms(pd.Series(np.array(values) / 100, at), {"pretrain": ""})
+    assert np.isnan(part.covariance.diagonal()).all()
+
+
+@pytest.mark.parametrize("value", [0.4 - 0.3, 0.5 - 0.4, 0.9 - 0.8])
+def test_a_value_at_the_limit_is_within_it_whatever_its_last_digit(value):
+    for estimate in (Estimate(value, 0.0), Estimate(-value, 0.0).scaled(-1)):
+        assert estimate.at_most(0.1) is estimate.at_least(0.1) is Verdict.SUPPORTED
+    assert Estimate(value - 0.1, 0.0).p_value() == 1 and Estimate(value, 0.0).p_value() == 0

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.noise.means import DENSE
@@ -51,8 +50,7 @@ def pairs(evidence: Evidence) -> pd.DataFrame:
         for better, worse in combinations(ranked, 2):
             found = accuracy.difference((better, sparsity), (worse, sparsity)).scaled(POINTS)
             low, high = found.interval() or (np.nan, np.nan)
-            p_value = 2 * stats.t.sf(abs(found.value) / found.error, found.freedom) if found.error else np.nan
-            rows.append([sparsity, better, worse, found.value, low, high, p_value])
+            rows.append([sparsity, better, worse, found.value, low, high, found.p_value()])
     names = ["target_sparsity", "better", "worse", "difference", "low", "high", "p_value"]
     frame = pd.DataFrame(rows, columns=names)
     frame["corrected"] = holm(frame.p_value.to_numpy(dtype=float))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from prune_utils.analysis.evidence import Evidence
-from prune_utils.analysis.noise.estimates import Estimate
+from prune_utils.analysis.noise.estimates import EQUAL, Estimate
 from prune_utils.study.words import POINTS
 
 ARM, METHOD = "pretrain", "gradual"
@@ -69,7 +69,7 @@ def stops(found: pd.DataFrame, margin: float) -> pd.DataFrame:
     for signal in (name for name in SIGNALS if name in found):
         for (task, seed), own in found.groupby(["task", "seed"]):
             others = found[(found.task != task) & (found.seed == seed)]
-            if others.empty:
+            if not (others[signal] ** 2).sum() > 0:  # no other task, or one whose signal is 0 throughout
                 continue
             slope = float((others[signal] * others.fall).sum() / (others[signal] ** 2).sum())
             predicted = slope * own[signal]
@@ -82,7 +82,7 @@ def stops(found: pd.DataFrame, margin: float) -> pd.DataFrame:
 
 def _last_within(own: pd.DataFrame, fall: pd.Series, margin: float) -> float:
     """The last sparsity, from 0 up, at which `fall` has never exceeded the margin."""
-    fine = np.logical_and.accumulate((fall <= margin).to_numpy())
+    fine = np.logical_and.accumulate((fall <= margin + EQUAL).to_numpy())
     return float(own.target_sparsity.to_numpy()[fine][-1]) if fine.any() else 0.0
 
 

@@ -11,6 +11,8 @@ from scipy import stats
 LEVEL = 0.95  # of the intervals shown, two-sided
 POWER = 0.8  # with which a plan says that a claim is decided
 MOST_SEEDS = 50  # that are told to decide a claim; more are hardly ever run
+ROUNDING = 1e-12  # share of the values up to which residuals are no more than rounding errors
+EQUAL = 1e-9  # tolerance for rounding: a value at a limit is within it
 RISK = 0.05  # level of the one-sided tests behind verdicts; two of them form an equivalence test
 
 
@@ -56,11 +58,21 @@ class Estimate:
         if self.error is None:
             return Verdict.UNDECIDED
         low, high = self.interval(1 - 2 * risk)
-        return Verdict.SUPPORTED if high <= limit else Verdict.NOT_SUPPORTED if low > limit else Verdict.UNDECIDED
+        if high <= limit + EQUAL:
+            return Verdict.SUPPORTED
+        return Verdict.NOT_SUPPORTED if low > limit + EQUAL else Verdict.UNDECIDED
 
     def at_least(self, limit: float, risk: float = RISK) -> Verdict:
         """Test whether the quantity is at least `limit`."""
         return self.scaled(-1).at_most(-limit, risk)
+
+    def p_value(self) -> float:
+        """Of the two-sided test that the quantity is 0; NaN without an error."""
+        if self.error is None:
+            return np.nan
+        if self.error == 0:
+            return float(abs(self.value) <= EQUAL)
+        return float(2 * stats.t.sf(abs(self.value) / self.error, self.freedom))
 
     def within(self, limit: float, risk: float = RISK) -> Verdict:
         """Test whether the quantity lies between -limit and limit: an equivalence test, two one-sided tests."""

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import stats
 from scipy.sparse.csgraph import connected_components
 
+from prune_utils.analysis.noise import variances
+from prune_utils.analysis.noise.estimates import ROUNDING
 from prune_utils.analysis.noise.means import Part
 
-ENOUGH = 8.0  # degrees of freedom from which the variance may grow with sparsity; with fewer it is one for all
-PRIOR = 4.0  # degrees of freedom of the trend when the variance at one sparsity is estimated
-ROUNDING = 1e-12  # of residuals that are no more than rounding errors
-LEAST = 1e-3  # least share that a sparsity's residuals have in the mean variance when the trend is fitted
+WIDEST = 20.0  # largest ratio of two weights: no condition has the effects of seeds for itself, which would leave it no residual
 STEPS = 50  # in which weights and variances settle; fewer than ten are needed
 
 
@@ -84,88 +83,42 @@ def parts(found: Units, pooled: np.ndarray) -> list[Part]:
     `pooled`: which conditions share one variance by sparsity, shape (conditions,); the others have their own by arm.
     """
     arms, sparsities = (found.values.columns.get_level_values(level).to_numpy() for level in (0, 1))
-    families = np.where(pooled, "", arms)
-    centred = found.values.to_numpy() - found.values.to_numpy().mean(axis=0)
-    weights = pooled.astype(float) if pooled.any() else np.ones(len(pooled))
+    families, values = np.where(pooled, "", arms), found.values.to_numpy()
+    centred, least = values - values.mean(axis=0), (ROUNDING * np.abs(values).max(initial=0)) ** 2
+    # the conditions that tell the effects of seeds: those that are pooled, unless they are too few
+    shared = pooled if pooled.sum() > 1 and (found.number[pooled] > 1).any() else np.ones_like(pooled)
+    weights = shared.astype(float)
     for _ in range(STEPS if found.paired else 1):
         total = weights.sum()
         shift = centred @ weights / total * found.paired
         rest = centred - shift[:, None]
         share = weights / total * found.paired  # of a condition in the effect of a seed
         freedom = np.maximum(found.number - 1, 0) * (1 - share)
-        if not freedom.any() or np.abs(rest).max() <= ROUNDING * np.abs(found.values.to_numpy()).max():
-            return []  # nothing was repeated, or seeds are copies of each other, which tells no spread
-        variance, known = _variances(families, sparsities, (rest**2).sum(axis=0), freedom)
+        variance, known = variances.by_family(families, sparsities, (rest**2).sum(axis=0), freedom, least)
+        if np.isnan(variance).all():
+            return []  # nothing was repeated, or seeds are copies of each other
         largest = variance[pooled].max(initial=0)
-        if not largest > 0:  # nothing pooled was repeated, or nothing of it varies
+        if shared is not pooled or not largest > 0:
             break
-        renewed = np.where(pooled, 1 / np.maximum(variance, largest * 1e-6), 0)
+        renewed = np.where(pooled, 1 / np.maximum(variance, largest / WIDEST), 0)
         if np.allclose(renewed, weights, rtol=1e-3):
             break
         weights = renewed
-    spare = np.maximum(found.inverse - 1 / len(centred), 0) * found.paired / weights.sum()  # of seeds' effects
+    effect = (weights**2 @ np.nan_to_num(variance)) / weights.sum() ** 2  # the variance of a seed's estimated effect
+    spare = np.maximum(found.inverse - 1 / len(centred), 0) * found.paired * effect
     common, by_arm = _arm_by_seed(rest, arms, pooled, weights, variance, found)
     of_means = (variance - common) * found.inverse + spare
     most = {name: freedom[families == name].sum() or 1.0 for name in families}
     by_group = [
-        Part(np.diag(of_means * (families == name) * (sparsities == s)), known[name, s], family=name, most=most[name])
+        Part(
+            np.diag(np.where((families == name) & (sparsities == s), of_means, 0)),
+            known[name, s],
+            family=name,
+            most=most[name],
+        )
         for name, s in known
     ]
     return by_group + by_arm
-
-
-def _variances(families, sparsities, squares, freedom) -> tuple[np.ndarray, dict[tuple[str, float], float]]:
-    """Variance of one seed by condition, and its degrees of freedom by family of arms and sparsity.
-
-    Within a family the logarithm of the variance follows a line in sparsity, fitted by restricted maximum likelihood,
-    and the variance at each sparsity is the mean of the line, with PRIOR degrees of freedom, and its own residuals.
-    """
-    variance, known = np.zeros(len(squares)), {}
-    for name in dict.fromkeys(families):
-        family = families == name
-        levels = np.unique(sparsities[family])
-        at = [family & (sparsities == s) for s in levels]
-        sums, free = np.array([squares[a].sum() for a in at]), np.array([freedom[a].sum() for a in at])
-        if not free.any():
-            variance[family] = np.nan
-            known |= {(name, s): 1.0 for s in levels}
-            continue
-        line, worth = _line(levels, sums, free)
-        prior = np.minimum(PRIOR, worth)
-        for place, (a, s) in enumerate(zip(at, levels, strict=True)):
-            ours, own = prior[place], free[place]
-            variance[a] = (ours * line[place] + sums[place]) / (ours + own)
-            # the line holds these residuals too, which are not counted twice: that of a chi-square of equal moments
-            moments = (ours + own) ** 2 / (ours**2 / worth[place] + 2 * ours * own / worth[place] + own)
-            known[name, s] = min(ours + own, moments)
-    return variance, known
-
-
-def _line(levels: np.ndarray, sums: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log-linear variances by level, and the degrees of freedom that they are worth: a gamma regression.
-
-    `sums`: of squared residuals, `free`: their degrees of freedom, by level. The likelihood is highest where squares in
-    units of the line have no trend. No variance is taken to be larger than all squares together.
-    """
-    total = sums.sum()
-    if not total:
-        return np.zeros(len(levels)), free.sum() * np.ones(len(levels))
-    # where all squares are 0 at both ends, the likelihood rises for ever with the slope
-    sums = np.maximum(sums, LEAST * total * free / free.sum())
-    at = (levels - np.average(levels, weights=free)) / (np.ptp(levels) or 1)
-    sloped, slope, reach = bool((free > 0).sum() > 2 and free.sum() >= ENOUGH), 0.0, 1.0
-
-    def trend(slope: float) -> float:
-        return sums @ (at * np.exp(-slope * at))
-
-    if sloped:
-        while trend(-reach) < 0 or trend(reach) > 0:
-            reach *= 2
-        slope = optimize.brentq(trend, -reach, reach)
-    design = np.column_stack([np.ones(len(levels))] + [at] * sloped)
-    leverage = np.einsum("ij,jk,ik->i", design, np.linalg.inv((design.T * free) @ design), design)
-    line = np.exp(slope * at) * (sums @ np.exp(-slope * at)) / free.sum()
-    return np.minimum(line, total), 1 / leverage
 
 
 def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[np.ndarray, list[Part]]:
@@ -177,7 +130,7 @@ def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[n
     """
     names = [name for name in dict.fromkeys(arms[pooled]) if (arms[pooled] == name).sum() > 1]
     seeds, total = len(rest), weights.sum()
-    if len(names) < 1 + found.paired:
+    if len(names) < 1 + found.paired or np.isnan(variance[pooled]).any():
         return np.zeros(len(arms)), []
     shares = {name: weights[arms == name].sum() / total * found.paired for name in dict.fromkeys(arms[pooled])}
     # the share of such an effect that is left once the seed's own effect, their weighted mean, is removed
@@ -194,10 +147,10 @@ def _arm_by_seed(rest, arms, pooled, weights, variance, found: Units) -> tuple[n
         scale += pairs * repeats[-1] * left[name]
         single.append(variance[own].mean() / len(own))
     freedom = (len(names) - 1) * (seeds - 1) if found.paired else sum(repeats)
-    if not freedom:
+    estimate = products / scale if freedom else 0.0
+    error = (max(estimate, 0) + np.mean(single)) * np.sqrt(2 / freedom) if freedom else 0.0
+    if not error > 0:
         return np.zeros(len(arms)), []
-    estimate = products / scale
-    error = (max(estimate, 0) + np.mean(single)) * np.sqrt(2 / freedom)
     most = (variance[pooled] / lasting[pooled]).min()
     common = min(stats.truncnorm.mean(-estimate / error, np.inf, estimate, error), most)
     covariance = (arms[:, None] == arms) & pooled & pooled[:, None]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from prune_utils.analysis.noise.estimates import ROUNDING
 from prune_utils.analysis.noise.means import Part
 
 FLAT = 0.5  # up to this sparsity a curve is close to a line between neighbouring points
@@ -41,9 +42,13 @@ def within_arms(point: pd.Series, families: dict[str, str]) -> list[Part]:
             found.append(Part(np.where(covariance, np.nan, 0.0), 1.0))
             continue
         design = np.array(rows)
+        residuals = design @ point.to_numpy()
+        if np.abs(residuals).max() <= ROUNDING * np.abs(point).max():  # points on a line tell no spread
+            found.append(Part(np.where(covariance, np.nan, 0.0), 1.0))
+            continue
         form = design.T @ design  # a quadratic form of independent points has these moments
         freedom = np.trace(form) ** 2 / (form**2).sum()
-        variance = ((design @ point.to_numpy()) ** 2).sum() / np.trace(form)
+        variance = (residuals**2).sum() / np.trace(form)
         found.append(Part(covariance * variance, float(freedom)))
     return found
 

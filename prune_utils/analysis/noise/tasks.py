@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import brentq
 
-from prune_utils.analysis.noise.estimates import Estimate
+from prune_utils.analysis.noise.estimates import EQUAL, Estimate
 
 LEAST = 3  # least number of tasks: a line takes two, and one is left to disagree
-NEGLIGIBLE = 1e-6  # errors below this share of the spread of the values count as this much
+NEGLIGIBLE = 1e-6  # errors below this share of the spread of the values, or below EQUAL, count as this much
 
 
 def trend(x: Sequence[float], estimates: Sequence[Estimate]) -> Estimate:
@@ -21,7 +21,7 @@ def trend(x: Sequence[float], estimates: Sequence[Estimate]) -> Estimate:
     x, y = np.asarray(x, dtype=float), np.array([one.value for one in estimates])
     known = len(x) >= LEAST and all(one.error is not None for one in estimates)
     noise = np.square([one.error for one in estimates]) if known else np.ones(len(x))
-    noise = np.maximum(noise, (NEGLIGIBLE * np.ptp(y)) ** 2) if np.ptp(y) else np.maximum(noise, NEGLIGIBLE**2)
+    noise = np.maximum(noise, max(NEGLIGIBLE * np.ptp(y), EQUAL) ** 2)
 
     def fit(between: float) -> tuple[float, float, float]:
         """Slope, its variance, and the excess of the weighted residuals over their expectation."""

@@ -49,4 +49,4 @@ class Grid(Section):
         odd = [s for s in sparsities if abs(round(100 * s) - 100 * s) > 1e-9]
         if odd:
             raise ValueError(f"sparsities {odd} are not multiples of 0.01; result folders are named by percent")
-        return sparsities
+        return [round(s, 2) for s in sparsities]  # 3 * 0.2 is not quite 0.6, which claims look for
