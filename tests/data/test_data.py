@@ -157,5 +157,6 @@ def test_rows_are_those_of_the_data_set(ids, chunk, seed):
     for of in (data, data.select(random.permutation(len(ids))[: 1 + len(ids) // 2])):
         order = random.integers(len(of), size=10)
         rows = Rows(of, order)
-        found = [{name: np.asarray(value).tolist() for name, value in rows[i].items()} for i in range(len(rows))]
-        assert found == of.select(order).to_list()
+        for got in (rows.__getitems__(list(range(len(rows)))), [rows[i] for i in range(len(rows))]):
+            found = [{name: np.asarray(value).tolist() for name, value in row.items()} for row in got]
+            assert found == of.select(order).to_list()

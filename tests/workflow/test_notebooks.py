@@ -1,5 +1,6 @@
 """The notebooks run from top to bottom with their defaults, under nbval: they show the smoke study."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,18 +21,21 @@ def trained(out):
 
 @pytest.fixture(scope="module")
 def executed(finished, tmp_path_factory):
-    """By notebook, what will have come of it, in a copy of the smoke study; two run at a time."""
+    """What will have come of the notebooks, in a copy of the smoke study: two processes have half of them each."""
     out = tmp_path_factory.mktemp("executed")
     shutil.copytree(finished / "results", out / "results")
 
-    def execute(notebook):
+    def execute(notebooks):
         # nbval compares nothing on notebooks without outputs: it checks that they run, the tests beside check results
-        words = [sys.executable, "-m", "pytest", *QUICK, "--nbval-lax", "-q", "-p", "no:cacheprovider", str(notebook)]
+        words = [sys.executable, "-m", "pytest", *QUICK, "--nbval-lax", "-q", "-rA", "-p", "no:cacheprovider"]
         environment = {**os.environ, "PRUNE_UTILS_OUT": str(out)}
+        words += map(str, notebooks)
         return subprocess.run(words, cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False)
 
     with ThreadPoolExecutor(2) as pool:
-        yield {notebook: pool.submit(execute, notebook) for notebook in NOTEBOOKS}, out
+        halves = NOTEBOOKS[::2], NOTEBOOKS[1::2]
+        runs = [pool.submit(execute, half) for half in halves]
+        yield {notebook: run for half, run in zip(halves, runs, strict=True) for notebook in half}, out
         pool.shutdown(cancel_futures=True)
 
 
@@ -40,5 +44,7 @@ def executed(finished, tmp_path_factory):
 def test_runs_with_its_defaults(notebook, finished, executed):
     runs, out = executed
     done = runs[notebook].result()
-    assert done.returncode == 0, done.stdout[-3000:]
+    cells = [line.split()[0] for line in done.stdout.splitlines() if f"/{notebook.name}::" in line]
+    code = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert cells.count("PASSED") == len(cells) == len(code), done.stdout[-3000:]
     assert trained(out) == trained(finished)  # nothing was trained
