@@ -1,7 +1,6 @@
 """The report: pages that open from disk, hold nothing that acts, and can be read by everyone."""
 
 import re
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from urllib.parse import unquote
@@ -11,12 +10,9 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from commands import run
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from prune_utils.analysis import comparison
-from prune_utils.analysis.claims import CLAIMS
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.regimes import find
@@ -26,7 +22,7 @@ from prune_utils.report.pages import harmless, page, themed
 from prune_utils.report.style import INK, REGIME_SHADES, panel
 from prune_utils.study import paths
 from prune_utils.study.files import whole_folder
-from prune_utils.study.params import load_study, validated
+from prune_utils.study.params import load_study
 from prune_utils.study.record import ABSENT, differing
 from prune_utils.study.schema import Analysis, Replay
 from prune_utils.study.words import minus
@@ -114,7 +110,8 @@ def test_a_drawing_takes_the_colours_of_its_page_and_keeps_its_own_in_its_file()
 
 def test_frames_and_links_survive_what_makes_them_harmless():
     frame = pd.DataFrame({"<b>": [1.5]}, index=pd.Index(["a"], name="i"))
-    assert rows_of(bs4.BeautifulSoup(harmless(frame._repr_html_()), "html.parser").table)["a"] == ["1.5"]
+    made = bs4.BeautifulSoup(harmless(frame._repr_html_()), "html.parser")
+    assert [cell.text for cell in made.select("td")] == ["1.5"]
     assert "<style" not in harmless(frame._repr_html_()) and "&lt;b&gt;" in harmless(frame._repr_html_())
     assert '<a href="inside/inside.html#x">' in harmless('<a href="inside/inside.html#x" onclick="y()">z</a>')
 
@@ -200,12 +197,6 @@ def test_params_differ_where_they_differ():
     assert sections == sorted(sections, key=sections.index)  # a section's keys stand together
 
 
-def rows_of(table):
-    """{first cell: the others} of every row of an HTML table."""
-    rows = [[cell.text.strip() for cell in row.select("th, td")] for row in table.select("tr")]
-    return {first: others for first, *others in rows}
-
-
 def test_of_two_writers_of_one_folder_each_leaves_a_whole_one(tmp_path):
     def write(name):
         for _ in range(30):
@@ -219,12 +210,6 @@ def test_of_two_writers_of_one_folder_each_leaves_a_whole_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
-def report_of(out, *arguments):
-    done = run(out, *arguments)
-    assert done.returncode == 0, done.stderr
-    return (out / done.stdout.split("report: ")[1].strip()).resolve()
-
-
 def test_the_report_leads_with_findings_and_the_details_end_with_how_they_were_made(finished):
     soup = bs4.BeautifulSoup((finished / "reports/smoke/index.html").read_text(), "html.parser")
     headings = [h.text.removesuffix("¶") for h in soup.select("h2")]
@@ -233,56 +218,6 @@ def test_the_report_leads_with_findings_and_the_details_end_with_how_they_were_m
     soup = bs4.BeautifulSoup((finished / "reports/smoke/details.html").read_text(), "html.parser")
     made = soup.text[soup.text.index("How it was made") :]
     assert all(word in made for word in ("pretraining.steps", "transformers", "commit", "fine-tuning", "core-hours"))
-
-
-@pytest.mark.slow(40)
-def test_an_unfinished_study_reports_what_it_has(finished, tmp_path):
-    smoke = paths.PARAMS / "smoke.yaml"
-    shutil.copytree(finished / "results", tmp_path / "results")
-    for arm in ("pretrain", "random"):
-        for cell in (tmp_path / "results/smoke/finetune/sentiment/seed-0" / arm).rglob("result.json"):
-            cell.unlink()
-    before = {path for path in (tmp_path / "results").rglob("*") if path.is_file()}
-    soup = bs4.BeautifulSoup(report_of(tmp_path, "report", smoke).read_text(), "html.parser")
-    assert (
-        "This study is not finished. 40 of 48 fine-tuned cells" in soup.text
-        and "sentiment, pretrain: 60, 90 %" in soup.text
-    )
-    assert soup.select("figure") and "nan" not in soup.text
-    # nothing was trained for it
-    assert {path for path in (tmp_path / "results").rglob("result.json")} <= before
-    for left in ("finetune", "prunability", "inside"):
-        shutil.rmtree(tmp_path / "results/smoke" / left)
-    text = report_of(tmp_path, "report", smoke).read_text()
-    assert "0 of 48 fine-tuned cells" in text and "pre-train gradual" in text
-    shutil.rmtree(tmp_path / "results/smoke")
-    refused = run(tmp_path, "report", smoke)
-    assert refused.returncode == 2 and "nothing of study 'smoke' is finished" in refused.stderr
-
-
-def test_studies_stand_side_by_side(finished, tmp_path):
-    shutil.copytree(finished / "results", tmp_path / "results")
-    shutil.copytree(tmp_path / "results/smoke", tmp_path / "results/other")
-    params = tmp_path / "results/other/params.yaml"
-    content = yaml.safe_load(params.read_text()) | {
-        "study": "other",
-        "analysis": {"accuracy_margin": 7.0, "loss_margin": 9.0},
-    }
-    validated(content)
-    params.write_text(yaml.safe_dump(content))
-    text = report_of(tmp_path, "compare", "smoke", "other").read_text()
-    regimes, claims, parameters, *_ = map(rows_of, bs4.BeautifulSoup(text, "html.parser").select("table"))
-    assert (
-        regimes["smoke"][:4] == ["2", "48", "1", "2.0"]
-        and regimes["other"][3] == "7.0"
-        and parameters["analysis.accuracy_margin"] == ["2", "7"]
-    )
-    assert {key for key in parameters if "." in key} == {"analysis.accuracy_margin", "analysis.loss_margin"}
-    assert len(claims) == 1 + len(CLAIMS) and claims["C9 magnitude beats random by far"][0].startswith("undecided: ")
-    alone = run(tmp_path, "compare", "smoke", "smoke")
-    assert alone.returncode == 2 and "allowed are two or more" in alone.stderr
-    refused = run(tmp_path, "compare", "smoke", "absent")
-    assert refused.returncode == 2 and "'absent'" in refused.stderr and "other, smoke" in refused.stderr
 
 
 @pytest.fixture(scope="module")

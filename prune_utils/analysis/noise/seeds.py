@@ -85,9 +85,7 @@ def parts(found: Units, pooled: np.ndarray) -> list[Part]:
     arms, sparsities = (found.values.columns.get_level_values(level).to_numpy() for level in (0, 1))
     families, values = np.where(pooled, "", arms), found.values.to_numpy()
     centred, least = values - values.mean(axis=0), (ROUNDING * np.abs(values).max(initial=0)) ** 2
-    # the conditions that tell the effects of seeds: those that are pooled, unless they are too few
-    shared = pooled if pooled.sum() > 1 and (found.number[pooled] > 1).any() else np.ones_like(pooled)
-    weights = shared.astype(float)
+    weights = pooled.astype(float) if pooled.any() else np.ones(len(pooled))
     for _ in range(STEPS if found.paired else 1):
         total = weights.sum()
         shift = centred @ weights / total * found.paired
@@ -98,13 +96,15 @@ def parts(found: Units, pooled: np.ndarray) -> list[Part]:
         if np.isnan(variance).all():
             return []  # nothing was repeated, or seeds are copies of each other
         largest = variance[pooled].max(initial=0)
-        if shared is not pooled or not largest > 0:
+        if not largest > 0:  # nothing pooled was repeated, or it is one condition
             break
         renewed = np.where(pooled, 1 / np.maximum(variance, largest / WIDEST), 0)
         if np.allclose(renewed, weights, rtol=1e-3):
             break
         weights = renewed
-    effect = (weights**2 @ np.nan_to_num(variance)) / weights.sum() ** 2  # the variance of a seed's estimated effect
+    if found.paired and pooled.sum() == 1:  # all others are compared with it: their residuals hold its noise, too
+        variance[pooled & (found.number > 1)] = 0
+    effect = np.nanmean(variance) / np.isfinite(variance).sum()  # variance of the effect of a seed, see `_filled`
     spare = np.maximum(found.inverse - 1 / len(centred), 0) * found.paired * effect
     common, by_arm = _arm_by_seed(rest, arms, pooled, weights, variance, found)
     of_means = (variance - common) * found.inverse + spare
