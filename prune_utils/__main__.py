@@ -1,6 +1,7 @@
 """Run and inspect studies from the command line: `python -m prune_utils study params/demo.yaml`."""
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -53,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup asks for
         signal.signal(signal.SIGHUP, signal.default_int_handler)  # so does a terminal that is closed
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    gc.set_threshold(100_000)  # what is imported stays; to search it again and again takes a sixth of a plan
     # not imported: jsonschema, which checks notebooks, would compile its grammar of addresses, and no notebook has one
     sys.modules.setdefault("rfc3987_syntax", None)
     try:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from prune_utils.study import paths
+from prune_utils.workflow.execution import QUICK_START
 
 QUICK = ["-p", "prune_utils.workflow"]  # imported before nbval, whose own import it makes a second shorter
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
@@ -24,11 +25,14 @@ def executed(finished, tmp_path_factory):
     """What will have come of the notebooks, in a copy of the smoke study: two processes have half of them each."""
     out = tmp_path_factory.mktemp("executed")
     shutil.copytree(finished / "results", out / "results")
+    profile = out / "ipython/profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text(f"c.IPKernelApp.exec_lines = [{QUICK_START!r}]\n")
 
     def execute(notebooks):
         # nbval compares nothing on notebooks without outputs: it checks that they run, the tests beside check results
         words = [sys.executable, "-m", "pytest", *QUICK, "--nbval-lax", "-q", "-rA", "-p", "no:cacheprovider"]
-        environment = {**os.environ, "PRUNE_UTILS_OUT": str(out)}
+        environment = {**os.environ, "PRUNE_UTILS_OUT": str(out), "IPYTHONDIR": str(out / "ipython")}
         words += map(str, notebooks)
         return subprocess.run(words, cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False)
 
