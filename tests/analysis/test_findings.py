@@ -8,6 +8,8 @@ import pytest
 
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.findings import accuracy, inside, ranking
+from prune_utils.analysis.findings.lines import slopes_differ
+from prune_utils.analysis.linearity import lines
 from prune_utils.analysis.noise.estimates import Verdict
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.study.schema import Analysis
@@ -166,3 +168,13 @@ def test_subwords_need_a_correlation_and_a_spared_dimension(correlation, least, 
     assert inside.short_subwords_lose_more(alone).verdict is Verdict.UNDECIDED
     low = replace(base, analyses={"embeddings": embeddings[embeddings.sparsity == 0.3]})
     assert inside.short_subwords_lose_more(low).why.startswith("not measured: ")
+
+
+def test_losses_that_differ_by_rounding_are_one_point_of_a_line():
+    base = evidence(arm("information_deletion", s30=-1.0, s50=-2.0, s90=-9.0))
+    loss = {0.0: 1.76, 0.3: np.nextafter(1.76, 0), 0.5: 1.85, 0.9: np.nextafter(1.85, 2)}
+    two = replace(base, cells=base.cells.assign(pretrain_loss=base.cells.target_sparsity.map(loss)))
+    assert lines(two, floor=False) == {} and slopes_differ(two).estimate is None
+    loss = {0.0: 1.76, 0.3: 1.8, 0.5: 1.85, 0.9: 2.5}
+    four = replace(base, cells=base.cells.assign(pretrain_loss=base.cells.target_sparsity.map(loss)))
+    assert set(lines(four, floor=False)) == {"a", "b"}

@@ -169,3 +169,15 @@ def test_the_notebook_says_what_a_study_cannot_answer(odd, empty, monkeypatch):
         if cell.cell_type == "code":
             exec(cell.source, names)
     assert (paths.results(study.study) / paths.STOPS).exists()
+
+
+@pytest.mark.parametrize("base", [0.9, 0.8, 0.85, 0.75, 0.93])
+def test_a_fall_of_exactly_the_margin_is_within_it(base):
+    falls = [
+        {"task": task, "seed": 0, "target_sparsity": s, "loss_rise": s, "fall": 100 * (base - (base - fall))}
+        for task in "ab"
+        for s, fall in ((0.3, 0.005), (0.5, 0.02))
+    ]
+    assert set(stopping.stops(pd.DataFrame(falls), 0.5).best) == {0.3}
+    still = pd.DataFrame(falls).assign(loss_rise=0.0)  # a signal that does not move predicts nothing
+    assert "loss_rise" not in set(stopping.stops(still, 0.5).signal)

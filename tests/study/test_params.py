@@ -410,3 +410,8 @@ def test_several_seeds_share_notebooks_and_nothing_is_trained_twice_or_left_out(
     assert len({node.notebook for node in nodes(together)}) == len(names) < len(nodes(apart))
     made = [path for node in nodes(together) for path in node.frames]
     assert len(set(made)) == len(made) and {path for node in nodes(together) for path in node.after} <= set(made)
+
+
+def test_sparsities_that_were_computed_are_those_that_claims_look_for(smoke):
+    smoke["grid"]["sparsities"] = [0.0, 2 * 0.3, 3 * 0.3]
+    assert 3 * 0.3 != 0.9 and validated(smoke).grid.sparsities == [0.0, 0.6, 0.9]
