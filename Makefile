@@ -40,8 +40,9 @@ lab: $(ENV)/ready ## open the notebooks and results in JupyterLab
 app: $(ENV)/ready ## explore the latest finished study in the browser, without JupyterLab or a network
 	$(RUN) -m voila notebooks/6_explorer.ipynb --Voila.config_file_paths=notebooks
 
+# three processes on two cores: some tests wait, for a kernel or for Slurm
 test: $(ENV)/ready ## run all tests: units, properties, a tiny study end to end, notebooks, report and explorer in a browser
-	$(RUN) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	$(RUN) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(ENV)/ready ## check lint, formatting, import layers and unit tests (about a minute)
 	$(RUN) -m ruff check .

@@ -179,8 +179,8 @@ def pairs():
 def pytest_collection_modifyitems(items):
     """Marks the tests of `make check` as `unit`: no study, no notebook, no browser, no hundreds of random inputs.
 
-    Files that read the smoke study come last. Slow files come first in each of both groups, slow tests first in each file: two
-    processes then end together. (A process is given its next file while the last two tests of a file are left.)"""
+    Files that read the smoke study come last. Slow files come first in each of both groups, slow tests first in each file:
+    all processes then end together. (A process is given its next file while the last two tests of a file are left.)"""
     files, seconds = {}, {}
     for item in items:
         random = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
