@@ -50,7 +50,7 @@ check: $(ENV)/ready ## check lint, formatting, import layers and unit tests (abo
 	$(RUN) -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
 	$(RUN) -m pytest -q -m unit -n 2 --dist loadfile --no-loadscope-reorder
 
-bench: $(ENV)/ready ## measure speed on this computer: speed-ups, where a step goes, other ways to do the same, growth (about 15 minutes)
+bench: $(ENV)/ready ## measure speed on this computer: speed-ups, where a step goes, other ways to do the same, growth (10 to 15 minutes)
 	@$(RUN) benchmarks/cpu.py
 	@$(RUN) benchmarks/profiled.py
 	@$(RUN) benchmarks/peers.py

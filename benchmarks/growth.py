@@ -75,6 +75,7 @@ def drawn(frame: pd.DataFrame, place: Path) -> None:
     every[0].set_yticks(ticks, [f"{tick:,}" for tick in ticks])
     every[0].set_ylabel("ms a step")
     every[0].legend(frameon=False)
+    figure.align_xlabels()
     figure.savefig(place)
 
 
