@@ -10,7 +10,7 @@ RUN := $(ENV)/bin/python
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
 
-demo: $(ENV)/ready ## run the whole study on the embedded language (9 to 15 minutes on 2 cores) and print the path of its report
+demo: $(ENV)/ready ## run the whole study on the embedded language (9 to 18 minutes on 2 cores) and print the path of its report
 	@$(RUN) -m prune_utils study params/demo.yaml
 
 study: $(ENV)/ready ## run or resume a study: make study PARAMS=params/x.yaml [PROFILE=profiles/slurm [END=1]]
