@@ -18,6 +18,7 @@ from prune_utils.data.rows.tsv import Table, columns, of, table, visible
 from prune_utils.study.schema import Study
 from prune_utils.study.section import Fact, ParamsError
 from prune_utils.study.sections.sources import HubTask, Task
+from prune_utils.study.words import many
 
 SPLITS = ("train",), ("validation_matched", "validation")  # names of the training and the dev split on the hub
 SAMPLE = 2_000  # examples whose tokens `check` counts
@@ -96,6 +97,11 @@ def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table
 
 @lru_cache(maxsize=32)
 def _assembled(train: Table, dev: Table, known: TaskFacts, wanted: int | None) -> tuple:
+    texts = [len(part.rows[0]) - 1 for part in (train, dev) if part.rows]
+    if len({*texts}) > 1:
+        raise ParamsError(
+            f"{dev.where}: a row has {many(texts[1], 'text')}, and in {train.where} it has {texts[0]}; allowed is as many"
+        )
     *labels, names = numbered(train, dev, known)
     texts = (pd.DataFrame([row[:-1] for row in part.rows]) for part in (train, dev))
     frames = [_named(frame.assign(label=numbers)) for frame, numbers in zip(texts, labels, strict=True)]

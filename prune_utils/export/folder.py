@@ -38,7 +38,7 @@ def export(study: Study, arm: str, sparsity: float, seed: int, task: str | None 
     full = _load(source, task).eval()
     small = shrunk(full).eval()
     apart = difference(full, small)
-    if apart > CLOSE:
+    if not apart <= CLOSE:  # nor NaN
         raise ParamsError(f"outputs of the smaller model differ by {apart:.1e} of their size; allowed is {CLOSE:g}")
     name = "-".join([arm, f"{round(100 * sparsity):02d}", f"seed-{seed}", *([task] if task else [])])
     target = paths.exported(study.study, name)
@@ -52,7 +52,7 @@ def export(study: Study, arm: str, sparsity: float, seed: int, task: str | None 
 
 
 def _cell(study: Study, arm: str, sparsity: float, seed: int, task: str | None) -> Cell:
-    """The cell of the grid with these coordinates, of the selected learning rate. Raises ParamsError if there is none."""
+    """The first fine-tuning with these coordinates, of the learning rate selected for it. Raises ParamsError if there is none."""
     allowed = {
         "arm": (arm, study.grid.arms),
         "sparsity": (sparsity, [s for s in study.grid.sparsities if study.arm_table.has(arm, s)]),
@@ -65,6 +65,7 @@ def _cell(study: Study, arm: str, sparsity: float, seed: int, task: str | None) 
     named = task or study.tasks[0].name
     cells = read_csv(paths.results(study.study) / paths.CELLS)
     coordinates = {"arm": arm, "target_sparsity": sparsity, "seed": seed, "task": named, "selected": True}
+    cells = cells[cells.repeat == 0] if "repeat" in cells else cells  # each repeat has a rate of its own
     found = cells.loc[(cells[[*coordinates]] == pd.Series(coordinates)).all(axis=1)]
     if found.empty:
         raise ParamsError(f"study '{study.study}' has no finished cell of {arm}, {sparsity:g}, {named}, seed {seed}")

@@ -31,8 +31,9 @@ def inputs(model: PreTrainedModel, see: See) -> list[RemovableHandle]:
 
     def read(name: str, module: nn.Module, args: tuple) -> None:
         tokens = args[0].detach()
-        # a pooler reads one token of each example, which is never padding
-        see(name, tokens[mask[0]] if tokens.shape[:2] == mask[0].shape else tokens.flatten(0, -2))
+        # a pooler reads one token of each example, which is never padding: shape (examples, columns)
+        whole = tokens.dim() == 3 and tokens.shape[:2] == mask[0].shape
+        see(name, tokens[mask[0]] if whole else tokens.flatten(0, -2))
 
     handles = [model.register_forward_pre_hook(begin, with_kwargs=True)]
     for module in model.base_model.modules():

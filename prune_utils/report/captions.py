@@ -107,7 +107,7 @@ def numbered(frame: pd.DataFrame) -> str:
 def stated_runs(cells: pd.DataFrame) -> str:
     """The numbers of runs that a table states for its means; empty without any."""
     numbers = sorted({int(n) for n in cells.n.dropna()}) if "n" in cells else []
-    return f"{' or '.join(map(str, numbers))} runs as the table states" if numbers else ""
+    return f"{' or '.join(map(str, numbers))} run{'s' * (numbers != [1])} as the table states" if numbers else ""
 
 
 ALWAYS = ("#", "details.html#")  # pages that every report with claims has; the second is made after the first

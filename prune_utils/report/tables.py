@@ -1,5 +1,6 @@
 """Tables of the report, and the data of its figures."""
 
+import numpy as np
 import pandas as pd
 
 from prune_utils.analysis.evidence import Evidence
@@ -29,13 +30,16 @@ def table_one(cells: pd.DataFrame) -> pd.DataFrame:
     means = cells[cells.selected].groupby(["arm", "target_sparsity", "task"])[["dev_accuracy", "train_loss"]].mean()
     table = _both(means).unstack("task")
     values = {name: mean_over_tasks(cells, name).groupby(["arm", "target_sparsity"])[name].mean() for name in means}
+    if in_means(cells).train_loss.isna().groupby(in_means(cells).task).all().any():
+        values["train_loss"] = np.nan  # known on some tasks only, it is not that of the accuracy beside it
     table["average"] = _both(pd.DataFrame(values))
     return table.fillna("").reindex(in_order(table.index.levels[0]), level="arm")
 
 
 def _both(means: pd.DataFrame) -> pd.Series:
     loss = means.train_loss.map("\u00a0|\u00a0{:.2f}".format).where(means.train_loss.notna(), "")
-    return (100 * means.dev_accuracy).map("{:.1f}".format) + loss
+    accuracy = (100 * means.dev_accuracy).map("{:.1f}".format)
+    return (accuracy + loss).where(means.dev_accuracy.notna(), "")
 
 
 def pretraining_table(runs: pd.DataFrame) -> pd.DataFrame:

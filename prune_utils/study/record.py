@@ -20,6 +20,7 @@ FREE = ("machine", "analysis", "grid", "tasks", "own_arms", "prunability", "inpu
 TEXT = [
     "task",
     "arm",
+    "of",
     "method",
     "precision",
     "device",
@@ -31,6 +32,7 @@ TEXT = [
     "commit",
     "right",
 ]
+ORDERED = ("labels", "replace")  # sections in which the order counts: that of the classes, and of the replacements
 FACT = [field.name for field in fields(Fact)]
 OTHER = ("study", "machine", "table", "inputs")  # not part of the recipe
 
@@ -112,8 +114,10 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
         return ["existing results come from a table, and this study trains models, or vice versa"]
     if "table" in new:
         return []  # the analysis alone reruns in seconds
+    methods = {}
     with contextlib.suppress(ParamsError):  # keys that came later have their defaults
-        old = validated(old).model_dump()
+        before = validated(old)
+        old, methods = before.model_dump(), {arm: before.arm_table.method_of(arm) for arm in before.grid.arms}
     new_tasks = {task["name"]: task for task in new["tasks"]}
     different = [key for key in new if key not in FREE for key in _different(old.get(key), new[key], key)]
     different += _different(old["machine"]["precision"], new["machine"]["precision"], "machine.precision")
@@ -121,6 +125,11 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
         different += _different(task, new_tasks.get(task["name"]), f"tasks.{task['name']}")
     for name, row in old.get("own_arms", {}).items():
         different += _different(row, new["own_arms"].get(name), f"own_arms.{name}")
+    for arm, was in methods.items():  # arms with the same zeros share the runs of the first of them
+        if arm in study.arm_table.arms and (now := study.arm_table.method_of(arm)) != was:
+            different.append(
+                f"own_arms: runs of {arm} are in the folder {was} and would be in {now}; allowed is the old order"
+            )
     read = old.get("inputs", {})
     changed = [key for key in read.keys() & new["inputs"].keys() if read[key] != new["inputs"][key]]
     return different + [f"the content of {key} has changed ({new['inputs'][key]})" for key in sorted(changed)]
@@ -128,6 +137,8 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
 
 def _different(old, new, key: str) -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
+        if old == new and key.rsplit(".", 1)[-1] in ORDERED and [*old] != [*new]:
+            return [f"the order of {key} was {', '.join(map(str, old))} and is {', '.join(map(str, new))}"]
         names = sorted(old.keys() | new.keys(), key=str)
         return [text for name in names for text in _different(old.get(name), new.get(name), f"{key}.{name}")]
     return [] if old == new else [f"{key} was {old!r} and is {new!r}"]

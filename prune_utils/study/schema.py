@@ -10,6 +10,7 @@ from prune_utils.study.sections.grids import Grid
 from prune_utils.study.sections.machine import Machine
 from prune_utils.study.sections.recipes import Finetuning, Model, Pretraining, Prunability
 from prune_utils.study.sections.sources import Corpus, Task
+from prune_utils.study.words import percent
 
 EMBEDDED = (
     "The text is a small artificial English that comes with the package. It was **built to show the effect**: its tasks "
@@ -106,6 +107,13 @@ class Study(Section):
         ):
             if strange := [arm for arm in given if arm not in allowed]:
                 raise ValueError(f"{key} has {strange[0]!r}; allowed are {', '.join(allowed)}")
+        for arm in self.grid.arms:
+            if len(self.grid.sparsities) > 1 and not any(table.has(arm, s) for s in self.grid.sparsities):
+                only = table.rows[arm].only
+                raise ValueError(
+                    f"grid.arms has {arm!r}, whose pattern prunes {percent(only)}, and grid.sparsities are "
+                    f"{self.grid.sparsities}; allowed is a grid with that sparsity"
+                )
         return self
 
     @property

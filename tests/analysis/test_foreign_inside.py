@@ -136,3 +136,14 @@ def test_weights_stand_beside_the_paper_s_only_for_a_model_of_its_shape():
     assert weights_beside(frame[~frame.matrix.str.contains("layer.11")], theirs).empty
     shown = plots_inside.mean_and_std(theirs, of="The table's model")
     assert len(shown.figure.axes[0].get_yticklabels()) == 74 and "The table's model" in shown.caption
+
+
+@pytest.mark.parametrize("mean, std", [("mean", "std"), ("mean_percent", "std"), ("mean_percent", "std_percent")])
+def test_spreads_below_a_percent_have_the_scale_of_their_means(tmp_path, mean, std):
+    table = tmp_path / "t.csv"
+    table.write_text(f"task,epochs,{mean},{std}\nMNLI,0,1.2,0.2\nMNLI,1,2.5,0.4\n")
+    found = inside.read_movement_by_epochs(table)
+    assert found.movement_mean.tolist() == [0.012, 0.025] and found.movement_std.tolist() == [0.002, 0.004]
+    table.write_text(f"task,epochs,{mean}\nMNLI,0,1.2\nMNLI,1,2.5±0.4\n")
+    with pytest.raises(ParamsError, match="2.5±0.4.*allowed is a number without a spread"):
+        inside.read_movement_by_epochs(table)

@@ -371,3 +371,16 @@ def test_rows_of_the_hub_without_text_are_left_out_and_told(monkeypatch):
     task = HubTask(source="hub", name="QQP")
     assert tasks.examples(task)[0].label.tolist() == [0, 1, 1]
     assert told(task)["rows left out, with missing fields or texts"] == ("2 of 7 (28.6 %)", True)
+
+
+@pytest.mark.parametrize("pairs", ["train", "dev"])
+def test_single_texts_beside_pairs_are_refused(tmp_path, pairs):
+    for split in ("train", "dev"):
+        head, row = (
+            ("sentence1\tsentence2\tlabel", "a b\tc d\t{}") if split == pairs else ("sentence\tlabel", "a b\t{}")
+        )
+        (tmp_path / f"{split}.tsv").write_text("\n".join([head, *(row.format(n % 2) for n in range(8))]) + "\n")
+    with pytest.raises(
+        ParamsError, match=r"dev.tsv: a row has [12] texts?, and in .*train.tsv it has [12]; allowed is as many"
+    ):
+        tasks.examples(LocalTask(source="local", name="t", folder=str(tmp_path)))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -16,7 +17,7 @@ from prune_utils.export import folder
 from prune_utils.pruning.matrices import sparsities
 from prune_utils.study import paths
 from prune_utils.study.params import load_study
-from prune_utils.study.record import read_csv
+from prune_utils.study.record import read_csv, write_csv
 from prune_utils.study.section import ParamsError
 
 
@@ -92,3 +93,13 @@ def test_the_cost_of_int8_is_measured_on_all_models_that_a_study_keeps(finished)
     )
     assert [row[:2] for row in found] == [("dense", "0"), ("pretrain", "60"), ("pretrain", "90")]
     assert all(abs(float(full) - float(small)) < 20 for _, _, full, small, _ in found)
+
+
+def test_of_several_fine_tunings_the_first_is_exported_at_its_own_rate(empty):
+    study = load_study(paths.PARAMS / "smoke.yaml")
+    at = {"arm": "pretrain", "target_sparsity": 0.6, "seed": 0, "task": "sentiment"}
+    rows = [(0, 1e-3, False), (0, 3e-3, True), (1, 1e-3, True), (1, 3e-3, False)]
+    frame = pd.DataFrame([at | {"repeat": r, "learning_rate": rate, "selected": chosen} for r, rate, chosen in rows])
+    for order in (frame, frame[::-1]):
+        write_csv(order, study, paths.CELLS)
+        assert folder._cell(study, "pretrain", 0.6, 0, "sentiment").learning_rate == 3e-3

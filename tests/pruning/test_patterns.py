@@ -206,3 +206,10 @@ def test_half_of_the_heads_pruned_where_a_quarter_was_asked_for_is_found(tiny_be
         SparsityMismatch, match="the model has 2 of 4 attention heads pruned; a sparsity of 25 % requires 1"
     ):
         check_zeros(tiny_bert, masks, 0.25, "heads")
+
+
+@pytest.mark.parametrize("n, m", [(4, 5), (7, 10), (9, 10), (2, 4)])
+def test_n_of_m_is_chosen_at_its_share_of_the_grid(n, m):
+    share = round(1 - n / m, 2)
+    masks = pattern_of(f"{n}:{m}").choose({"m": torch.rand(3, 2 * m)}, share, 1)
+    pattern_of(f"{n}:{m}").check(masks, share, 1)

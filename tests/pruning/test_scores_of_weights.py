@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tiny import STATE
 from torch import nn
 
+from prune_utils.pruning import watching
 from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.pruning.masks import Unrankable
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
@@ -207,3 +208,18 @@ def test_wanda_prunes_a_linear_layer_as_a_loop_over_its_outputs():
 
 def test_every_score_has_an_arm():
     assert {row.score for row in SHIPPED.rows.values()} == set(SCORES)
+
+
+@pytest.mark.parametrize("tokens", [12, 15, 16])  # the model is 16 wide
+def test_inputs_are_those_of_tokens_without_padding_and_of_one_token_for_the_pooler(tiny_bert, tokens):
+    mask = torch.ones(6, tokens, dtype=torch.int64)
+    mask[2, -3:] = 0
+    found = {}
+    handles = watching.inputs(tiny_bert, lambda name, seen: found.setdefault(name, seen.shape))
+    ids = torch.full_like(mask, 7)
+    tiny_bert(ids, labels=ids, next_sentence_label=mask[:, 0], attention_mask=mask)
+    for handle in handles:
+        handle.remove()
+    pooler = {name: shape for name, shape in found.items() if "pooler" in name}
+    assert list(pooler.values()) == [(6, 16)]
+    assert {shape[0] for name, shape in found.items() if name not in pooler} == {6 * tokens - 3}

@@ -415,3 +415,50 @@ def test_several_seeds_share_notebooks_and_nothing_is_trained_twice_or_left_out(
 def test_sparsities_that_were_computed_are_those_that_claims_look_for(smoke):
     smoke["grid"]["sparsities"] = [0.0, 2 * 0.3, 3 * 0.3]
     assert 3 * 0.3 != 0.9 and validated(smoke).grid.sparsities == [0.0, 0.6, 0.9]
+
+
+@pytest.mark.parametrize("pattern, sparsity", [("4:5", 0.2), ("7:10", 0.3), ("9:10", 0.1), ("2:4", 0.5)])
+def test_an_n_of_m_arm_is_run_at_its_share_or_refused_where_the_grid_has_it_not(smoke, pattern, sparsity):
+    smoke["own_arms"] = {"nm": {"score": "magnitude", "pattern": pattern, "when": "start", "fate": "zero"}}
+    smoke["grid"] |= {"arms": [*smoke["grid"]["arms"], "nm"], "sparsities": [0.0, sparsity, 0.6]}
+    assert [cell.sparsity for cell in all_cells(validated(smoke)) if cell.arm == "nm" and cell.task == "sentiment"]
+    smoke["grid"]["sparsities"] = [0.0, 0.6]
+    with pytest.raises(ParamsError, match="grid.arms has 'nm', whose pattern prunes"):
+        validated(smoke)
+
+
+@pytest.mark.parametrize(
+    "section, key, values",
+    [
+        ("grid", "seeds", [0, 0]),
+        ("grid", "arms", ["dense", "pretrain", "pretrain"]),
+        ("finetuning", "learning_rates", [1e-3, 1e-3]),
+        ("finetuning", "learning_rates", [1e-3, 1.0000001e-3]),
+    ],
+)
+def test_what_would_share_a_folder_is_refused(smoke, section, key, values):
+    smoke[section][key] = values
+    with pytest.raises(ParamsError, match=f"{key}.*allowed is each once"):
+        validated(smoke)
+
+
+def test_the_order_of_classes_cannot_change(smoke, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "OUT", tmp_path)
+    task = {"source": "local", "name": "t", "folder": "data/t", "labels": {"p": "good", "n": "bad"}}
+    first = validated(smoke | {"tasks": [task]})
+    record.record(first, [])
+    other = validated(smoke | {"tasks": [task | {"labels": {"n": "bad", "p": "good"}}]})
+    (said,) = record.differences(other, paths.results("smoke"))
+    assert said == "the order of tasks.t.labels was p, n and is n, p"
+    assert record.differences(first, paths.results("smoke")) == []
+
+
+def test_rows_of_own_arms_keep_the_names_of_their_runs(smoke, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "OUT", tmp_path)
+    row = {"score": "magnitude", "pattern": "rows", "when": "gradual"}
+    old, new = {"b": row | {"fate": "zero"}}, {"a": row | {"fate": "free"}, "b": row | {"fate": "zero"}}
+    smoke["grid"]["arms"] = ["dense", "b"]
+    record.record(validated(smoke | {"own_arms": old}), [])
+    (said,) = record.differences(validated(smoke | {"own_arms": new}), paths.results("smoke"))
+    assert said == "own_arms: runs of b are in the folder b and would be in a; allowed is the old order"
+    assert not record.differences(validated(smoke | {"own_arms": old | new}), paths.results("smoke"))

@@ -9,6 +9,7 @@ import threading
 import time
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from commands import would_run
@@ -19,11 +20,11 @@ from prune_utils.explorer import studies
 from prune_utils.study import paths
 from prune_utils.study.files import alone, held, read_json, write_json
 from prune_utils.study.params import extended, load_study, merge, read_yaml, validated
-from prune_utils.study.record import record
+from prune_utils.study.record import record, write_csv
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow import execution, launch, progress, status
 from prune_utils.workflow.execution import execute
-from prune_utils.workflow.graph import Node, lock_of, nodes, to_do
+from prune_utils.workflow.graph import Node, lock_of, nodes, outgrown, to_do
 from prune_utils.workflow.launch import begin, run
 from prune_utils.workflow.status import failed
 
@@ -322,3 +323,19 @@ def test_what_a_start_runs_is_what_a_larger_grid_lacks_and_all_that_reads_it(emp
     launch.list_nodes(grown)
     said = capsys.readouterr().out
     assert said.count("done  ") == len(nodes(grown)) - len(left) > 0 and said.count("to do ") == len(left)
+
+
+def test_frames_of_other_params_of_fine_tuning_first_are_made_again(empty):
+    """`prunability` may change and change back: all trainings are there, and the frame shows those in between."""
+    study = validated(extended(read_yaml(paths.PARAMS / "smoke.yaml"), paths.PARAMS))
+    for node in nodes(study):
+        for file in (node.path, *node.own_results):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    (node,) = (node for node in nodes(study) if node.kind == "prunability")
+    frame = pd.DataFrame([vars(one) for one in node.trainings]).rename(columns={"sparsity": "target_sparsity"})
+    place = paths.prunability_frame("smoke", 0, "fine_tune_first")
+    write_csv(frame, study, place)
+    assert outgrown(study) == []
+    write_csv(frame.assign(target_sparsity=0.9), study, place)
+    assert outgrown(study) == [node.path] and node in to_do(study)

@@ -21,7 +21,9 @@ def read_movement(path: Path) -> pd.DataFrame:
     """
     table = read(path, "table.movement", MOVEMENT, tuple(MOVEMENT))
     columns = {"task": names.names(table, "task"), "seed": 0, "learning_rate": _rates(table), "mean": _shares(table)}
-    return pd.DataFrame(columns).reset_index(drop=True)
+    frame = pd.DataFrame(columns)
+    _check_once(frame, ["task", "learning_rate"], table, "learning_rate")
+    return frame.reset_index(drop=True)
 
 
 def read_movement_by_epochs(path: Path) -> pd.DataFrame:
@@ -34,7 +36,7 @@ def read_movement_by_epochs(path: Path) -> pd.DataFrame:
     epochs = numbers.floats(table, "epochs")
     for line in epochs.index[epochs.isna() | (epochs % 1 > 0)]:
         raise table.fault("epochs", line, "allowed is a whole number from 0 up")
-    spread = _shares(table, "std") if "std" in table.texts else float("nan")
+    spread = _spread(table) if "std" in table.texts else float("nan")
     columns = {
         "task": names.names(table, "task"),
         "seed": 0,
@@ -68,8 +70,19 @@ def _rates(table: Sheet) -> pd.Series:
 
 def _shares(table: Sheet, name: str = "mean") -> pd.Series:
     """A column of shares as fractions without holes, equal to the last bit however the table writes them."""
-    values = numbers.shares(table, name, 0)[0].value
-    _check_known(table, name, values)
+    found = numbers.shares(table, name, 0)[0]
+    _check_known(table, name, found.value)
+    for line in found.index[found.spread.notna()]:
+        raise table.fault(name, line, "allowed is a number without a spread; columns mean and std hold both")
+    return (POINTS * found.value).round(10) / POINTS
+
+
+def _spread(table: Sheet) -> pd.Series:
+    """The standard deviations as fractions: percents if they say so, or if the means beside them are; most are below 1."""
+    signs = numbers.column(table, "std").sign.any()
+    percents = signs or "std" in table.percent or numbers.shares(table, "mean", 0)[1]
+    values = numbers.column(table, "std", -2 if percents else 0).value
+    _check_known(table, "std", values)
     return (POINTS * values).round(10) / POINTS
 
 

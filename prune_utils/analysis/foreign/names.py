@@ -13,7 +13,9 @@ from prune_utils.study.sections.arms import SHIPPED
 from prune_utils.study.sections.sources import task_name
 
 # names of rows that are no results
-SUMMARIES = {"mean", "average", "avg", "total", "overall", "median", "std", "sd", "glue", "glue_score"}
+SUMMARY = re.compile(
+    r"((glue|macro|micro|task|overall)[-_.+ ]*)?(mean|average|avg|total|overall|median|std|sd|glue|glue_score)\.?([-_ ]*\(.*\))?"
+)
 FURTHER = str.maketrans("()/", "+++")  # allowed in a table, whose names are never those of folders
 ALLOWED = "allowed are letters, digits, blanks and the characters _ . + - ( ) /, with a letter or digit first"
 
@@ -30,7 +32,7 @@ def names(sheet: Sheet, column: str) -> pd.Series:
             task_name(text.translate(FURTHER))
         except ValueError:
             raise sheet.fault(column, line, ALLOWED) from None
-        if _plain(text).strip(".") in SUMMARIES:
+        if SUMMARY.fullmatch(_plain(text)):
             raise sheet.fault(column, line, "allowed are single results; means over tasks are computed from them")
         first, other = seen.setdefault(_plain(text), (line, text))
         if first != line:

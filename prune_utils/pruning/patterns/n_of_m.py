@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch, Tensors
+from prune_utils.study.sections.arms import share_of
 
 
 def _groups(name: str, matrix: Tensor, m: int) -> Tensor:
@@ -19,8 +20,8 @@ def choose(scores: Tensors, sparsity: float, heads: int, n: int, m: int) -> Tens
 
     Raises ValueError if the rows of a matrix do not divide into groups of m, or at a sparsity other than 0 and 1 − n/m.
     """
-    if sparsity not in (0, 1 - n / m):
-        raise ValueError(f"sparsity is {sparsity}; {n}:{m} has {1 - n / m}")
+    if sparsity not in (0, own := share_of(f"{n}:{m}")):
+        raise ValueError(f"sparsity is {sparsity}; {n}:{m} has {own}")
     masks = {}
     for name, score in scores.items():
         order = _groups(name, score, m).argsort(dim=2, stable=True)  # lowest first

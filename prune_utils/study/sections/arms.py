@@ -29,7 +29,7 @@ def share_of(pattern: str) -> float | None:
         or not 0 < int(numbers[0]) < int(numbers[1])
     ):
         return None
-    return 1 - int(numbers[0]) / int(numbers[1])
+    return round(1 - int(numbers[0]) / int(numbers[1]), 10)  # 1 - 4 / 5 is not quite 0.2
 
 
 class Zeros(NamedTuple):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from prune_utils.study.section import Count, Section, Sparsity
 
@@ -18,6 +18,13 @@ class Grid(Section):
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]  # each with a pre-training of its own
     at: dict[str, list[Sparsity]] = {}  # sparsities at which an arm is run, by its name; default: all
     fine_tunings: Count = 1  # of each pre-trained model, with training seeds of their own
+
+    @field_validator("arms", "seeds")
+    @classmethod
+    def _each_once(cls, values: list, info: ValidationInfo):
+        if again := [value for value in values if values.count(value) > 1]:
+            raise ValueError(f"{info.field_name} have {again[0]!r} twice; allowed is each once")
+        return values
 
     @model_validator(mode="after")
     def _training_seeds_differ(self):

@@ -166,6 +166,15 @@ class Finetuning(_Optimiser):
     ramp_begin: Share = 0.1
     ramp_share: Share = 0.8
 
+    @field_validator("learning_rates")
+    @classmethod
+    def _rates_differ(cls, rates: list[float]):
+        if len({f"{rate:g}" for rate in rates}) < len(rates):
+            raise ValueError(
+                f"learning_rates are {rates}; allowed is each once, different in six digits: they name folders"
+            )
+        return rates
+
     @model_validator(mode="after")
     def _ramp_is_in_order(self):
         if self.ramp_begin > self.ramp_share:

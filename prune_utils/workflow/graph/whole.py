@@ -4,16 +4,34 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prune_utils.study import paths
-from prune_utils.study.grid import Run, cells, delayed, runs
+from prune_utils.study.grid import Delayed, Run, cells, delayed, runs
+from prune_utils.study.record import read_csv
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.sections.arms import PAPERS, UNPRUNED
 from prune_utils.workflow.graph.node import Node
 
+FIRST = "fine_tune_first"  # one of paths.PRUNABILITY
+
 
 def outgrown(study: Study | Replay) -> list[Path]:
-    """Executed notebooks that lack a result, because the grid has grown since they ran."""
+    """Executed notebooks that lack a result, because the grid has grown since they ran, or that show those of other params."""
     done = [node for node in nodes(study) if node.path.exists()]
-    return [node.path for node in done if not all(file.exists() for file in node.results)]
+    return [node.path for node in done if not all(file.exists() for file in node.results) or _of_others(node)]
+
+
+def _of_others(node: Node) -> bool:
+    """Whether the frames of fine-tuning first hold other trainings: `prunability` may change, and change back."""
+    wanted = {
+        (one.task, one.seed, one.sparsity, one.learning_rate, one.epochs)
+        for one in node.trainings
+        if isinstance(one, Delayed)
+    }
+    frames = [paths.results(node.study.study) / frame for frame in node.frames if frame.stem == FIRST]
+    keys = ["task", "seed", "target_sparsity", "learning_rate", "epochs"]
+    found = {
+        row for frame in frames if frame.exists() for row in read_csv(frame)[keys].itertuples(index=False, name=None)
+    }
+    return bool(wanted and found) and found != wanted
 
 
 def to_do(study: Study | Replay) -> list[Node]:
