@@ -1,16 +1,17 @@
 """All nodes of a study: which notebook runs with which parameters, what it makes, and what it reads."""
 
+import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prune_utils.study import paths
 from prune_utils.study.grid import Delayed, Run, cells, delayed, runs
-from prune_utils.study.record import read_csv
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.sections.arms import PAPERS, UNPRUNED
 from prune_utils.workflow.graph.node import Node
 
 FIRST = "fine_tune_first"  # one of paths.PRUNABILITY
+KEYS = ("target_sparsity", "learning_rate", "epochs")
 
 
 def outgrown(study: Study | Replay) -> list[Path]:
@@ -21,17 +22,16 @@ def outgrown(study: Study | Replay) -> list[Path]:
 
 def _of_others(node: Node) -> bool:
     """Whether the frames of fine-tuning first hold other trainings: `prunability` may change, and change back."""
-    wanted = {
-        (one.task, one.seed, one.sparsity, one.learning_rate, one.epochs)
-        for one in node.trainings
-        if isinstance(one, Delayed)
-    }
-    frames = [paths.results(node.study.study) / frame for frame in node.frames if frame.stem == FIRST]
-    keys = ["task", "seed", "target_sparsity", "learning_rate", "epochs"]
-    found = {
-        row for frame in frames if frame.exists() for row in read_csv(frame)[keys].itertuples(index=False, name=None)
-    }
-    return bool(wanted and found) and found != wanted
+    delayed_ones = [one for one in node.trainings if isinstance(one, Delayed)]
+    wanted = {(one.task, one.seed, one.sparsity, one.learning_rate, one.epochs) for one in delayed_ones}
+    found = set()
+    for frame in (paths.results(node.study.study) / frame for frame in node.frames if frame.stem == FIRST):
+        if wanted and frame.exists():
+            with frame.open(encoding="utf-8", newline="") as lines:  # without pandas, for which a status would wait
+                found |= {
+                    (row["task"], int(row["seed"]), *(float(row[key]) for key in KEYS)) for row in csv.DictReader(lines)
+                }
+    return bool(found) and found != wanted
 
 
 def to_do(study: Study | Replay) -> list[Node]:
