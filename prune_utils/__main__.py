@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prune_utils.study import paths
 from prune_utils.study.section import ParamsError
-from prune_utils.study.words import QUIET
+from prune_utils.study.words import QUIET, SEARCHED
 
 PARAMS = ("params", {"type": Path, "help": "a params file"})
 DRY = ("--dry-run", {"dest": "dry", "action": "store_true", "help": "list its notebooks; run nothing"})
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup asks for
         signal.signal(signal.SIGHUP, signal.default_int_handler)  # so does a terminal that is closed
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
-    gc.set_threshold(100_000)  # what is imported stays; to search it again and again takes a sixth of a plan
+    gc.set_threshold(SEARCHED)
     # not imported: jsonschema, which checks notebooks, would compile its grammar of addresses, and no notebook has one
     sys.modules.setdefault("rfc3987_syntax", None)
     try:

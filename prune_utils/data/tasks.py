@@ -97,11 +97,10 @@ def _read(task: Task) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[Table
 
 @lru_cache(maxsize=32)
 def _assembled(train: Table, dev: Table, known: TaskFacts, wanted: int | None) -> tuple:
-    texts = [len(part.rows[0]) - 1 for part in (train, dev) if part.rows]
-    if len({*texts}) > 1:
-        raise ParamsError(
-            f"{dev.where}: a row has {many(texts[1], 'text')}, and in {train.where} it has {texts[0]}; allowed is as many"
-        )
+    ours, theirs = (len(part.rows[0]) - 1 if part.rows else None for part in (dev, train))
+    if None not in (ours, theirs) and ours != theirs:
+        fault = f"a row has {many(ours, 'text')}, and in {train.where} it has {theirs}; allowed is as many"
+        raise ParamsError(f"{dev.where}: {fault}")
     *labels, names = numbered(train, dev, known)
     texts = (pd.DataFrame([row[:-1] for row in part.rows]) for part in (train, dev))
     frames = [_named(frame.assign(label=numbers)) for frame, numbers in zip(texts, labels, strict=True)]

@@ -18,12 +18,12 @@ from prune_utils.study import paths
 from prune_utils.study.files import alone
 from prune_utils.study.params import read_yaml, validated
 from prune_utils.study.record import write_csv
+from prune_utils.study.words import SEARCHED
 from prune_utils.workflow import status
 from prune_utils.workflow.ending import graceful
 from prune_utils.workflow.graph import lock_of, nodes
 
-# imports make a million objects that never become garbage; to search them again and again takes a quarter of a kernel's start
-QUICK_START = "import gc; gc.set_threshold(100_000)"
+QUICK_START = f"import gc; gc.set_threshold({SEARCHED})"  # the first line that a kernel executes
 
 
 def execute_node(params: Path, notebook: Path) -> None:

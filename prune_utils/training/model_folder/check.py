@@ -14,9 +14,7 @@ from prune_utils.training.model_folder.files import refused
 from prune_utils.training.model_folder.weights import Fitting, fitting, short, skeleton, weights
 
 MOST_ZEROS = 0.01  # share of zeros in the prunable matrices above which they are odd
-HIGHEST = (
-    3e-4  # learning rate with which the paper of one of these families fine-tunes: ELECTRA-Small (Clark et al. 2020)
-)
+HIGHEST = 3e-4  # rate of fine-tuning in the papers of these families: that of ELECTRA-Small (Clark et al. 2020)
 # fields of configs that transformers of some version wrote, which say nothing about the encoder
 KNOWN = {"torch_dtype", "gradient_checkpointing", "finetuning_task", "position_embedding_type", "pruned_heads"}
 KNOWN |= {"directionality", "num_labels", "use_bfloat16", "torchscript", "output_past", "reference_compile"}
@@ -35,11 +33,9 @@ def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
     of = fields(content, folder) if folder else new_fields(study, tokenizer)
     check_fits(of, study, tokenizer)
     found = fitting(folder, of) if folder else None
-    told = (
-        [*_config_facts(content, of, tokenizer), *_weight_facts(found, of), *_recipe_facts(study, found, of)]
-        if found
-        else []
-    )
+    told = []
+    if found:
+        told += [*_config_facts(content, of, tokenizer), *_weight_facts(found, of), *_recipe_facts(study, found, of)]
     told += [] if of.family.next_sentence else [("objective", _objective(of, found), False)]
     return [Fact("model.pretrained" if folder else "model", *fact) for fact in told]
 
@@ -99,10 +95,11 @@ def _recipe_facts(study: Study, found: Fitting, of: Fields) -> Iterator[tuple]:
     if high := [f"{name} {rate:g}" for name, rate in rates.items() if rate > HIGHEST]:
         yield "high learning rates", f"{', '.join(high)}; above {HIGHEST:g} an encoder may lose what it knows", True
     if {*found.new} & {*of.family.head} and not recipe.head_steps:
-        said = (
-            "trained together with the encoder from the first step; pretraining.head_steps trains new heads alone first"
+        yield (
+            "new MLM head",
+            "trained with the encoder at once; pretraining.head_steps trains new heads alone first",
+            True,
         )
-        yield "new MLM head", said, True
 
 
 def _weight_facts(found: Fitting, of: Fields) -> Iterator[tuple]:
