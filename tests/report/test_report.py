@@ -16,14 +16,14 @@ from prune_utils.analysis import comparison
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.regimes import find
-from prune_utils.report import captions, plots_prunability, style
+from prune_utils.report import captions, plots_prunability, style, tables
 from prune_utils.report.escaping import markdown
 from prune_utils.report.pages import harmless, page, themed
 from prune_utils.report.style import INK, REGIME_SHADES, panel
 from prune_utils.study import paths
 from prune_utils.study.files import whole_folder
 from prune_utils.study.params import load_study
-from prune_utils.study.record import ABSENT, differing
+from prune_utils.study.record import ABSENT, differing, read_csv, write_csv
 from prune_utils.study.schema import Analysis, Replay
 from prune_utils.study.words import minus
 
@@ -301,3 +301,25 @@ def test_printing_gives_a_document(browser, finished):
     tab.emulate_media(media="print")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     tab.context.close()
+
+
+def test_table_one_has_no_nan_and_no_loss_of_other_tasks_than_its_accuracy():
+    cells = pd.DataFrame(
+        [
+            ("dense", 0.0, "a", 0.9, 0.1),
+            ("dense", 0.0, "b", 0.7, np.nan),  # the table states no train loss of b
+            ("pretrain", 0.9, "a", 0.8, 0.2),
+            ("pretrain", 0.9, "b", np.nan, np.nan),
+        ],
+        columns=["arm", "target_sparsity", "task", "dev_accuracy", "train_loss"],
+    ).assign(selected=True, seed=0, learning_rate=1e-3)
+    table = tables.table_one(cells)
+    assert table.loc[("dense", 0.0)].tolist() == ["90.0\u00a0|\u00a00.10", "70.0", "80.0"]
+    assert table.loc[("pretrain", 0.9)].tolist() == ["80.0\u00a0|\u00a00.20", "", ""]
+
+
+def test_arms_named_by_numbers_keep_their_names_in_a_frame(empty):
+    frame = pd.DataFrame({"arm": ["1", "dense"], "of": [None, "1"], "seed": [0, 0]})
+    study = load_study(paths.PARAMS / "published.yaml")
+    read = read_csv(write_csv(frame, study, "cells.csv"))
+    assert read.arm.tolist() == ["1", "dense"] and read.of.tolist()[1] == "1"
