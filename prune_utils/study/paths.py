@@ -73,6 +73,11 @@ def finetuning(study: str, task: str, seed: int) -> Path:
     return results(study) / "finetune" / task / f"seed-{seed}"
 
 
+def has_cells(results: Path, arm: str) -> bool:
+    """Whether a study's folder of results holds cells of an arm, finished or not."""
+    return any(results.glob(f"finetune/*/seed-*/{arm}"))
+
+
 def prunability_frame(study: str, seed: int, name: str) -> Path:
     """CSV of one of the PRUNABILITY frames of a seed."""
     return results(study) / "prunability" / f"seed-{seed}" / f"{name}.csv"

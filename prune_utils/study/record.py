@@ -104,7 +104,7 @@ def check_same(study: Study | Replay, folder: Path) -> None:
 def differences(study: Study | Replay, folder: Path) -> list[str]:
     """The keys in which a study differs from the recorded params in `folder`, with both values.
 
-    The grid and `prunability` may change, and tasks and arms may be added. The precision of the machine may not: cells that
+    The grid and `prunability` may change, and tasks and arms, with their epochs, may be added. The precision of the machine may not: cells that
     were computed in another precision are not comparable. Nor may the content of a file that the study has read.
     """
     if not (folder / paths.RECORDED).exists():
@@ -119,6 +119,7 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
         before = validated(old)
         old, methods = before.model_dump(), {arm: before.arm_table.method_of(arm) for arm in before.grid.arms}
     new_tasks = {task["name"]: task for task in new["tasks"]}
+    _leave_out_new_arms(old, new, folder)
     different = [key for key in new if key not in FREE for key in _different(old.get(key), new[key], key)]
     different += _different(old["machine"]["precision"], new["machine"]["precision"], "machine.precision")
     for task in old["tasks"]:
@@ -133,6 +134,14 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
     read = old.get("inputs", {})
     changed = [key for key in read.keys() & new["inputs"].keys() if read[key] != new["inputs"][key]]
     return different + [f"the content of {key} has changed ({new['inputs'][key]})" for key in sorted(changed)]
+
+
+def _leave_out_new_arms(old: dict, new: dict, folder: Path) -> None:
+    """Remove from `new` the epochs of arms that have none in `old` and no result in `folder`."""
+    known = old.get("finetuning", {}).get("epochs", {}).get("controls") or {}
+    epochs = new["finetuning"]["epochs"]
+    told = epochs["controls"] or {}
+    epochs["controls"] = {arm: n for arm, n in told.items() if arm in known or paths.has_cells(folder, arm)} or None
 
 
 def _different(old, new, key: str) -> list[str]:

@@ -249,6 +249,18 @@ def test_a_name_that_is_taken_and_an_arm_that_is_nowhere_are_refused():
         validated(merge(TINY, {"grid": {"arms": ["dense", "mine"]}}))
 
 
+def test_a_new_arm_may_have_epochs_of_its_own_beside_finished_results_and_a_trained_one_may_not_change_them():
+    first = merge(TINY, {"study": "later_arm"})
+    record(validated(first))
+    longer, folder = (
+        validated(merge(first, {"finetuning": {"epochs": {"controls": {"one_shot": 5}}}})),
+        paths.results("later_arm"),
+    )
+    assert differences(longer, folder) == []
+    (folder / "finetune" / "sentiment" / "seed-0" / "one_shot").mkdir(parents=True)
+    assert differences(longer, folder) == ["finetuning.epochs.controls was None and is {'one_shot': 5}"]
+
+
 def test_results_of_a_row_are_not_mixed_with_those_of_a_changed_one(study):
     record(study)
     folder = paths.results(study.study)
