@@ -134,7 +134,7 @@ def finished():
         time.sleep(0.05)
     code, said, complained = ((SMOKE / name).read_text() for name in ("ended", "said", "complained"))
     assert int(code) == 0, complained + said
-    assert "58/58" in said and "nothing" in said and not complained
+    assert "62/62" in said and "nothing" in said and not complained
     assert said.strip().endswith("index.html")
     return SMOKE / "é ü/öut $HOME"
 

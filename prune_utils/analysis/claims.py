@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from prune_utils.analysis.evidence import Evidence, unlearnt
-from prune_utils.analysis.findings import accuracy, fitting, inside, lines, ranking
+from prune_utils.analysis.findings import accuracy, fine_tuned_first, fitting, inside, lines
 from prune_utils.analysis.findings.finding import Finding
 from prune_utils.analysis.noise.estimates import MOST_SEEDS, Estimate, Verdict
 
@@ -34,7 +34,7 @@ CLAIMS = {
         accuracy.high_is_also_complexity,
     ),
     "C4": Claim("accuracy is linear in pre-training loss, by task", "Fig. 2 left", lines.a_bit_of_bert),
-    "C5": Claim("fine-tuning first does not help pruning", "Fig. 1", accuracy.fine_tuning_first_is_no_help),
+    "C5": Claim("fine-tuning first does not help pruning", "Fig. 1", fine_tuned_first.fine_tuning_first_is_no_help),
     "C6": Claim(
         "fine-tuning changes less than 6 % of the mask",
         "Fig. 3 left",
@@ -47,7 +47,9 @@ CLAIMS = {
         inside.order_hardly_moves,
         of_accuracy=False,
     ),
-    "C8": Claim("longer fine-tuning before pruning does not help", "Fig. 3 right, Fig. 4", accuracy.longer_is_no_help),
+    "C8": Claim(
+        "longer fine-tuning before pruning does not help", "Fig. 3 right, Fig. 4", fine_tuned_first.longer_is_no_help
+    ),
     "C9": Claim("magnitude beats random by far", "Fig. 1", accuracy.magnitude_beats_random),
     "C10": Claim(
         "no head is pruned much more than the whole",
@@ -56,7 +58,7 @@ CLAIMS = {
         of_accuracy=False,
     ),
     "C11": Claim(
-        "30–40 % can go after fine-tuning, too, at no cost", "Fig. 1", accuracy.low_costs_nothing_after_tuning
+        "30–40 % can go after fine-tuning, too, at no cost", "Fig. 1", fine_tuned_first.low_costs_nothing_after_tuning
     ),
     "C12": Claim(
         "at the highest sparsity (70 % or more) recovery grows with the training set",
@@ -71,7 +73,7 @@ CLAIMS = {
     "C14": Claim("a nat of pre-training loss costs tasks differently", "Fig. 2 left", lines.slopes_differ),
     "C15": Claim("pruned after fine-tuning, models fit their tasks alike", "Fig. 1", fitting.downstream_fits_alike),
     "C16": Claim(
-        "global ranking does as well as ranking within each matrix", "footnote 5", ranking.global_does_as_well
+        "global ranking does as well as ranking within each matrix", "footnote 5", accuracy.global_does_as_well
     ),
     "C17": Claim(
         "shorter subwords lose more of their embedding, and some dimensions almost nothing",

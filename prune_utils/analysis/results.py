@@ -133,8 +133,9 @@ def _kept(tasks: frozenset[str], had: pd.Series) -> tuple[int, int]:
 
 
 def from_dense(means: pd.DataFrame) -> pd.DataFrame:
-    """Add the dense model as the 0 % point of every pruned arm."""
+    """Add the dense model as the 0 % point of every pruned arm that has none of its own; `shared` marks what is added."""
     dense, pruned = means[means.arm == "dense"], means[~means.arm.isin(["dense", "scratch"])]
     have = set(pruned[pruned.target_sparsity == 0].arm)
     arms = [arm for arm in pruned.arm.unique() if arm not in have]
-    return pd.concat([pruned, *(dense.assign(arm=arm) for arm in arms)], ignore_index=True)
+    added = [dense.assign(arm=arm, shared=True) for arm in arms]
+    return pd.concat([pruned.assign(shared=False), *added], ignore_index=True)

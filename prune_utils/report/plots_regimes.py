@@ -32,7 +32,7 @@ def _intervals(axes: plt.Axes, spread: Means, scale: float) -> None:
     """Draw the interval of each mean, in the colour of its arm and beside the others (see `style.shifts`)."""
     beside = style.shifts(spread.point.index.get_level_values(0))
     for (arm, sparsity), (low, high) in spread.ends().dropna().iterrows():
-        if arm not in BOUNDS and sparsity > 0:
+        if arm not in BOUNDS:
             mean = spread.point[arm, sparsity]
             sides = [[max(scale * (mean - low), 0)], [max(scale * (high - mean), 0)]]
             at = 100 * sparsity + beside[arm]

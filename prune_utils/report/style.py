@@ -159,18 +159,19 @@ def dots(axes: plt.Axes, at: pd.Series, values: pd.Series, seeds: pd.Series, col
 def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
     """One line per group through the means over seeds, one dot per seed, each group beside the others (see `shifts`).
 
-    The un-pruned point at 0 %, which all groups share, is drawn once.
+    An un-pruned point at 0 % is drawn once for all groups, unless a column `shared` says that a group has one of its own.
     """
-    beside = shifts(points[by])
+    beside, at_zero = shifts(points[by]), points.target_sparsity == 0
+    shared = points[at_zero & points.shared] if "shared" in points else points[at_zero]
     for name in in_order(points[by]):
         (colour, marker, label), group = look(name), points[points[by] == name]
-        mean, pruned = group.groupby("target_sparsity")[value].mean(), group[group.target_sparsity > 0]
-        at, marked = 100 * mean.index + beside[name] * (mean.index > 0), list(np.flatnonzero(mean.index > 0))
+        mean, own = group.groupby("target_sparsity")[value].mean(), group.drop(shared.index, errors="ignore")
+        beyond = mean.index.isin(own.target_sparsity)
+        at, marked = 100 * mean.index + beside[name] * beyond, list(np.flatnonzero(beyond))
         axes.plot(at, scale * mean, color=colour, marker=marker, label=label, markersize=6, markevery=marked)
-        pruned = pruned[pruned.whole] if "whole" in pruned else pruned  # what was filled in is no measurement
-        dots(axes, 100 * pruned.target_sparsity + beside[name], scale * pruned[value], pruned.seed, colour)
-    shared = points[points.target_sparsity == 0].drop_duplicates("seed")
-    if len(shared):
+        own = own[own.whole] if "whole" in own else own  # what was filled in is no measurement
+        dots(axes, 100 * own.target_sparsity + beside[name], scale * own[value], own.seed, colour)
+    if len(shared := shared.drop_duplicates("seed")):
         axes.plot(0, scale * shared[value].mean(), "D", color=INK, markersize=5)
         dots(axes, 0 * shared.target_sparsity, scale * shared[value], shared.seed, INK)
 

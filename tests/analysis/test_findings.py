@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from prune_utils.analysis.evidence import Evidence
-from prune_utils.analysis.findings import accuracy, inside, ranking
+from prune_utils.analysis.findings import accuracy, fine_tuned_first, inside
 from prune_utils.analysis.findings.lines import slopes_differ
 from prune_utils.analysis.linearity import lines
 from prune_utils.analysis.noise.estimates import Verdict
@@ -75,30 +75,64 @@ CASES = [
         -4.0,  # at the highest sparsity
     ),
     (
-        accuracy.fine_tuning_first_is_no_help,
+        fine_tuned_first.fine_tuning_first_is_no_help,
         arm("pretrain", s40=-1, s80=-5) | arm("downstream", s40=-2, s80=-7),
         "supported",
         -1.5,
     ),
-    (accuracy.fine_tuning_first_is_no_help, arm("pretrain", s50=-5) | arm("downstream", s50=-2), "not supported", 3.0),
+    (
+        fine_tuned_first.fine_tuning_first_is_no_help,
+        arm("pretrain", s50=-5) | arm("downstream", s50=-2),
+        "not supported",
+        3.0,
+    ),
+    (  # against a dense model that was trained as long, and 4 points better for it
+        fine_tuned_first.fine_tuning_first_is_no_help,
+        arm("pretrain", s50=-5) | arm("downstream", s0=4, s50=-1),
+        "supported",
+        0.0,
+    ),
+    (
+        fine_tuned_first.fine_tuning_first_is_no_help,
+        arm("pretrain", s50=-5) | arm("downstream", s0=-2, s50=-5),
+        "not supported",
+        2.0,
+    ),
     (
         accuracy.magnitude_beats_random,
         arm("pretrain", s50=-1, s90=-9) | arm("random", s50=-6, s90=-9),
         "supported",
         5.0,
     ),
-    (accuracy.low_costs_nothing_after_tuning, arm("downstream", s30=-0.3, s40=-0.1), "supported", -0.1),
-    (accuracy.low_costs_nothing_after_tuning, arm("downstream", s30=-3.0, s40=-0.1), "not supported", -0.1),
-    (accuracy.low_costs_nothing_after_tuning, arm("downstream", s40=-1.0), "undecided", -1.0),  # exactly at the margin
+    (fine_tuned_first.low_costs_nothing_after_tuning, arm("downstream", s30=-0.3, s40=-0.1), "supported", -0.1),
+    (fine_tuned_first.low_costs_nothing_after_tuning, arm("downstream", s30=-3.0, s40=-0.1), "not supported", -0.1),
+    (
+        fine_tuned_first.low_costs_nothing_after_tuning,
+        arm("downstream", s40=-1.0),
+        "undecided",
+        -1.0,
+    ),  # exactly at the margin
+    (
+        fine_tuned_first.low_costs_nothing_after_tuning,
+        arm("pretrain", s30=0) | arm("downstream", s0=3, s30=0),
+        "not supported",
+        -3.0,
+    ),
+    (
+        fine_tuned_first.low_costs_nothing_after_tuning,
+        arm("pretrain", s30=0) | arm("downstream", s0=-3, s30=-3.2),
+        "supported",
+        -0.2,
+    ),
     (accuracy.magnitude_beats_random, arm("pretrain", s50=-6) | arm("random", s50=-1), "not supported", -5.0),
     (
-        ranking.global_does_as_well,
+        accuracy.global_does_as_well,
         arm("pretrain", s30=-1, s50=-2, s90=-9) | arm("global", s30=-9, s50=-1.6, s90=-9),  # from 40 % up
         "supported",
         0.2,
     ),
-    (ranking.global_does_as_well, arm("pretrain", s50=-2) | {("global", 0.5): -5.0}, "not supported", -3.0),
-    (ranking.global_does_as_well, arm("pretrain", s50=-5) | {("global", 0.5): -2.0}, "not supported", 3.0),
+    (accuracy.global_does_as_well, arm("pretrain", s50=-2) | {("global", 0.5): -5.0}, "not supported", -3.0),
+    (accuracy.global_does_as_well, arm("pretrain", s50=-5) | {("global", 0.5): -2.0}, "not supported", 3.0),
 ]
 
 
@@ -141,13 +175,16 @@ def test_low_pruning_must_keep_the_pretraining_loss_too(rise, verdict):
 
 
 def test_the_end_that_leaves_a_claim_open_is_named():
-    found = accuracy.low_costs_nothing_after_tuning(evidence(arm("downstream", s30=-1.0, s40=-0.1)))
+    found = fine_tuned_first.low_costs_nothing_after_tuning(evidence(arm("downstream", s30=-1.0, s40=-0.1)))
     assert found.verdict is Verdict.UNDECIDED and found.why.endswith("; open at 30 %")
-    assert "open" not in accuracy.low_costs_nothing_after_tuning(evidence(arm("downstream", s30=-0.1, s40=-0.1))).why
+    assert (
+        "open"
+        not in fine_tuned_first.low_costs_nothing_after_tuning(evidence(arm("downstream", s30=-0.1, s40=-0.1))).why
+    )
 
 
 def test_a_global_arm_below_40_percent_is_not_compared():
-    found = ranking.global_does_as_well(evidence(arm("pretrain", s30=-1) | arm("global", s30=-1)))
+    found = accuracy.global_does_as_well(evidence(arm("pretrain", s30=-1) | arm("global", s30=-1)))
     assert found.why == "not measured: pretrain and global at 40 % or above"
 
 

@@ -377,6 +377,8 @@ def test_at_zero_every_pruned_arm_is_the_dense_model(read):
         "arm,sparsity,task,seed,acc\npretrain,0,A,0,.8\nrandom,0,A,0,{}\npretrain,0.5,A,0,.7\npretrain,0.5,A,1,.7\n"
     )
     assert (read(seeded.format(".8")).arm == "dense").sum() == 1
+    tuned = read(rows.format("dense,0,A,.8\npretrain,0,A,.81\n", "downstream,0,A,.82\n"))
+    assert list(tuned[tuned.target_sparsity == 0].arm) == ["dense", "big", "downstream"]  # the dense model trained on
     with pytest.raises(ParamsError, match="lines 2 and 3 are both dense at 0 % on A, seed 0"):
         read(seeded.format(".81"))
 

@@ -13,7 +13,7 @@ from scipy import stats
 from prune_utils.analysis import comparison
 from prune_utils.analysis.claims import claims_table
 from prune_utils.analysis.evidence import Evidence
-from prune_utils.analysis.findings import accuracy
+from prune_utils.analysis.findings import accuracy, fine_tuned_first
 from prune_utils.analysis.foreign import replay
 from prune_utils.analysis.noise.components import components
 from prune_utils.analysis.noise.estimates import Estimate, Verdict
@@ -120,10 +120,10 @@ def test_a_length_of_fine_tuning_that_a_task_lacks_is_left_out():
     evidence = Evidence(
         frame, pd.DataFrame(), accuracy_means(frame), None, Analysis(accuracy_margin=1, loss_margin=0.1), {}
     )
-    found = accuracy.longer_is_no_help(replace(evidence, analyses={"fine_tune_first": tuned}))
+    found = fine_tuned_first.longer_is_no_help(replace(evidence, analyses={"fine_tune_first": tuned}))
     assert "after 3 epochs minus after 1" in found.why and found.estimate.value == pytest.approx(0.2)
     short = tuned[(tuned.epochs < 3) | (tuned.task == "a")]
-    found = accuracy.longer_is_no_help(replace(evidence, analyses={"fine_tune_first": short}))
+    found = fine_tuned_first.longer_is_no_help(replace(evidence, analyses={"fine_tune_first": short}))
     assert found.verdict is Verdict.UNDECIDED and found.why.startswith("not measured")
 
 

@@ -184,6 +184,14 @@ def test_train_losses_are_alike_within_the_limit_on_average_and_nowhere_beyond(d
     assert fitting.downstream_fits_alike(alike(*differences, seeds=(1,))).verdict is Verdict.UNDECIDED
 
 
+def test_a_train_loss_that_longer_training_lowers_is_compared_with_that_of_a_dense_model_trained_as_long():
+    cells = {("a", "dense", 0.0): (90, 0.2), ("a", "downstream", 0.0): (91, 0.1)}
+    cells |= {("a", arm, 0.5): (85, loss) for arm, loss in (("pretrain", 0.4), ("downstream", 0.3))}
+    found = fitting.downstream_fits_alike(study(cells))
+    assert found.verdict == "supported" and found.estimate.value == pytest.approx(0, abs=1e-3), found.why
+    assert "that of downstream, trained as long, is at -0.10" in found.why
+
+
 def costing(slopes, **columns):
     """Tasks by what a nat of pre-training loss costs, points; a task that would fall below 60 % stays there."""
     return study(

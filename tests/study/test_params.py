@@ -46,7 +46,7 @@ def test_the_paper_is_the_papers():
     assert paper.prunability.sparsity == 0.6 and paper.prunability.epochs == [0, 1, 3, 6, 9, 12]
     assert {(cell.learning_rate, cell.dense().learning_rate) for cell in delayed(paper, "MNLI", 0)} == {(5e-5, 5e-5)}
     assert len(runs(paper, 0)) == 1 + 10 + 9
-    assert len(all_cells(paper)) == 5 * 4 * (2 + 9 * 5)
+    assert len(all_cells(paper)) == 5 * 4 * (3 + 9 * 5)
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,14 @@ def test_fine_tunings_share_their_pretraining_and_nothing_else():
         finetune(STUDY, cell)
     cells = cells_frame(STUDY)
     assert len(pretraining_frame(STUDY)) == 6  # of each seed the burn-in and two runs, however many fine-tunings
-    assert len(cells) == 12 and cells.selected.all() and set(cells.repeat) == {0, 1}
-    by_run = cells.groupby(["arm", "seed"])
+    assert len(cells) == 16 and cells.selected.all() and set(cells.repeat) == {0, 1}
+    by_run = cells.groupby(["arm", "target_sparsity", "seed"])
     assert (by_run.pretrain_loss.nunique() == 1).all() and (by_run.train_loss.nunique() == 2).all()
     correct = dev_correct(STUDY, cells)
-    assert correct["sentiment"].shape == (12, 16)
+    assert correct["sentiment"].shape == (16, 16)
     rows = cells.set_index(["arm", "target_sparsity", "seed", "learning_rate", "repeat"]).dev_accuracy
     assert correct["sentiment"].mean(axis=1).to_dict() == pytest.approx(rows.to_dict())
     means = accuracy_means(cells, correct)
     assert means.point["pretrain", 0.6] == pytest.approx(cells[cells.arm == "pretrain"].dev_accuracy.mean())
     assert means.difference(("pretrain", 0.6), ("dense", 0.0)).interval()
-    assert len(selected_on_half(cells, correct)) == 12 and list(components(cells).index) == [0.0, 0.6]
+    assert len(selected_on_half(cells, correct)) == 16 and list(components(cells).index) == [0.0, 0.6]

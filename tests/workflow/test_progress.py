@@ -55,11 +55,11 @@ def columns(study, *arguments):
 
 
 def test_trainings_are_counted_once_each(out):
-    # 6 pre-training runs; 2 tasks, 2 rates: 2 arms at 0 % and 5 at 60 and 90 %; 2 tasks fine-tuned first twice
-    assert columns(SMOKE) == ["pre-training", f"0/{6 + 2 * 2 * (2 + 5 + 5) + 2 * 2}", "?", ""]
+    # 6 pre-training runs; 2 tasks, 2 rates: 3 arms at 0 % and 5 at 60 and 90 %; 2 tasks fine-tuned first twice
+    assert columns(SMOKE) == ["pre-training", f"0/{6 + 2 * 2 * (3 + 5 + 5) + 2 * 2}", "?", ""]
     for node in nodes(SMOKE)[:3]:
         finish(SMOKE, node, 10)
-    assert columns(SMOKE, nodes(SMOKE)[2].notebook)[:2] == ["pre-training", "6/58"]
+    assert columns(SMOKE, nodes(SMOKE)[2].notebook)[:2] == ["pre-training", "6/62"]
     assert columns(SMOKE, nodes(SMOKE)[2].notebook)[-1] == f"{nodes(SMOKE)[2].name}: 10 s"
     assert columns(SMOKE, nodes(SMOKE)[3].notebook, "started")[-1] == "inside the encoder: started"
 
@@ -71,12 +71,12 @@ def test_time_left_worked_by_hand(out):
     prunability = every[-3]
     # a hundred examples a second, and the notebook that trains nothing, two at a time
     left = (prunability.examples / 100 + 2 * progress.NOTEBOOK) / 2
-    assert columns(SMOKE)[:3] == ["prunability", "54/58", progress.clock(left)]
+    assert columns(SMOKE)[:3] == ["prunability", "58/62", progress.clock(left)]
     finish(SMOKE, prunability, 0, trainings=-2)  # two of its own four are there
-    assert columns(SMOKE)[1:3] == ["56/58", progress.clock((prunability.examples / 200 + 2 * progress.NOTEBOOK) / 2)]
+    assert columns(SMOKE)[1:3] == ["60/62", progress.clock((prunability.examples / 200 + 2 * progress.NOTEBOOK) / 2)]
     for node in every[-3:]:
         finish(SMOKE, node, 1)
-    assert columns(SMOKE) == ["done", "58/58", "nothing", ""]
+    assert columns(SMOKE) == ["done", "62/62", "nothing", ""]
 
 
 def test_time_gone_is_this_sittings_and_only_while_it_lasts(out):
@@ -215,7 +215,7 @@ def test_status_of_a_study_that_runs_elsewhere(out, capsys):
         status.keep(bad, "ParamsError", "labels are ['a']")
         said = told(params, capsys)
         assert f"running on {os.uname().nodename} (process {os.getpid()}) since 20" in said
-        assert progress.line(SMOKE) in said and "1/58" in said
+        assert progress.line(SMOKE) in said and "1/62" in said
         assert f"{every[1].name}: interrupted" in said and f"{every[2].name}: running" in said
         assert f"{every[4].name}: failed  ParamsError: labels are ['a']\n    in " in said and bad.name in said
         assert f"{every[3].name}: waiting, after it failed  OSError: no space" in said

@@ -41,7 +41,7 @@ from prune_utils.workflow.graph import nodes
 
 def test_every_cell_has_its_row_and_its_columns(finished):
     cells = cells_of(finished)
-    assert len(cells) == 2 * 2 * (2 + 2 * 5) and cells.selected.sum() == len(cells) / 2
+    assert len(cells) == 2 * 2 * (3 + 2 * 5) and cells.selected.sum() == len(cells) / 2
     assert set(cells.columns) >= {
         *("arm", "method", "target_sparsity", "realised_sparsity", "task", "seed", "learning_rate", "selected"),
         *("dev_accuracy", "train_loss", "pretrain_loss", "seconds"),
@@ -55,6 +55,9 @@ def test_every_cell_has_its_row_and_its_columns(finished):
     # its weights were free to move; those of words that the task does not have got no gradient
     assert at.final_sparsity["information_deletion", 0.9] < 0.8
     assert at.final_sparsity["frozen", 0.9] < 0.1  # its weights are fixed, not zero
+    # the dense model, trained on without pruning
+    assert at.final_sparsity["downstream", 0.0] == at.final_sparsity["dense", 0.0]
+    assert at.train_loss["downstream", 0.0] != at.train_loss["dense", 0.0]
     assert np.isnan(at.pretrain_loss["scratch", 0.0])
     assert at.pretrain_loss["pretrain", 0.9] == at.pretrain_loss["information_deletion", 0.9]
 

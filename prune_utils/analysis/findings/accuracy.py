@@ -1,4 +1,4 @@
-"""Evaluate the paper's claims on accuracy by sparsity: C1–C3, C5, C8, C9, C11 and C12; `lines` has C4.
+"""Evaluate the paper's claims on accuracy by sparsity: C1–C3, C9, C12 and C16; `lines` has C4, `fine_tuned_first` the rest.
 
 A verdict is a one-sided test at a stated limit, at level estimates.RISK. A claim is undecided if its cells are missing
 or if there is only one seed.
@@ -12,17 +12,15 @@ import pandas as pd
 from prune_utils.analysis.evidence import Evidence, above_majority, unlearnt
 from prune_utils.analysis.findings.finding import Finding, unmeasured
 from prune_utils.analysis.noise.estimates import Estimate, Verdict, all_of
-from prune_utils.analysis.noise.means import DENSE
-from prune_utils.analysis.noise.measured import accuracy_means
+from prune_utils.analysis.noise.means import DENSE, Condition
 from prune_utils.analysis.noise.tasks import LEAST, trend
-from prune_utils.analysis.predictions import as_cells
-from prune_utils.study.words import POINTS, many, percent, percents
+from prune_utils.study.words import POINTS, percent, percents
 
 LOW, MEDIUM, HIGH = (0.3, 0.4), (0.4, 0.6), (0.7, 0.99)  # sparsity ranges of the claims
-FROM = 0.4  # C5 and C9 concern 40 % and above
+FROM = 0.4  # C5, C9 and C16 concern 40 % and above; below, pruning costs little by any ranking
 
 
-def _mean_of(sparsities: list[float]) -> str:
+def mean_of(sparsities: list[float]) -> str:
     return f"{' at' if len(sparsities) == 1 else ', mean of'} {percents(sparsities)}"
 
 
@@ -33,22 +31,23 @@ def _loss_rise(evidence: Evidence, sparsity: float) -> Estimate | None:
 
 def low_costs_nothing(evidence: Evidence) -> Finding:
     """C1: accuracy and pre-training loss change by no more than the margins, at both ends of 30 to 40 %."""
-    return _costs_nothing(evidence, "pretrain", _loss_rise)
+    return costs_nothing(evidence, "pretrain", DENSE, _loss_rise)
 
 
-def low_costs_nothing_after_tuning(evidence: Evidence) -> Finding:
-    """C11: C1 for weights that are pruned after fine-tuning, which leaves no pre-training loss to compare."""
-    return _costs_nothing(evidence, "downstream", lambda *_: None)
+def costs_nothing(
+    evidence: Evidence, arm: str, base: Condition, loss_rise: Callable[..., Estimate | None] | None = None
+) -> Finding:
+    """Whether an arm is within the margins of the un-pruned model `base` at both ends of 30 to 40 %.
 
-
-def _costs_nothing(evidence: Evidence, arm: str, loss_rise: Callable[[Evidence, float], Estimate | None]) -> Finding:
+    `loss_rise`: of evidence and a sparsity, the rise of pre-training loss, which then counts, too.
+    """
     at = evidence.within(LOW, arm)
-    if not at or not evidence.accuracy.has(DENSE):
+    if not at or not evidence.accuracy.has(base):
         return unmeasured(f"the {arm} arm at 30 to 40 %, and the dense model")
     ends, decided, tested, said = sorted({at[0], at[-1]}), [], [], []
     for sparsity in ends:
-        change = evidence.accuracy.difference((arm, sparsity), DENSE).scaled(POINTS)
-        rise = loss_rise(evidence, sparsity)
+        change = evidence.accuracy.difference((arm, sparsity), base).scaled(POINTS)
+        rise = loss_rise and loss_rise(evidence, sparsity)
         parts = [change.at_least(-evidence.margins.accuracy_margin)]
         tested.append((change, -evidence.margins.accuracy_margin))
         if rise:
@@ -61,7 +60,8 @@ def _costs_nothing(evidence: Evidence, arm: str, loss_rise: Callable[[Evidence, 
     rest = f"; open at {open_ends[0]}" if len(open_ends) == 1 < len(ends) else ""
     return Finding(
         all_of(*decided),
-        f"accuracy minus dense at {percent(ends[-1])}; {', '.join(said)}{rest}",
+        f"accuracy minus {'dense' if base == DENSE else 'the un-pruned model that was trained as long'} at {percent(ends[-1])}; "
+        f"{', '.join(said)}{rest}",
         change,
         limit=-evidence.margins.accuracy_margin,
         tested=tuple(tested),
@@ -78,7 +78,7 @@ def medium_is_deletion(evidence: Evidence) -> Finding:
     margin = evidence.margins.accuracy_margin
     parts = [gain.at_most(margin), gain.at_least(-margin), fall.at_most(0.0)]
     tested = [(gain, margin), (gain, -margin), (fall, 0.0)]
-    said = f"information deletion minus pretrain{_mean_of(at)}; pretrain minus dense {fall.value:+.1f} points"
+    said = f"information deletion minus pretrain{mean_of(at)}; pretrain minus dense {fall.value:+.1f} points"
     if rise := _loss_rise(evidence, at[-1]):
         said += f", pre-training loss {rise.value:+.2f} nats"
         parts.append(rise.at_least(0.0))
@@ -96,49 +96,6 @@ def high_is_also_complexity(evidence: Evidence) -> Finding:
     return Finding(gain.at_least(0.0), said, gain, limit=0.0)
 
 
-def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
-    """C5: pruning after fine-tuning is not better than pruning in pre-training, on average from 40 % up."""
-    at = evidence.within((FROM, 1.0), "pretrain", "downstream")
-    if not at:
-        return unmeasured("pretrain and downstream at 40 % or above")
-    lead = evidence.accuracy.mean_difference("downstream", "pretrain", at).scaled(POINTS)
-    leads = {s: 100 * evidence.accuracy.difference(("downstream", s), ("pretrain", s)).value for s in at}
-    best = max(leads, key=leads.get)
-    said = f"downstream minus pretrain{_mean_of(at)}; at best {leads[best]:+.1f} at {percents([best])}"
-    limit = evidence.margins.accuracy_margin
-    return Finding(lead.at_most(limit), said, lead, limit=limit)
-
-
-def longer_is_no_help(evidence: Evidence) -> Finding:
-    """C8: pruning after the longest fine-tuning is no better than after the shortest, to within the margin."""
-    frame = evidence.analyses.get("fine_tune_first")
-    missing = unmeasured("two lengths of fine-tuning before pruning, on every task (prunability.epochs above 0)")
-    if frame is None:
-        return missing
-    if frame.dev_accuracy.isna().all():
-        moved = frame if "movement_mean" in frame else frame.head(0)  # absent if every model diverged
-        lengths = sorted(epochs for epochs in set(moved.epochs) if epochs > 0)
-        return unmeasured(f"accuracy by epochs before pruning{f'; {_settled(frame, lengths)}' if lengths else ''}")
-    tuned = as_cells(frame)
-    means = accuracy_means(tuned, evidence.first_correct)
-    lengths = sorted(epochs for _, epochs in means.point.index if epochs > 0)
-    if len(lengths) < 2:
-        return missing
-    first, last = lengths[0], lengths[-1]
-    gain = means.difference(("downstream", last), ("downstream", first)).scaled(POINTS)
-    said = f"accuracy when pruned after {last:g} epochs minus after {first:g}; {_settled(frame, lengths)}"
-    limit = evidence.margins.accuracy_margin
-    return Finding(gain.at_most(limit), said, gain, limit=limit)
-
-
-def _settled(frame: pd.DataFrame, lengths: list[float]) -> str:
-    """How much of the movement of the longest fine-tuning the shortest one has made."""
-    first, last = lengths[0], lengths[-1]
-    moved = frame.groupby("epochs").movement_mean.mean()
-    share = 100 * moved[first] / moved[last]
-    return f"after {many(int(first), 'epoch')}, the order has moved {share:.0f} % as far as after {last:g}"
-
-
 def magnitude_beats_random(evidence: Evidence) -> Finding:
     """C9: at the first sparsity from 40 % up, magnitude beats random by more than the margin."""
     at = evidence.within((FROM, 1.0), "pretrain", "random")
@@ -147,6 +104,23 @@ def magnitude_beats_random(evidence: Evidence) -> Finding:
     lead = evidence.accuracy.difference(("pretrain", at[0]), ("random", at[0])).scaled(POINTS)
     limit, said = evidence.margins.accuracy_margin, f"pretrain minus random at {percents(at[:1])}"
     return Finding(lead.at_least(limit), said, lead, limit=limit)
+
+
+def global_does_as_well(evidence: Evidence) -> Finding:
+    """C16: `global` and `pretrain` are equal to within the margin, on average from 40 % up (footnote 5, a conjecture)."""
+    if "global" not in set(evidence.cells.arm):
+        return Finding(Verdict.UNDECIDED, "the study has no arm `global`")
+    at = evidence.within((FROM, 1.0), "pretrain", "global")
+    if not at:
+        return unmeasured("pretrain and global at 40 % or above")
+    lead = evidence.accuracy.mean_difference("global", "pretrain", at).scaled(POINTS)
+    leads = {s: POINTS * evidence.accuracy.difference(("global", s), ("pretrain", s)).value for s in at}
+    farthest, margin = max(leads, key=lambda s: abs(leads[s])), evidence.margins.accuracy_margin
+    said = (
+        f"global minus pretrain, mean of {percents(at)}; farthest apart {leads[farthest]:+.1f} at {percent(farthest)}"
+    )
+    tested = (lead, margin), (lead, -margin)
+    return Finding(lead.within(margin), said, lead, limit=margin if lead.value > 0 else -margin, tested=tested)
 
 
 def recovery_grows_with_examples(evidence: Evidence) -> Finding:

@@ -9,9 +9,10 @@ import pandas as pd
 from prune_utils.analysis.evidence import Evidence, unlearnt
 from prune_utils.analysis.findings.accuracy import HIGH
 from prune_utils.analysis.findings.finding import Finding, unmeasured
+from prune_utils.analysis.findings.fine_tuned_first import lead_of_tuned
 from prune_utils.analysis.noise.estimates import RISK, Verdict
 from prune_utils.analysis.noise.means import DENSE
-from prune_utils.analysis.noise.measured import train_loss_means
+from prune_utils.analysis.noise.measured import TUNED_ON, train_loss_means
 from prune_utils.analysis.results import in_means
 from prune_utils.study.words import NATS, POINTS, percent, percents
 
@@ -58,6 +59,7 @@ def information_is_gone(evidence: Evidence) -> Finding:
 def downstream_fits_alike(evidence: Evidence) -> Finding:
     """C15: over all sparsities `downstream` and `pretrain` have the same train loss on average, to within FIT_LIMIT.
 
+    Each is compared with its own un-pruned model: that of `downstream` is trained longer and has the lower loss.
     Averages may hide differences of opposite signs, so a single sparsity that is shown to be beyond the limit refutes the
     claim, with Bonferroni's correction.
     """
@@ -66,12 +68,16 @@ def downstream_fits_alike(evidence: Evidence) -> Finding:
     at = [s for arm, s in means.point.index if arm == "pretrain" and s > 0 and means.has(("downstream", s))]
     if not at:
         return unmeasured("train losses of pretrain and downstream")
-    mean = means.mean_difference("downstream", "pretrain", at)
-    each = {s: means.difference(("downstream", s), ("pretrain", s)) for s in at}
+    mean = lead_of_tuned(means, at)
+    each = {s: lead_of_tuned(means, [s]) for s in at}
     worst = max(each, key=lambda s: abs(each[s].value))
     beyond = [s for s, one in each.items() if one.within(FIT_LIMIT, RISK / len(at)) is Verdict.NOT_SUPPORTED]
     verdict = Verdict.NOT_SUPPORTED if beyond else mean.within(FIT_LIMIT)
-    said = f"train loss of downstream minus pretrain, mean of {percents(at)}; at most {each[worst].value:+.2f}, at "
+    said = f"train loss of downstream minus pretrain, mean of {percents(at)}; "
+    if means.has(TUNED_ON, DENSE):
+        longer = means.point[TUNED_ON] - means.point[DENSE]
+        said += f"each against its own un-pruned model, and that of downstream, trained as long, is at {longer:+.2f}; "
+    said += f"at most {each[worst].value:+.2f}, at "
     said += percents([worst]) + (f"; beyond {FIT_LIMIT:g} nats at {percents(beyond)}" if beyond else "")
     return Finding(verdict, said, mean, NATS, tested=((mean, FIT_LIMIT), (mean, -FIT_LIMIT)))
 

@@ -8,6 +8,7 @@ import pandas as pd
 from prune_utils.analysis.foreign import inside, names, numbers
 from prune_utils.analysis.foreign.sheet import Sheet, read
 from prune_utils.analysis.foreign.told import facts
+from prune_utils.analysis.noise.measured import TUNED_ON
 from prune_utils.analysis.results import KEY, comparable, selected
 from prune_utils.data.rows.lines import shown
 from prune_utils.study import paths
@@ -131,12 +132,12 @@ def _rows(table: Sheet, given: Mapping[str, str]) -> tuple[pd.DataFrame, dict[st
 
 
 def _with_dense(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with the 0 % rows of pruned arms as dense ones, unless there are dense rows."""
+    """The rows with the 0 % rows of pruned arms as dense ones; if there are dense rows, only `downstream` has one of its own."""
     pruned = {*SHIPPED.rows, *rows.arm[rows.target_sparsity > 0]} - {"dense"}
     at_zero = (rows.target_sparsity == 0) & rows.arm.isin(pruned)
     dense, rest = rows[at_zero], rows[~at_zero]
     if dense.empty or (rest.arm == "dense").any():
-        return rest
+        return pd.concat([rest, dense[dense.arm == TUNED_ON[0]]])
     one = dense.drop_duplicates(dense.columns.difference(["arm", "pretrain_loss"]))
     if rows.seed.nunique() == 1 and one.duplicated(["task", "learning_rate"]).any():
         order = [*SHIPPED.rows, *sorted(pruned.difference(SHIPPED.rows))]

@@ -14,6 +14,8 @@ COMPARED = ("dense", "pretrain", "information_deletion", "downstream")  # arms w
 # those that have their own, in a table too. All of `frozen` starts from the run of `dense`: pooled, its
 # cells would take that run for the shift that all conditions of a seed share, and other intervals would be too narrow
 APART = {"scratch", "frozen", "random"}
+# the dense model, trained as long as `downstream`: it, too, shares a run with the dense model
+TUNED_ON = ("downstream", 0.0)
 
 
 def apart(cells: pd.DataFrame) -> set[str]:
@@ -75,9 +77,10 @@ def loss_means(runs: pd.DataFrame) -> Means:
 
 
 def _repeated(units: seeds.Units, pooled: tuple[str, ...] = (), apart: Collection[str] = ()) -> Means:
-    """`pooled`: arms that share one variance by sparsity; (): all but those in `apart`."""
-    arms = units.values.columns.get_level_values(0)
-    together = arms.isin(pooled) if pooled else ~arms.isin(list(apart))
+    """`pooled`: arms that share one variance by sparsity; (): all but those in `apart`, and TUNED_ON."""
+    conditions = units.values.columns
+    arms = conditions.get_level_values(0)
+    together = arms.isin(pooled) if pooled else ~arms.isin(list(apart)) & ~conditions.isin([TUNED_ON])
     return Means(units.values.mean(), tuple(seeds.parts(units, together)) if len(arms) else ())
 
 

@@ -147,10 +147,13 @@ class ArmTable:
         return found
 
     def has(self, arm: str, sparsity: float) -> bool:
-        """Whether an arm is run at a sparsity: an un-pruned one at 0, a pruned one above, where it can be and the study wants it."""
-        if arm not in self.rows:
-            return sparsity == 0
-        return sparsity > 0 and self.rows[arm].only in (None, sparsity) and sparsity in self.at.get(arm, [sparsity])
+        """Whether an arm is run at a sparsity: an un-pruned one at 0, a pruned one above, where it can be and the study wants it.
+
+        `downstream` is run at 0, too: the dense model, trained as much longer as the pruned ones are.
+        """
+        if sparsity == 0 or arm not in self.rows:
+            return sparsity == 0 and arm in (*UNPRUNED, "downstream")
+        return self.rows[arm].only in (None, sparsity) and sparsity in self.at.get(arm, [sparsity])
 
     def method_of(self, arm: str) -> str:
         """The method that makes the zeros of an arm; its own name if no run of pre-training does, "none" if it has none."""
