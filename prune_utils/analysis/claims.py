@@ -50,7 +50,7 @@ CLAIMS = {
     "C8": Claim(
         "longer fine-tuning before pruning does not help", "Fig. 3 right, Fig. 4", fine_tuned_first.longer_is_no_help
     ),
-    "C9": Claim("magnitude beats random by far", "Fig. 1", accuracy.magnitude_beats_random),
+    "C9": Claim("magnitude beats random by more than the margin", "Fig. 1", accuracy.magnitude_beats_random),
     "C10": Claim(
         "no head is pruned much more than the whole",
         "Fig. 5",

@@ -188,6 +188,13 @@ def test_a_global_arm_below_40_percent_is_not_compared():
     assert found.why == "not measured: pretrain and global at 40 % or above"
 
 
+def test_heads_cut_in_one_shot_are_averaged_as_those_of_the_runs_are():
+    heads = pd.DataFrame({"seed": [0, 0, 1, 1], "sparsity": 0.5, "pruned_share": [0.52, 0.48, 0.54, 0.46]})
+    both = {"heads": heads, "heads_one_shot": heads}
+    found = inside.no_head_is_spared_or_lost(replace(evidence(arm("pretrain", s50=-1)), analyses=both))
+    assert found.estimate.value == pytest.approx(3.0) and "; +3.0 if the 0 % run is cut in one shot" in found.why
+
+
 @pytest.mark.parametrize(
     "correlation, least, verdict",
     [(-0.3, 0.01, "supported"), (0.3, 0.01, "not supported"), (-0.3, 0.2, "not supported"), (0.0, 0.01, "undecided")],
