@@ -11,6 +11,8 @@ from prune_utils.analysis.findings import accuracy, fine_tuned_first, fitting, i
 from prune_utils.analysis.findings.finding import Finding
 from prune_utils.analysis.noise.estimates import MOST_SEEDS, Estimate, Verdict
 
+DIGITS = 6  # of values in claims.csv: more than are shown, so that none is rounded twice
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -106,10 +108,10 @@ def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.Da
             {
                 "claim": name,
                 "statement": claim.statement,
-                "measured": found.estimate and round(found.estimate.value, 3),
+                "measured": found.estimate and round(found.estimate.value, DIGITS),
                 "interval": _json(found.estimate),
                 "unit": found.unit,
-                "published": theirs and round(theirs.value, 3),
+                "published": theirs and round(theirs.value, DIGITS),
                 "verdict": found.verdict.value,
                 "why": found.why,
                 "figure": claim.figure,
@@ -120,7 +122,7 @@ def claims_table(evidence: Evidence, published: Evidence | None = None) -> pd.Da
 
 def _json(estimate: Estimate | None) -> str | None:
     interval = estimate and estimate.interval()
-    return json.dumps([round(end, 3) for end in interval]) if interval else None
+    return json.dumps([round(end, DIGITS) for end in interval]) if interval else None
 
 
 def _further(found: Finding, evidence: Evidence) -> str:

@@ -190,8 +190,8 @@ def _changes(difference: pd.Series) -> pd.Series:
 
 
 def _size(difference: float) -> str:
-    return f"{POINTS * abs(difference):.1f} points"
+    return f"{round(POINTS * abs(difference), 9):.1f} points"  # as in `Estimate.scaled`
 
 
 def _points(difference: float) -> str:
-    return f"{POINTS * difference:+.1f} points"
+    return f"{round(POINTS * difference, 9):+.1f} points"

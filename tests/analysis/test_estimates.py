@@ -326,3 +326,8 @@ def test_selection_on_one_half_is_scored_on_the_other():
     )
     halves = selected_on_half(pd.DataFrame(), {"a": pd.DataFrame([even, ~even], index=index)})
     assert halves.dev_accuracy[0] == 0.5 and halves.held_out_accuracy[0] == 0.0
+
+
+def test_the_same_value_is_shown_with_the_same_digits_however_it_was_computed():
+    sums = (0.7 + 0.1 + 0.05 - 0.8475, 0.0025, -(0.8475 - 0.85))
+    assert len(set(sums)) > 1 and {f"{Estimate(one).scaled(100).value:+.1f}" for one in sums} == {"+0.2"}

@@ -22,7 +22,7 @@ def table():
 def test_a_claim_on_the_paper_s_tables(table, claim):
     ours, golden = table.loc[claim], GOLDEN.loc[claim]
     assert ours.verdict == golden.verdict
-    assert ours.measured == pytest.approx(golden.measured, abs=1e-6, nan_ok=True)
+    assert ours.measured == pytest.approx(golden.measured, abs=5e-4, nan_ok=True)
     assert isinstance(ours.interval, str) == isinstance(golden.interval, str)
     if isinstance(golden.interval, str):
         assert json.loads(ours.interval) == pytest.approx(json.loads(golden.interval), abs=2e-3)

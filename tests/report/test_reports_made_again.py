@@ -67,7 +67,9 @@ def test_studies_stand_side_by_side(finished, tmp_path):
         and parameters["analysis.accuracy_margin"] == ["2", "7"]
     )
     assert {key for key in parameters if "." in key} == {"analysis.accuracy_margin", "analysis.loss_margin"}
-    assert len(claims) == 1 + len(CLAIMS) and claims["C9 magnitude beats random by more than the margin"][0].startswith("undecided: ")
+    assert len(claims) == 1 + len(CLAIMS) and claims["C9 magnitude beats random by more than the margin"][0].startswith(
+        "undecided: "
+    )
     alone = run(tmp_path, "compare", "smoke", "smoke")
     assert alone.returncode == 2 and "allowed are two or more" in alone.stderr
     refused = run(tmp_path, "compare", "smoke", "absent")

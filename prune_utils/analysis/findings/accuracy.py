@@ -114,7 +114,7 @@ def global_does_as_well(evidence: Evidence) -> Finding:
     if not at:
         return unmeasured("pretrain and global at 40 % or above")
     lead = evidence.accuracy.mean_difference("global", "pretrain", at).scaled(POINTS)
-    leads = {s: POINTS * evidence.accuracy.difference(("global", s), ("pretrain", s)).value for s in at}
+    leads = {s: evidence.accuracy.difference(("global", s), ("pretrain", s)).scaled(POINTS).value for s in at}
     farthest, margin = max(leads, key=lambda s: abs(leads[s])), evidence.margins.accuracy_margin
     said = (
         f"global minus pretrain, mean of {percents(at)}; farthest apart {leads[farthest]:+.1f} at {percent(farthest)}"

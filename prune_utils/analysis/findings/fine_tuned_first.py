@@ -37,7 +37,7 @@ def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
     if not at:
         return unmeasured("pretrain and downstream at 40 % or above")
     lead = lead_of_tuned(evidence.accuracy, at).scaled(POINTS)
-    leads = {s: POINTS * lead_of_tuned(evidence.accuracy, [s]).value for s in at}
+    leads = {s: lead_of_tuned(evidence.accuracy, [s]).scaled(POINTS).value for s in at}
     best = max(leads, key=leads.get)
     said = f"downstream minus pretrain{mean_of(at)}; at best {leads[best]:+.1f} at {percents([best])}"
     if evidence.accuracy.has(TUNED_ON, DENSE):

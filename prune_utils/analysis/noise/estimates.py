@@ -43,8 +43,11 @@ class Estimate:
         return cls(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values) - 1)
 
     def scaled(self, factor: float) -> "Estimate":
+        """The estimate in other units; what rounding adds is removed, so that a value is shown with the same digits everywhere."""
         error, size = self.error, abs(factor)
-        return Estimate(factor * self.value, None if error is None else size * error, self.freedom, size * self.lasting)
+        return Estimate(
+            round(factor * self.value, 9), None if error is None else size * error, self.freedom, size * self.lasting
+        )
 
     def interval(self, level: float = LEVEL) -> tuple[float, float] | None:
         """The central Student t interval; None without an error."""
