@@ -126,7 +126,7 @@ def _json(estimate: Estimate | None) -> str | None:
 
 
 def _further(found: Finding, evidence: Evidence) -> str:
-    """The seeds that would decide all that is undecided of a claim, each part in four of five studies."""
+    """The seeds that would decide every undecided part of a claim, each in four of five studies."""
     seeds = evidence.cells[evidence.cells.arm != "dense"].seed.nunique()
     left = found.undecided()
     if not left or seeds < 2 or any(one.error is None for one, _ in left):

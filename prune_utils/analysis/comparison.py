@@ -33,7 +33,7 @@ class Compared:
 
     @property
     def whole(self) -> bool:
-        """Whether all of its cells are finished; if not, its borders are those of the sparsities that happen to be there."""
+        """Whether all of its cells are finished; if not, its borders rest on the cells finished so far."""
         return len(self.evidence.cells) == self.planned
 
 

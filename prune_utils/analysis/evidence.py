@@ -122,7 +122,7 @@ def _read(files) -> pd.DataFrame:
 def unlearnt(cells: pd.DataFrame) -> list[str]:
     """Tasks on which the dense model does not beat the majority class of the dev set (one-sided test of a proportion).
 
-    Of a regression: on which its correlation is not above 0 (one-sided, Fisher's z). Accuracies and correlations are
+    For a regression: on which its correlation is not above 0 (one-sided, Fisher's z). Accuracies and correlations are
     means over seeds. Tasks without a majority share or correlations, as in most tables of results, are left out.
     """
     dense = _scores(cells[cells.selected & (cells.arm == "dense")])

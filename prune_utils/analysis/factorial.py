@@ -1,4 +1,4 @@
-"""Split the fall of accuracy by pruning into deleting values, fixing weights, and their interaction: a 2 × 2 factorial.
+"""Split the fall in accuracy by pruning into deleting values, fixing weights, and their interaction: a 2 × 2 factorial.
 
                     may move                 fixed
     value kept      dense                    frozen

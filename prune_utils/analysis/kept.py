@@ -13,7 +13,7 @@ from prune_utils.study.record import read_csv
 from prune_utils.study.schema import Study
 from prune_utils.study.section import ParamsError
 
-RIGHT = "right.csv"  # which dev examples were right: 0 or 1 for each, in the order of the dev file
+RIGHT = "right.csv"  # which dev examples were predicted correctly: 0 or 1 for each, in the order of the dev file
 FRAMES = ("*.csv", "inside/[!w]*.csv", "inside/weights.csv", "prunability/*/*.csv")  # not the words: a row for each
 
 Correct = dict[str, pd.DataFrame]  # see predictions.dev_correct
@@ -36,7 +36,7 @@ def keep(study: Study) -> Path:
     """
     results, target = paths.results(study.study), paths.EVIDENCE / study.study
     if not (results / paths.REGIMES).exists():
-        raise ParamsError(f"study '{study.study}' has no analysis yet, so that nothing of it can be kept")
+        raise ParamsError(f"study '{study.study}' has no analysis yet, so nothing can be kept")
     with whole_folder(target) as unfinished:
         files = [results / paths.RECORDED, results / paths.REGIMES, *(f for glob in FRAMES for f in results.glob(glob))]
         for file in files:

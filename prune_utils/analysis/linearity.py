@@ -31,8 +31,8 @@ class Line:
 def lines(evidence: Evidence, floor: bool = True, below: float = 1.0) -> dict[str, Line]:
     """Fit information-deletion accuracy against pre-training loss, by task; the dense model is the 0 % point.
 
-    With `floor`, sparsities at which accuracy is not above the majority class are left out, since they say nothing of a
-    slope; only sparsities `below` the one given are used. Slope and bend are contrasts of the means, so their errors are
+    With `floor`, sparsities at which accuracy is not above the majority class are left out, since they say nothing about
+    a slope; only sparsities `below` the one given are used. Slope and bend are contrasts of the means, so their errors are
     those of the noise model; losses, which vary far less, count as exact. Tasks with fewer than LEAST distinct losses are
     left out.
     """

@@ -10,7 +10,7 @@ from prune_utils.study.grid import Run, all_cells, all_runs, delayed
 from prune_utils.study.schema import Study
 from prune_utils.study.words import POINTS
 
-FEW = 3  # seeds of which the plan tells what they would decide, where there is one
+FEW = 3  # seeds for which the plan says what they would decide, if the grid has one
 STUDIES = 20  # simulated, of which the median is taken
 ACCURACY, GROWTH = 0.8, 3.0  # of the dense model; of the noise from 0 to 90 %
 LOSS = 0.01  # nats: spread of a pre-training loss over seeds
@@ -21,7 +21,8 @@ def table(study: Study, examples: dict[str, int], seeds: int | None = None) -> p
 
     `reach`: how far the true value must lie from the limit for the claim to be decided in four of five studies.
     `examples`: dev examples by task; `seeds`: their number, by default the grid's. Assumed: over seeds a cell's accuracy varies as much as a share of its dev examples
-    would, √(p (1 - p) / n) with p = ACCURACY, half of the variance coming with its pre-trained model; growing in proportion to sparsity to GROWTH times that at 90 %.
+    would, √(p (1 - p) / n) with p = ACCURACY, with half of the variance due to its pre-trained model; the spread grows linearly with
+    sparsity, to GROWTH times that at 90 %.
     """
     random, found = np.random.default_rng(0), {}
     if seeds:
@@ -69,6 +70,6 @@ def told(study: Study, examples: dict[str, int]) -> str:
     spreads = [POINTS * np.sqrt(ACCURACY * (1 - ACCURACY) / n) for n in examples.values()]
     return (
         f"{f'one seed decides no claim; what {more} seeds would' if more else 'what the grid can'} decide, in points: `reach` is how far the true value must lie from the limit for a verdict in "
-        f"four of five studies\n  (assumed: over seeds, a cell varies by {min(spreads):.2g} to {max(spreads):.2g} points "
-        f"un-pruned, as a share of its dev examples would, half of that variance with its pre-trained model, and by {GROWTH:g} times that at 90 %)\n{power.to_string()}"
+        f"four of five studies\n  (assumed: over seeds, an unpruned cell varies by {min(spreads):.2g} to {max(spreads):.2g} points, "
+        f"as a share of its dev examples would, with half of the variance due to its pre-trained model; at 90 %, by {GROWTH:g} times that)\n{power.to_string()}"
     )

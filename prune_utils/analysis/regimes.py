@@ -90,14 +90,14 @@ def curves(cells: pd.DataFrame, pretraining: pd.DataFrame) -> pd.DataFrame:
 def find(accuracy: Means, loss: Means | None, margins: Analysis) -> Regimes:
     """Find the regimes in mean accuracies and pre-training losses.
 
-    Low: the sparsities from 0 up at which mean dev accuracy is at most `accuracy_margin` points below the un-pruned
+    Low: the sparsities from 0 up at which mean dev accuracy is at most `accuracy_margin` points below the unpruned
     model's and pre-training loss, if known, at most `loss_margin` nats above. High: from the smallest sparsity at and
     above which `information_deletion` beats `pretrain` by more than `accuracy_margin` points.
 
     Intervals come from tests in fixed sequence, each at level SIDE, which together err no more often than one: from 0 up
     it is shown that the change is within the margin, and from the last sparsity down that it is beyond it, until a test
     fails. The border lies between. The estimate takes the changes as rising with sparsity (isotonic regression), since
-    the first of several that are within the margin by a hair would otherwise end the regime by chance.
+    otherwise one of several changes just within the margin could end the regime by chance.
     """
     falls, gains = changes(accuracy, loss, margins)
     low = border_of(falls)

@@ -36,7 +36,7 @@ def examples(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
-    """Read a task whole, as training will, and tell what it holds.
+    """Read a whole task, as training will, and report what it holds.
 
     With a tokenizer, also the share of texts that are cut at `max_length` tokens and of unknown tokens, in a sample.
     Raises ParamsError, with file and line or split and row, for rows that do not fit their header, texts or labels that
@@ -69,7 +69,7 @@ def check(task: Task, tokenizer=None, max_length: int = 0) -> list[Fact]:
 def task_samples(study: Study, name: str, count: int) -> Styler:
     """Show the first `count` training examples of each label, and how many examples have that label.
 
-    Of a regression, as many in all as of two labels.
+    For a regression, as many in all as for two labels.
     """
     training, dev = examples(task_of(study, name))
     if training.label.dtype.kind == "f":
@@ -113,7 +113,7 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
 
 @lru_cache(maxsize=32)
 def _hub_tables(task: HubTask) -> tuple[list[Table], TaskFacts]:
-    """The training and dev split of a data set of the hub. Rows with an empty text, which nobody can mend, are left out."""
+    """The training and dev split of a data set of the hub. Rows with an empty text are left out, since users cannot fix them."""
     known, where = facts(task.name), f"data set {task.dataset} of the hub"
     configuration = task.configuration or known.hub_name
     splits = hub.splits(f"tasks.{task.name}", task.dataset, configuration, task.revision, *SPLITS)

@@ -1,4 +1,4 @@
-"""What a study's own text holds and what its sentence pairs make of it: told, or refused, before any training."""
+"""Check a study's own text and its sentence pairs before any training: report what they hold, or refuse them."""
 
 import itertools
 import re
@@ -48,7 +48,7 @@ class _Survey:
 
 
 def check(study: Study, tokenizer: PreTrainedTokenizerBase) -> list[Fact]:
-    """Tell what the training and the held-out text give; of the embedded language, nothing.
+    """Report what the training and the held-out text give; nothing for the embedded language.
 
     Local files are read as a whole; tokens and pairs are counted on a sample. Raises ParamsError if a file cannot be
     read or holds no text, if too many tokens are unknown, or if there are too few pairs.
@@ -108,7 +108,7 @@ def _streamed(corpus: Corpus, held_out: bool) -> Iterator[tuple[list[str], int]]
 
 
 def _facts(survey: _Survey, study: Study, tokenizer: PreTrainedTokenizerBase, held_out: bool) -> Iterator[tuple]:
-    """Tell what a text gives, measured on its sample. Raises ParamsError if it is of no use."""
+    """Report what a text gives, measured on its sample. Raises ParamsError if the text cannot be used."""
     special = sum(map(len, pair_template(tokenizer)))
     counts, longest, number = survey.counts, study.corpus.max_length - special, survey.counts["documents"]
     sentences = [text.sentences_of(lines, getattr(study.corpus, "replace", {})) for lines in survey.sample]
@@ -157,7 +157,7 @@ def _facts(survey: _Survey, study: Study, tokenizer: PreTrainedTokenizerBase, he
 
 
 def _number_of_pairs(survey: _Survey, count: int, study: Study, held_out: bool) -> tuple[str, bool]:
-    """How many pairs a text gives, of which the sample gives `count`, how often training reads each, and if that is odd."""
+    """The number of pairs (`count` in the sample), how often training reads each, and whether that is odd."""
     least, passes = (LEAST_HELD_OUT, 1) if held_out else (1, study.pretraining.duplicates)
     if count < least:
         raise ParamsError(f"{survey.key}: the text gives {many(count, 'sentence pair')}; at least {least} are needed")

@@ -81,14 +81,16 @@ def _zeros(made: Made) -> str:
     }
     rows = [f"| {names[name]} | {POINTS * share:.1f} % |" for name, share in made.zeros.items()]
     (before, after), (was, now) = made.parameters, made.bytes
-    cut = f"{before:,} parameters became {after:,}, and {was:,} bytes of weights {now:,}"
+    cut = f"{before:,} parameters became {after:,}, and {was:,} bytes of weights became {now:,}"
     same = (
-        f"outputs differ by {made.apart:.0e} of the largest logit, the order of sums"
+        f"outputs differ by {made.apart:.0e} of the largest logit, due to the order of sums"
         if made.apart
         else "outputs are equal"
     )
-    none = "No feed-forward unit could be cut out: zeros take as much space and time as other weights."
-    smaller = f"Feed-forward units that reach nothing were cut out: {cut}; {same}." if after < before else none
+    none = "No feed-forward unit could be cut out; zeros take as much space and time as other weights."
+    smaller = (
+        f"Feed-forward units that do not affect the output were cut out: {cut}; {same}." if after < before else none
+    )
     table = ["| weights | zeros |", "|---|---|", *rows]
     return "\n".join(["## Sparsity and size", "", *table, "", f"Measured before anything was cut out. {smaller}"])
 

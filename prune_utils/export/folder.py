@@ -26,7 +26,7 @@ def export(study: Study, arm: str, sparsity: float, seed: int, task: str | None 
     """Write results/<study>/exported/<name>/ and return it: config, weights, tokenizer, and a model card.
 
     Without a task, it is the pre-trained model of an arm that is pruned in pre-training, with its heads; with one, the cell's
-    fine-tuned model, which `machine.keep` has kept. Feed-forward units that reach nothing are cut out. Raises ParamsError for a
+    fine-tuned model, which `machine.keep` has kept. Units that do not affect the output are cut out. Raises ParamsError for a
     model that the study does not have.
     """
     if not (paths.results(study.study) / paths.REGIMES).exists():
@@ -34,7 +34,7 @@ def export(study: Study, arm: str, sparsity: float, seed: int, task: str | None 
     chosen = _cell(study, arm, sparsity, seed, task)
     source = chosen.checkpoint(study.study) if task else _run(study, chosen).checkpoint(study.study)
     if not source.exists():
-        raise ParamsError(f"{paths.shown(source)} was not kept; give machine.keep: [{arm}] before the cell is trained")
+        raise ParamsError(f"{paths.shown(source)} was not kept; set machine.keep: [{arm}] before the cell is trained")
     full = _load(source, task).eval()
     small = shrunk(full).eval()
     apart = difference(full, small)
@@ -76,7 +76,7 @@ def _run(study: Study, cell: Cell) -> Run:
     """The pre-training run whose zeros a cell has. Raises ParamsError for an arm that is not pruned in pre-training."""
     run = cell.pretrained(study)
     if run is None or (cell.sparsity and run.sparsity != cell.sparsity):
-        raise ParamsError(f"arm {cell.arm} is not pruned in pre-training; give a task, whose fine-tuned model was kept")
+        raise ParamsError(f"arm {cell.arm} is not pruned in pre-training; give a task whose fine-tuned model was kept")
     return run
 
 

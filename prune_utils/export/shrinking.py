@@ -1,4 +1,4 @@
-"""Physically smaller models: feed-forward units that reach nothing are cut out, and the outputs stay the same.
+"""Physically smaller models: feed-forward units that do not affect the output are cut out.
 
 Heads and layers cannot be cut out of a folder that `from_pretrained` reads: its config has one size of heads and one number
 of them for all layers, and a layer whose matrices are zero still applies its biases and norms.

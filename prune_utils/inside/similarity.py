@@ -1,4 +1,4 @@
-"""Similarity of the features of pruned and un-pruned models, layer by layer (paper Fig. 2, right)."""
+"""Similarity of the features of pruned and unpruned models, layer by layer (paper Fig. 2, right)."""
 
 from collections.abc import Sequence
 

@@ -71,7 +71,7 @@ class Frozen(FixedMask):
     """Keep the weights that `masks` prune at the values that they have now, while a Trainer trains the others.
 
     As in FixedMask, their gradients are zero before clipping; after every optimiser step they get their values back,
-    exactly, whatever momentum and weight decay made of them.
+    exactly, so momentum and weight decay have no effect on them.
     """
 
     def __init__(self, model: PreTrainedModel, masks: dict[str, Tensor]):

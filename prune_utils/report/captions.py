@@ -40,10 +40,10 @@ def gathered(study: Study | Replay, cells: pd.DataFrame, runs: pd.DataFrame) -> 
 
 
 def odd(study: Study | Replay) -> str:
-    """What deserves a second look among the inputs, in Markdown; empty if nothing does."""
+    """The inputs that are worth checking, in Markdown; empty if there are none."""
     facts = told(study)
     lines = [f"- {markdown(f'{row.about}, {row.what}: {row.value}')}" for row in facts[facts.odd].itertuples()]
-    return "\n".join(["", "**Look twice at these inputs:**", "", *lines]) if lines else ""
+    return "\n".join(["", "**Check these inputs:**", "", *lines]) if lines else ""
 
 
 def caption(cells: pd.DataFrame, value: str, means: Means | None = None, shaded: bool = False) -> str:
@@ -156,9 +156,9 @@ def claims_page(claims: pd.DataFrame, study: Study | Replay) -> str:
 
 
 def told_apart(found: pd.DataFrame) -> str:
-    """Which arms can be told apart, one Markdown sentence per sparsity; `found`: see `findings.methods.pairs`."""
+    """Which arms can be distinguished, one Markdown sentence per sparsity; `found`: see `findings.methods.pairs`."""
     if found.corrected.isna().all():
-        return "Whether the arms differ is not known: that takes two arms and two seeds."
+        return "Whether the arms differ is not known: this needs two arms and two seeds."
     tests, said = many(int(found.corrected.notna().sum()), "comparison"), []
     for sparsity, part in found.groupby("target_sparsity"):
         best, *others = groups(found, sparsity)
@@ -171,17 +171,17 @@ def told_apart(found: pd.DataFrame) -> str:
 
 
 def trusted(table: pd.DataFrame, margin: float) -> str:
-    """What a user loses who trusts a rule, one Markdown sentence per signal; `table`: see `findings.stopping.table`."""
+    """What a user of a rule loses, one Markdown sentence per signal; `table`: see `findings.stopping.table`."""
     said = []
     for row in table.itertuples():
         known = not np.isnan(row.fall_low)
         ends = f" [{row.fall_low:.1f}, {row.fall_high:.1f}]" if known else ", one seed"
         side = f"{abs(row.forgone):.0f} points of sparsity {'short of' if row.forgone >= 0 else 'beyond'} the best stop"
         said.append(
-            f"- By {SIGNALS[row.signal]}: the task loses {row.fall:.1f} points on average{ends}, at worst {row.worst_fall:.1f}, "
-            f"where {margin:g} are allowed; the stop is {side}. The predicted fall is off by {row.error:.1f} points."
+            f"- By {SIGNALS[row.signal]}: the task loses {row.fall:.1f} points on average{ends}, at worst {row.worst_fall:.1f} "
+            f"(margin {margin:g}); the stop is {side}. The predicted fall is off by {row.error:.1f} points."
         )
-    return minus("\n".join(said)) or "A rule is fitted on other tasks and needs two, with the arms dense and pretrain."
+    return minus("\n".join(said)) or "A rule needs two tasks, each with the arms dense and pretrain."
 
 
 def forgot(ends: pd.DataFrame) -> str:
@@ -194,7 +194,7 @@ def forgot(ends: pd.DataFrame) -> str:
             verdict = "no difference between the last and the first group is shown at any sparsity"
         else:
             verdict = (
-                f"the last and the first group differ at {percents(sorted(shown.target_sparsity))}, each test by itself"
+                f"the last and the first group differ at {percents(sorted(shown.target_sparsity))}, each tested alone"
             )
         said.append(f"- By {KINDS[trait]}: {verdict}; {most}.")
-    return minus("\n".join(said)) or "What is forgotten needs the predictions of the arms dense and pretrain."
+    return minus("\n".join(said)) or "This needs the predictions of the arms dense and pretrain."

@@ -119,7 +119,7 @@ def weight_histograms(frame: pd.DataFrame) -> Drawn:
 
 
 def mean_and_std(frame: pd.DataFrame, of: str | None = None) -> Drawn:
-    """Mean and standard deviation of every matrix of the un-pruned model, means over seeds (paper Table 3).
+    """Mean and standard deviation of every matrix of the unpruned model, means over seeds (paper Table 3).
 
     Matrices are named as they are shown, see `families.label`; `of`: which model it is, by default the 0 % run.
     """

@@ -100,7 +100,7 @@ def pretraining_loss(runs: pd.DataFrame, borders: Regimes | None = None) -> Draw
 
 
 def less_text(frame: pd.DataFrame, low_ends: pd.DataFrame, changes: pd.DataFrame) -> Drawn:
-    """Left: the fall of accuracy by the amount of text, one line per sparsity; right: where low ends. Dots are seeds.
+    """Left: the fall in accuracy by the amount of text, one line per sparsity; right: where low ends. Dots are seeds.
 
     See `findings.less_text`: `by_text`, `ends` and `trends`.
     """
@@ -112,7 +112,7 @@ def less_text(frame: pd.DataFrame, low_ends: pd.DataFrame, changes: pd.DataFrame
         left.plot(part.groupby("documents").fall.mean(), color=colour, marker="o", label=percent(sparsity))
     right.scatter(low_ends.documents, 100 * low_ends.end, color=INK, s=10, alpha=0.6)
     right.plot(100 * low_ends.groupby("documents").end.mean(), color=INK, marker="o")
-    left.set(ylabel="fall of mean dev accuracy (points)")
+    left.set(ylabel="fall in mean dev accuracy (points)")
     right.set(ylabel="low until (% sparsity)", ylim=(0, 100))
     at = sorted(frame.documents.unique())
     for axes in (left, right):
@@ -121,6 +121,6 @@ def less_text(frame: pd.DataFrame, low_ends: pd.DataFrame, changes: pd.DataFrame
         axes.minorticks_off()
     left.legend(title="sparsity")
     table = frame.pivot_table(index="documents", columns="target_sparsity", values="fall")
-    alt = lines("Fall of mean dev accuracy by documents, points", table.rename(columns=percent), "{:.1f}")
+    alt = lines("Fall in mean dev accuracy by documents, points", table.rename(columns=percent), "{:.1f}")
     text = "*Lines: means over seeds. Every model was trained for the same number of steps.*"
     return Drawn(figure, "less_text", alt, changes, text)

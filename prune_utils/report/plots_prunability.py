@@ -122,7 +122,7 @@ def fine_tune_first(first: pd.DataFrame) -> Drawn:
 
 
 def methods(table: pd.DataFrame) -> Drawn:
-    """The change of mean dev accuracy from the dense model by arm, one panel per sparsity; bars are 95 % intervals.
+    """The change in mean dev accuracy from the dense model by arm, one panel per sparsity; bars are 95 % intervals.
 
     `table`: see `findings.methods.table`. Arms are in the order of their mean change, the best on top.
     """
@@ -139,13 +139,13 @@ def methods(table: pd.DataFrame) -> Drawn:
         axes.set(title=f"{s} %", yticks=range(len(order)), yticklabels=[look(arm)[2] for arm in order])
     figure.supxlabel("points of mean dev accuracy from dense", fontsize=12)
     shown = ordered[[f"change_{s}" for s in at]].T.set_axis(at).rename_axis("sparsity")
-    alt = lines("Change of mean dev accuracy from the dense model, points", shown, "{:+.1f}")
+    alt = lines("Change in mean dev accuracy from the dense model, points", shown, "{:+.1f}")
     text = "*Dashed: the dense model. Bars are 95 % intervals, not corrected for the number of arms.*"
     return Drawn(figure, "methods", minus(alt), table, text)
 
 
 def stopping(found: pd.DataFrame, rules: pd.DataFrame) -> Drawn:
-    """The fall of accuracy by each signal of pre-training, one panel per signal; a line through 0 for each task, as others fit it.
+    """The fall in accuracy by each signal of pre-training, one panel per signal; a line through 0 for each task, as others fit it.
 
     `found`, `rules`: see `findings.stopping.falls` and `stops`.
     """
@@ -159,7 +159,7 @@ def stopping(found: pd.DataFrame, rules: pd.DataFrame) -> Drawn:
             end = own[signal].max()
             axes.plot([0, end], [0, slope * end], color=colour, linewidth=1.2, linestyle="--")
         axes.set(xlabel=SIGNALS[signal])
-    every[0].set_ylabel("fall of dev accuracy (points)")
+    every[0].set_ylabel("fall in dev accuracy (points)")
     legend_right(every[-1])
     text = "*Each dot is one seed at one sparsity; dashed: what the other tasks predict, mean over seeds.*"
     shown = rules.groupby(["signal", "task"]).error.mean().unstack()
@@ -169,7 +169,7 @@ def stopping(found: pd.DataFrame, rules: pd.DataFrame) -> Drawn:
 
 
 def forgotten(found: pd.DataFrame) -> Drawn:
-    """Share of what the dense model has right that is lost, by kind of example; one line per sparsity.
+    """Share of what the dense model gets right that is lost, by kind of example; one line per sparsity.
 
     `found`: see `findings.forgotten.flips`.
     """
@@ -189,7 +189,7 @@ def forgotten(found: pd.DataFrame) -> Drawn:
         axes.set(xlabel=words if trait == "unseen" else f"third by {words}")
         axes.set_xticks([*ticks], ticks.values())
     for axes in every[::2]:
-        axes.set_ylabel("lost, of what dense\nhas right (%)")
+        axes.set_ylabel("lost, of what dense\ngets right (%)")
     legend_right(every[1])
     table = 100 * means.unstack("group")
     last = table.ffill(axis=1).iloc[:, -1]

@@ -23,7 +23,7 @@ VALUES = {
     "dev_accuracy": ("accuracy", "dev accuracy (%)", "dev accuracy, percent", POINTS, "{:.1f}"),
     "train_loss": ("train_loss", "train loss (nats)", "train loss, nats", 1, "{:.2f}"),
 }
-# parts of a fall of accuracy, each with the look of an arm
+# parts of a fall in accuracy, each with the look of an arm
 EFFECTS = {"deleting": "information_deletion", "fixing": "frozen", "interaction": "dense", "total": "pretrain"}
 COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 
@@ -110,7 +110,7 @@ def by_task(cells: pd.DataFrame, value: str = "dev_accuracy") -> Drawn:
 
 
 def split(table: pd.DataFrame, text: str) -> Drawn:
-    """The parts of the fall of accuracy by sparsity, one panel per task and one of their mean; bars are intervals.
+    """The parts of the fall in accuracy by sparsity, one panel per task and one of their mean; bars are intervals.
 
     `table`: see `factorial.table`; `text`: the caption.
     """

@@ -39,7 +39,7 @@ def why(evidence: Evidence) -> list[str]:
     absent = [arm for arm in ("dense", *factorial.CORNERS) if arm not in set(evidence.cells.arm)]
     lacks = f"there is no {', '.join(absent)}" if absent else "no sparsity has them on all tasks"
     needs = "the arms dense, information_deletion, frozen and pretrain are needed"
-    return [markdown(f"The fall of accuracy is not split into deleting and fixing: {needs}, and {lacks}.")]
+    return [markdown(f"The fall in accuracy is not split into deleting and fixing: {needs}, and {lacks}.")]
 
 
 def _split(sparsity: float, found: dict[str, Estimate], margin: float) -> str:
@@ -67,9 +67,9 @@ def _regimes(table: pd.DataFrame, regimes: Regimes) -> list[str]:
     """One sentence per regime, and one on random masks, as far as their arms were measured."""
     pruned, freed, random = (("dev_accuracy", arm) for arm in ("pretrain", "information_deletion", "random"))
     if pruned not in table:
-        return ["The regimes are unknown: the pretrain arm has no sparsity that all tasks were measured at."]
+        return ["The regimes are unknown: the pretrain arm has no sparsity at which all tasks were measured."]
     if regimes.low_until is None:
-        return ["Without the dense model beside it, the end of the low regime is unknown."]
+        return ["Without the dense model, the end of the low regime is unknown."]
     found = [_low(table, regimes)]
     if freed in table:
         both = table.dropna(subset=[freed, pruned])
@@ -77,8 +77,8 @@ def _regimes(table: pd.DataFrame, regimes: Regimes) -> list[str]:
         found += [_high(both, regimes)] if both.index.max() > 0 else []
     gap = _changes(table[pruned] - table[random]).iloc[1:].dropna() if random in table else pd.Series()
     if len(gap):
-        ends = [f"{_points(gap[at])}, at {percent(at)}" for at in (gap.idxmin(), gap.idxmax())]
-        said = f"between {ends[0]}, and {ends[1]}" if len(gap) > 1 else ends[0]
+        ends = [f"{_points(gap[at])} at {percent(at)}" for at in (gap.idxmin(), gap.idxmax())]
+        said = f"between {ends[0]} and {ends[1]}" if len(gap) > 1 else ends[0]
         found.append(f"Magnitude minus random masks: {said}.")
     return found
 
@@ -106,7 +106,7 @@ def _covered(regimes: Regimes) -> str:
     missing = (
         ""
         if set(REPEATED) & set(regimes.covers)
-        else ", but not over seeds: with only one, no claim and no border is decided"
+        else ", but not over seeds: with only one seed, no claim and no border is decided"
     )
     return f"Intervals are {percent(LEVEL)}, over {' and '.join(regimes.covers)}{missing}."
 
@@ -136,14 +136,14 @@ def _shown(border: Boundary, words: tuple[str, str]) -> str:
 def _low(table: pd.DataFrame, regimes: Regimes) -> str:
     if not regimes.low_until:
         return (
-            f"Low ends at 0 %: at the lowest sparsity above it, accuracy falls or pre-training loss "
+            f"Low ends at 0 %: at the lowest sparsity above 0 %, accuracy falls or pre-training loss "
             f"rises by more than the margin{_shown(regimes.low, LOW)}."
         )
     change, loss = table.loc[regimes.low_until] - table.iloc[0], ("pretrain_loss", "gradual")
     fall = change["dev_accuracy", "pretrain"]
     said = (
         f"Low, up to {percent(regimes.low_until)}{_gap(regimes.low)}: the pruned model's accuracy is "
-        f"{_size(fall)} {'below' if fall < 0 else 'above'} the un-pruned model's"
+        f"{_size(fall)} {'below' if fall < 0 else 'above'} the unpruned model's"
     )
     shown = _shown(regimes.low, LOW)
     if loss not in table:
@@ -176,7 +176,7 @@ def _high(table: pd.DataFrame, regimes: Regimes) -> str:
     if ("train_loss", "pretrain") in table:
         said += (
             f" the train loss of the pruned model is {last.train_loss.pretrain:.2f}, against "
-            f"{table.iloc[0].train_loss.pretrain:.2f} un-pruned; without the mask it is "
+            f"{table.iloc[0].train_loss.pretrain:.2f} unpruned; without the mask it is "
             f"{last.train_loss.information_deletion:.2f}, and"
         )
     gain = _changes(table.dev_accuracy.information_deletion - table.dev_accuracy.pretrain).iloc[-1]

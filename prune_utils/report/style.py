@@ -159,7 +159,7 @@ def dots(axes: plt.Axes, at: pd.Series, values: pd.Series, seeds: pd.Series, col
 def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale: float = 1) -> None:
     """One line per group through the means over seeds, one dot per seed, each group beside the others (see `shifts`).
 
-    An un-pruned point at 0 % is drawn once for all groups, unless a column `shared` says that a group has one of its own.
+    An unpruned point at 0 % is drawn once for all groups, unless a column `shared` says that a group has one of its own.
     """
     beside, at_zero = shifts(points[by]), points.target_sparsity == 0
     shared = points[at_zero & points.shared] if "shared" in points else points[at_zero]
@@ -177,7 +177,7 @@ def mean_lines(axes: plt.Axes, points: pd.DataFrame, by: str, value: str, scale:
 
 
 def shifts(names: Iterable[str]) -> dict[str, float]:
-    """Points of sparsity by which each arm or method is drawn beside its own, so that bars and dots can be told apart."""
+    """Points of sparsity by which each arm or method is drawn beside its own, so that bars and dots can be distinguished."""
     drawn = in_order(name for name in set(names) if name not in BOUNDS)
     step = min(0.8, 5 / max(1, len(drawn)))
     return {name: step * (place - (len(drawn) - 1) / 2) for place, name in enumerate(drawn)}

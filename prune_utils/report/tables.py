@@ -146,7 +146,7 @@ def selection(study: Study | Replay, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def inputs(study: Study | Replay) -> pd.DataFrame:
-    """What was told of the inputs: one row per fact, "!" beside what deserves a second look."""
+    """The recorded facts about the inputs, one per row, with "!" beside those worth checking."""
     facts = told(study)
     return facts.assign(odd=facts.odd.map({True: "!", False: ""})).set_index("about").rename_axis(None)
 

@@ -106,7 +106,7 @@ class Delayed:
 
 
 def cells(study: Study, task: str, seed: int, sparsities: list[float], arms: list[str] | None = None) -> list[Cell]:
-    """Cells of a task and seed: un-pruned arms at sparsity 0, pruned ones above. `arms`: default all of the study."""
+    """Cells of a task and seed: unpruned arms at sparsity 0, pruned ones above. `arms`: default all of the study."""
     return [
         Cell(task, arm, sparsity, rate, seed, repeat)
         for sparsity in sparsities

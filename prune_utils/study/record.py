@@ -86,7 +86,7 @@ def record(study: Study | Replay, facts: list[Fact] | None = None) -> None:
 
 
 def told(study: Study | Replay) -> pd.DataFrame:
-    """What was told of the inputs when the study was last started: columns about, what, value, odd; empty if nothing."""
+    """The facts about the inputs when the study was last started: columns about, what, value, odd; empty if nothing."""
     file = paths.results(study.study) / paths.INPUTS
     frame = pd.read_csv(file, dtype=str, keep_default_na=False) if file.exists() else pd.DataFrame(columns=FACT)
     return frame.assign(odd=frame.odd.astype(str) == "True")
@@ -129,7 +129,7 @@ def differences(study: Study | Replay, folder: Path) -> list[str]:
     for arm, was in methods.items():  # arms with the same zeros share the runs of the first of them
         if arm in study.arm_table.arms and (now := study.arm_table.method_of(arm)) != was:
             different.append(
-                f"own_arms: runs of {arm} are in the folder {was} and would be in {now}; allowed is the old order"
+                f"own_arms: runs of {arm} are in the folder {was} and would be in {now}; keep the old order"
             )
     read = old.get("inputs", {})
     changed = [key for key in read.keys() & new["inputs"].keys() if read[key] != new["inputs"][key]]

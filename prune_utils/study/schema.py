@@ -38,7 +38,7 @@ class Table(Section):
     ] = {}  # our arms by the file's names; other names are ours or arms of their own
     movement: str | None = None  # a CSV file of sort-order movement: learning_rate, task, mean_percent
     movement_by_epochs: str | None = None  # the same by epochs of fine-tuning: task, epochs, mean_percent, std_percent
-    weights: str | None = None  # a CSV file of the weights of the un-pruned model: matrix, mean, std
+    weights: str | None = None  # a CSV file of the weights of the unpruned model: matrix, mean, std
     origin: str  # where the numbers come from
 
 
@@ -91,7 +91,7 @@ class Study(Section):
         tasks = [task.name for task in self.tasks]
         if taken := [name for name in self.own_arms if name in SHIPPED.names]:
             raise ValueError(
-                f"own_arms.{taken[0]}: the name is taken; allowed is any but {', '.join(sorted(SHIPPED.names))}"
+                f"own_arms.{taken[0]}: the name is taken; allowed is any name but {', '.join(sorted(SHIPPED.names))}"
             )
         for name, row in self.own_arms.items():
             if row.masks_of not in (None, PRETRAINING, *tasks):

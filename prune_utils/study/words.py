@@ -11,7 +11,7 @@ QUIET = {
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
 }
 # new objects after which Python searches for garbage, 700 by default: what is imported, a million objects, never becomes
-# garbage, and to search it again and again takes a quarter of a kernel's start and a sixth of a plan
+# garbage, and searching it repeatedly takes a quarter of a kernel's start and a sixth of a plan
 SEARCHED = 100_000
 POINTS = 100  # percentage points per unit of accuracy
 CORRELATION, NATS = FINE = "rank correlation", "nats"  # units of estimates that have two decimals

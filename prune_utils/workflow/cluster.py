@@ -67,11 +67,13 @@ def fence(folder: Path, started: float) -> None:
     while (sitting := read_json(folder / paths.SITTING))["started"] < started and time.monotonic() < deadline:
         time.sleep(1)
     if sitting["started"] != started:
-        raise ParamsError(f"this job belongs to an earlier start of the study in {folder}; it ends without a trace")
+        raise ParamsError(
+            f"this job belongs to an earlier start of the study in {folder}; it ends without writing anything"
+        )
     if not held(folder):
         raise ParamsError(
-            f"the study in {folder} is no longer running on {sitting['host']}, or the file system keeps its locks from "
-            f"{this_process()}, and two jobs could write one file; see docs/cluster.md, 'Locks'"
+            f"the study in {folder} is no longer running on {sitting['host']}, or the file system does not show its "
+            f"locks to {this_process()}, so two jobs could write one file; see docs/cluster.md, 'Locks'"
         )
 
 
@@ -90,7 +92,7 @@ def left_running(study: Study | Replay) -> str:
 
 
 def wait_for_earlier(study: Study | Replay) -> None:
-    """Wait until the notebooks of earlier starts, which a new one has told to end, have ended.
+    """Wait until the notebooks of earlier starts, which a new start has asked to end, have ended.
 
     Raises ParamsError if they have not after PATIENCE seconds.
     """

@@ -32,7 +32,7 @@ def execute_node(params: Path, notebook: Path) -> None:
     node = next(node for node in nodes(study) if node.notebook == notebook)
     failure = status.failed_before(study, node)
     if failure and not _of_machine(failure):
-        # Snakemake tries again, for the sake of nodes that die; this would fail again
+        # Snakemake retries because nodes may die; this failure would recur
         sys.exit(f"{node.name} has failed before: {failure}")
     with graceful(study) as ending:
         execute(params, node.template, notebook, node.parameters, ending)

@@ -77,7 +77,8 @@ def _held_by(study: Study | Replay, folder: Path) -> str:
     left = " ".join(f"-{pid}" for pid in ours)
     if left and not Path(f"/proc/{front}").exists():
         return (
-            f"{said}: process {front} was killed, and what it started goes on; let it finish, or: kill -INT -- {left}"
+            f"{said}: process {front} was killed, but what it started is still running; let it finish, or run: "
+            f"kill -INT -- {left}"
         )
     host = progress.sitting(study).get("host", "another machine")
     return f"{said} in another process, last started on {host}, which has locked {folder}"

@@ -41,7 +41,7 @@ def check_machine(study: Study | Replay, facts: list[Fact]) -> tuple[Study | Rep
 
 
 def check_inputs(study: Study | Replay, whole: bool = False) -> list[Fact]:
-    """Read every local input of a study once, as training will, and with `whole` those of the hub; return what is told of them.
+    """Read every local input of a study once, as training will, and with `whole` those of the hub; return facts about them.
 
     Raises ParamsError for what is missing or cannot be right.
     """
@@ -86,7 +86,7 @@ def _check_reports(study: Study) -> None:
         if missing := [name for name in study.machine.report_to if name not in there]:
             raise ParamsError(
                 f"machine.report_to is {missing[0]!r}, which transformers does not know or which is not installed; "
-                f"here there is {', '.join(there) or 'none of what it knows'}"
+                f"available here: {', '.join(there) or 'none'}"
             )
 
 
@@ -104,10 +104,10 @@ def _check_disk(study: Study) -> None:
 
 
 def pinned(study: Study) -> tuple[Study, list[Fact]]:
-    """The study with a revision of every hub input, and what is told of them: from the hub, or else from its cache.
+    """The study with a revision of every hub input, and facts about them: from the hub, or else from its cache.
 
-    A revision that the study has already is kept, also if the hub has a newer one by now; that is told. Raises
-    ParamsError for an input that the hub has not, or that can neither be reached nor found in the cache.
+    A revision that the study has already is kept even if the hub has a newer one, which is reported. Raises
+    ParamsError for an input that the hub does not have, or that can neither be reached nor found in the cache.
     """
     from huggingface_hub import constants
 

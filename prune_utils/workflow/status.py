@@ -67,7 +67,7 @@ def watch(study: Study | Replay, process: subprocess.Popen, seconds: float = EVE
     while not ended:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-        ended = process.poll() is not None  # what came of the last notebooks is told, too
+        ended = process.poll() is not None  # the last notebooks are reported, too
         with contextlib.suppress(OSError, ParamsError):  # a file that vanishes is looked at again
             _tell(study, told)
 

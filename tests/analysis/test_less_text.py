@@ -50,7 +50,7 @@ def test_a_trend_is_the_change_per_doubling():
     trends = less_text.trends(table, 2.0).set_index("of")
     assert trends.slope[0.3] == pytest.approx(-4 * 0.3) and trends.slope[0.9] == pytest.approx(-4 * 0.9)
     assert trends.slope["low until"] == pytest.approx(100 * (2 / 4 - 2 / 12) / 2)
-    assert "the end of low moves by +16.7 points of sparsity" in less_text.said(less_text.trends(table, 2.0))
+    assert "the end of the low regime moves by +16.7 points of sparsity" in less_text.said(less_text.trends(table, 2.0))
     drawn = plots_pretraining.less_text(table, less_text.ends(table, 2.0), less_text.trends(table, 2.0))
     assert "3.6 at 1000, 1.2 at 4000" in drawn.alt.replace("30 %: ", "", 1)
 

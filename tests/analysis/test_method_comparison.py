@@ -78,10 +78,10 @@ def test_published_orders_are_tested_where_a_study_has_both_arms_at_the_same_spa
     (tmp_path / "orders.csv").write_text("\n".join([names, *rows]))
     monkeypatch.setattr(methods, "ORDERS", tmp_path / "orders.csv")
     found = methods.orders(evidence(noise=0.01))
-    assert found.outcome.tolist() == ["agrees", "opposite", "cannot be told"] and (found.there == 2.5).all()
+    assert found.outcome.tolist() == ["agrees", "opposite", "undecided"] and (found.there == 2.5).all()
     assert found.here.tolist() == pytest.approx([10, -10, 0.1], abs=1.5) and (found.low < found.high).all()
     assert found.differs.tolist() == ["", "", "one seed"]
-    assert methods.orders(evidence(seeds=1)).outcome.tolist() == ["cannot be told"] * 3  # no interval
+    assert methods.orders(evidence(seeds=1)).outcome.tolist() == ["undecided"] * 3  # no interval
 
 
 def test_published_orders_are_those_of_the_sources():
@@ -110,7 +110,7 @@ def test_every_published_order_names_arms_of_the_table():
 def test_one_seed_tells_nothing_apart():
     found = methods.pairs(evidence(seeds=1))
     assert found.p_value.isna().all() and not found.apart.any()
-    assert captions.told_apart(found) == "Whether the arms differ is not known: that takes two arms and two seeds."
+    assert captions.told_apart(found) == "Whether the arms differ is not known: this needs two arms and two seeds."
 
 
 def test_the_table_has_borders_changes_and_times():

@@ -57,7 +57,7 @@ def test_a_rule_whose_signal_says_all_stops_where_the_dev_set_would():
     # sparsity alone is no line through 0: what the others lose at 90 % makes it stop early
     assert table.error["target_sparsity"] > 1 and table.forgone["target_sparsity"] > 0
     said = captions.trusted(stopping.table(stops), 2.5)
-    assert "the task loses 2.0 points on average [2.0, 2.0], at worst 2.0, where 2.5 are allowed" in said
+    assert "the task loses 2.0 points on average [2.0, 2.0], at worst 2.0 (margin 2.5)" in said
     assert len(plots_prunability.stopping(found, stops).figure.axes) == 3
 
 

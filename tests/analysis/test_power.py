@@ -83,7 +83,7 @@ def test_several_fine_tunings_have_folders_and_training_seeds_of_their_own():
     assert one.dense() == Cell("sentiment", "dense", 0.0, 1e-3, 0, 2)
     assert Cell("sentiment", "dense", 0.0, 1e-3, 0).folder("smoke").name == "learning-rate-0.001"  # as ever
     with pytest.raises(
-        ParamsError, match=r"seeds are \[0, 1000\]; allowed with several fine_tunings are seeds below 1000"
+        ParamsError, match=r"seeds are \[0, 1000\]; with several fine_tunings, allowed are seeds below 1000"
     ):
         validated(merge(REPEATED.model_dump(), {"grid": {"seeds": [0, 1000]}}))
 

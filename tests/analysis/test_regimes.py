@@ -176,13 +176,13 @@ def test_sentences_carry_the_runs_own_numbers():
     said = "\n".join(sentences(cells, table, regimes(cells, runs), MARGINS))
     assert "+30.0 points on a" in said
     assert (
-        "Low, up to 30 % (the border is between 30 and 50 %): the pruned model's accuracy is 0.2 points below the un-pruned model's"
+        "Low, up to 30 % (the border is between 30 and 50 %): the pruned model's accuracy is 0.2 points below the unpruned model's"
         in said
     )
     assert "its pre-training loss is 0.020 nats higher" in said
     assert "Medium, at 50 % (pretrain −4.0 points, information deletion −3.8 points)" in said
     assert (
-        "High, from 70 % (the border is between 50 and 70 %): at 90 % the train loss of the pruned model is 1.00, against 0.10 un-pruned"
+        "High, from 70 % (the border is between 50 and 70 %): at 90 % the train loss of the pruned model is 1.00, against 0.10 unpruned"
         in said
     )
     assert "removing the mask raises accuracy by 8.0 points" in said

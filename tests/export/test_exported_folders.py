@@ -71,7 +71,7 @@ def test_a_pre_trained_model_gives_the_losses_of_its_run(smoke):
         (("pretrain", 0.6, 3), "seed is 3; allowed are 0"),
         (("pretrain", 0.6, 0, "mnli"), "task is 'mnli'; allowed are None, acceptability, sentiment"),
         (("downstream", 0.6, 0), "arm downstream is not pruned in pre-training; give a task"),
-        (("downstream", 0.6, 0, "sentiment"), r"was not kept; give machine.keep: \[downstream\]"),
+        (("downstream", 0.6, 0, "sentiment"), r"was not kept; set machine.keep: \[downstream\]"),
     ],
 )
 def test_a_model_that_is_not_there_is_refused(smoke, given, said):

@@ -438,7 +438,7 @@ def test_an_n_of_m_arm_is_run_at_its_share_or_refused_where_the_grid_has_it_not(
 )
 def test_what_would_share_a_folder_is_refused(smoke, section, key, values):
     smoke[section][key] = values
-    with pytest.raises(ParamsError, match=f"{key}.*allowed is each once"):
+    with pytest.raises(ParamsError, match=f"{key}.*each may occur once"):
         validated(smoke)
 
 
@@ -460,5 +460,5 @@ def test_rows_of_own_arms_keep_the_names_of_their_runs(smoke, monkeypatch, tmp_p
     smoke["grid"]["arms"] = ["dense", "b"]
     record.record(validated(smoke | {"own_arms": old}), [])
     (said,) = record.differences(validated(smoke | {"own_arms": new}), paths.results("smoke"))
-    assert said == "own_arms: runs of b are in the folder b and would be in a; allowed is the old order"
+    assert said == "own_arms: runs of b are in the folder b and would be in a; keep the old order"
     assert not record.differences(validated(smoke | {"own_arms": old | new}), paths.results("smoke"))

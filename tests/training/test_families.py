@@ -394,14 +394,14 @@ def test_what_cannot_work_is_refused_with_the_reason(tmp_path):
     assert refusal(of).startswith("model: the padding token has id 1 in an MPNet; the tokenizer's is 0")
     save("bert", tmp_path / "types", own="modernbert")
     said = refusal(from_folder(tmp_path / "types"))
-    assert "a BERT tells the texts of a pair by token types, and the tokenizer has one" in said
+    assert "a BERT tells the texts of a pair apart by token types, and the tokenizer has one" in said
     save("modernbert", tmp_path / "odd", hidden_size=18, num_attention_heads=2)
     assert "has heads of 9 dimensions; allowed in a ModernBERT is an even number" in refusal(
         from_folder(tmp_path / "odd")
     )
     odd = (("family", "modernbert"), ("hidden_size", 18), ("num_attention_heads", 2))
     assert refusal(study((("study", "b"), ("model", odd)))).startswith("model: the section has heads of 9 dimensions")
-    with pytest.raises(ParamsError, match="embedding_size is 8; allowed"):
+    with pytest.raises(ParamsError, match="embedding_size is 8; only allowed"):
         study((("model", (("embedding_size", 8),)),))
     with pytest.raises(ParamsError, match="model.family is 'albert'; input should be 'bert', 'roberta'"):
         validated(merge(complete("smoke"), {"model": {"family": "albert"}}))

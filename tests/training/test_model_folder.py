@@ -451,7 +451,7 @@ REFUSED = {
     "both names": (both_names, "has two tensors for bert.encoder.layer.0.output.dense.bias"),
     "low-rank adapters": (
         lambda f: rewritten(f, lambda w: w | {f"{QUERY[:-6]}lora_A.weight": torch.ones(2, 16)}),
-        "a BERT of its config has not",
+        "a BERT of its config does not have",
     ),
     "a tensor of another shape": (changed(QUERY, lambda t: t[:8]), "has shape (8, 16)"),
     "a tensor of bytes": (changed(QUERY, lambda t: t.to(torch.int8)), "is int8"),

@@ -294,7 +294,7 @@ def test_what_a_killed_process_left_running_is_named(out):
     try:
         write_json(folder / paths.SITTING, {"started": time.time(), "host": "here", "process": gone.pid})
         with pytest.raises(
-            ParamsError, match=f"process {gone.pid} was killed, .* goes on; .*: kill -INT -- -{left.pid}$"
+            ParamsError, match=f"process {gone.pid} was killed, .* still running; .*: kill -INT -- -{left.pid}$"
         ):
             run(paths.PARAMS / "smoke.yaml")
         write_json(folder / paths.SITTING, {"started": time.time(), "host": "here", "process": os.getpid()})

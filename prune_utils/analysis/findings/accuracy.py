@@ -37,7 +37,7 @@ def low_costs_nothing(evidence: Evidence) -> Finding:
 def costs_nothing(
     evidence: Evidence, arm: str, base: Condition, loss_rise: Callable[..., Estimate | None] | None = None
 ) -> Finding:
-    """Whether an arm is within the margins of the un-pruned model `base` at both ends of 30 to 40 %.
+    """Whether an arm is within the margins of the unpruned model `base` at both ends of 30 to 40 %.
 
     `loss_rise`: of evidence and a sparsity, the rise of pre-training loss, which then counts, too.
     """
@@ -60,7 +60,7 @@ def costs_nothing(
     rest = f"; open at {open_ends[0]}" if len(open_ends) == 1 < len(ends) else ""
     return Finding(
         all_of(*decided),
-        f"accuracy minus {'dense' if base == DENSE else 'the un-pruned model that was trained as long'} at {percent(ends[-1])}; "
+        f"accuracy minus {'dense' if base == DENSE else 'the unpruned model that was trained as long'} at {percent(ends[-1])}; "
         f"{', '.join(said)}{rest}",
         change,
         limit=-evidence.margins.accuracy_margin,
@@ -126,8 +126,8 @@ def global_does_as_well(evidence: Evidence) -> Finding:
 def recovery_grows_with_examples(evidence: Evidence) -> Finding:
     """C12: at the highest sparsity of at least 70 %, recovery by information deletion grows with the training set.
 
-    The slope of recovery over the logarithm of the number of training examples, a regression over tasks: what it tells
-    apart is tasks, and no number of seeds replaces them. Tasks that the dense model does not learn are left out.
+    The slope of recovery over the logarithm of the number of training examples, a regression over tasks: its unit is
+    the task, and no number of seeds replaces tasks. Tasks that the dense model does not learn are left out.
     """
     at, sizes = evidence.within(HIGH, "pretrain", "information_deletion"), _training_sizes(evidence)
     missing = unmeasured(

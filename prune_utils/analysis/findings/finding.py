@@ -21,7 +21,7 @@ class Finding:
     tested: tuple[tuple[Estimate, float], ...] = ()
 
     def undecided(self) -> list[tuple[Estimate, float]]:
-        """What is left open of that on which the verdict rests."""
+        """The estimates behind the verdict that are still open."""
         alone = [] if self.limit is None or self.estimate is None else [(self.estimate, self.limit)]
         return [(one, limit) for one, limit in self.tested or alone if one.at_most(limit) is Verdict.UNDECIDED]
 

@@ -17,7 +17,7 @@ from prune_utils.study.words import POINTS, many, percents
 
 
 def lead_of_tuned(means: Means, sparsities: list[float]) -> Estimate:
-    """`downstream` minus `pretrain`, each compared with its own un-pruned model, averaged over sparsities.
+    """`downstream` minus `pretrain`, each compared with its own unpruned model, averaged over sparsities.
 
     Without TUNED_ON, as they are.
     """
@@ -31,7 +31,7 @@ def lead_of_tuned(means: Means, sparsities: list[float]) -> Estimate:
 def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
     """C5: pruning after fine-tuning is not better than pruning in pre-training, on average from 40 % up.
 
-    Each is compared with its own un-pruned model, see `lead_of_tuned`.
+    Each is compared with its own unpruned model, see `lead_of_tuned`.
     """
     at = evidence.within((FROM, 1.0), "pretrain", "downstream")
     if not at:
@@ -42,7 +42,7 @@ def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
     said = f"downstream minus pretrain{mean_of(at)}; at best {leads[best]:+.1f} at {percents([best])}"
     if evidence.accuracy.has(TUNED_ON, DENSE):
         longer = POINTS * (evidence.accuracy.point[TUNED_ON] - evidence.accuracy.point[DENSE])
-        said += f"; each against its own un-pruned model, and that of downstream, trained as long, is at {longer:+.1f} points"
+        said += f"; each against its own unpruned model, and that of downstream, trained as long, is at {longer:+.1f} points"
     limit = evidence.margins.accuracy_margin
     return Finding(lead.at_most(limit), said, lead, limit=limit)
 

@@ -47,7 +47,7 @@ def information_is_gone(evidence: Evidence) -> Finding:
     gap = part.accuracy.difference(DENSE, freed).scaled(POINTS)
     alone = {task: evidence.over([task]).accuracy.difference(DENSE, freed).scaled(POINTS) for task in over}
     said = f"dense minus information deletion at {percent(at[-1])}, mean over the tasks that are "
-    said += "shown to be fitted as well: " if fitted else "fitted as well, which is not shown: "
+    said += "shown to be fitted as well: " if fitted else "fitted as well, though this is not shown: "
     said += ", ".join(f"{task} {one.value:+.1f}" for task, one in alone.items())
     if not fitted:
         return Finding(Verdict.UNDECIDED, f"{said}; {told}", gap)
@@ -59,7 +59,7 @@ def information_is_gone(evidence: Evidence) -> Finding:
 def downstream_fits_alike(evidence: Evidence) -> Finding:
     """C15: over all sparsities `downstream` and `pretrain` have the same train loss on average, to within FIT_LIMIT.
 
-    Each is compared with its own un-pruned model: that of `downstream` is trained longer and has the lower loss.
+    Each is compared with its own unpruned model: that of `downstream` is trained longer and has the lower loss.
     Averages may hide differences of opposite signs, so a single sparsity that is shown to be beyond the limit refutes the
     claim, with Bonferroni's correction.
     """
@@ -76,7 +76,7 @@ def downstream_fits_alike(evidence: Evidence) -> Finding:
     said = f"train loss of downstream minus pretrain, mean of {percents(at)}; "
     if means.has(TUNED_ON, DENSE):
         longer = means.point[TUNED_ON] - means.point[DENSE]
-        said += f"each against its own un-pruned model, and that of downstream, trained as long, is at {longer:+.2f}; "
+        said += f"each against its own unpruned model, and that of downstream, trained as long, is at {longer:+.2f}; "
     said += f"at most {each[worst].value:+.2f}, at "
     said += percents([worst]) + (f"; beyond {FIT_LIMIT:g} nats at {percents(beyond)}" if beyond else "")
     return Finding(verdict, said, mean, NATS, tested=((mean, FIT_LIMIT), (mean, -FIT_LIMIT)))

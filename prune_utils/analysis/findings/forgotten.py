@@ -1,4 +1,4 @@
-"""What a pruned model forgets: dev examples that the dense model has right and the pruned one wrong, by kind of example."""
+"""What a pruned model forgets: dev examples that the dense model gets right and the pruned one wrong, by kind of example."""
 
 import numpy as np
 import pandas as pd
@@ -52,10 +52,10 @@ def confidence(evidence: Evidence, study: Study, task: str) -> dict[int, pd.Seri
 
 
 def flips(evidence: Evidence, study: Study) -> pd.DataFrame:
-    """One row per task, seed, sparsity and group of dev examples: how many the dense model has right, and how many of these are lost.
+    """One row per task, seed, sparsity and group of dev examples: how many the dense model gets right, and how many of these are lost.
 
     Columns task, seed, target_sparsity, trait, group, examples, right, lost (share of `right`), gained (share of those that the
-    dense model has wrong). At a sparsity of 0, the dense model of another seed takes the place of the pruned one: what changes
+    dense model gets wrong). At a sparsity of 0, the dense model of another seed takes the place of the pruned one: what changes
     by chance. Groups are the thirds of `length`, `rarity` and `confidence` by rank, 1 the shortest, most frequent or
     least confident; ties are in the order of the file; `unseen`, 1 without and 2 with such tokens; and the labels. Tasks of regression have none.
     """

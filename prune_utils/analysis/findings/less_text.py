@@ -1,4 +1,4 @@
-"""Is prunability limited by the text of pre-training (paper, footnote 15)? Studies that differ in their amount of text alone.
+"""Is prunability limited by the text of pre-training (paper, footnote 15)? Studies that differ only in their amount of text.
 
 The same seeds have the same starting weights in all of them, so a trend is measured seed by seed: the slope of a line over the
 logarithm of the amount, per doubling.
@@ -35,7 +35,7 @@ def by_text(documents: dict[str, int], found: dict[str, Evidence]) -> pd.DataFra
 
 
 def ends(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """Where low ends, by documents and seed: columns documents, seed, end, a sparsity as a share.
+    """Where the low regime ends, by documents and seed: columns documents, seed, end, a sparsity as a share.
 
     It is where the fall, a line between neighbouring sparsities from 0 at 0, first reaches the margin (points); the last sparsity
     if it never does. `frame`: see `by_text`.
@@ -51,7 +51,7 @@ def ends(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
 
 
 def trends(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """Change per doubling of the text: one row for the end of low (percentage points of sparsity) and each sparsity (points).
+    """Change per doubling of the text: one row for the end of the low regime (percentage points of sparsity) and each sparsity (points).
 
     Columns of, slope, low, high; the interval is over seeds, NaN for one.
     """
@@ -72,7 +72,7 @@ def said(changes: pd.DataFrame) -> str:
     """What a doubling of the text does, in Markdown; `changes`: see `trends`."""
     lines = []
     for row in changes.itertuples():
-        what = "the end of low moves" if row.of == "low until" else f"the fall at {percent(row.of)} changes"
+        what = "the end of the low regime moves" if row.of == "low until" else f"the fall at {percent(row.of)} changes"
         moved = f"by {row.slope:+.1f} points{' of sparsity' if row.of == 'low until' else ''}"
         known = "one seed" if np.isnan(row.low) else f"95 % interval {row.low:+.1f} to {row.high:+.1f}"
         shown = " (a trend is shown)" if row.low > 0 or row.high < 0 else ""

@@ -1,7 +1,7 @@
 """Evaluate the paper's claims on accuracy by pre-training loss (Fig. 2 left), C4 and C14: shape and slopes of the lines.
 
-The floor rule holds for both: cells that are not above the majority class say nothing of a slope and are left out. Both
-say what follows with them, and without any cell at the highest sparsity.
+The floor rule holds for both: cells that are not above the majority class say nothing about a slope and are left out.
+Both give the verdict with them, and without any cell at the highest sparsity.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Ways of pruning side by side, from one starting point: what each keeps, where its border lies, and what it takes.
+"""Ways of pruning side by side, from one starting point: what each keeps, where its border lies, and what it costs.
 
 Every pair of arms is compared at every sparsity that both have; the tests of all pairs and sparsities are one family,
-corrected by Holm's method (1979). Where the corrected test of a pair does not reject, the two cannot be told apart.
+corrected by Holm's method (1979). Where the corrected test of a pair does not reject, the two cannot be distinguished.
 """
 
 from itertools import combinations
@@ -58,7 +58,7 @@ def pairs(evidence: Evidence) -> pd.DataFrame:
 
 
 def table(evidence: Evidence, study: Study | Replay) -> pd.DataFrame:
-    """One row per arm: how it is made, accuracy at each sparsity, its border of low, and its training time.
+    """One row per arm: how it is made, accuracy at each sparsity, its border of the low regime, and its training time.
 
     Columns arm, score, pattern, when, low_until and its interval (see `border`), pretraining_seconds and
     finetuning_seconds (see `seconds`), and for each sparsity s its mean dev accuracy in percent, `accuracy_s`, with the ends
@@ -86,7 +86,7 @@ def table(evidence: Evidence, study: Study | Replay) -> pd.DataFrame:
 def border(evidence: Evidence, arm: str) -> Boundary:
     """The last sparsity at which an arm loses no more than the margin of mean dev accuracy against the dense model.
 
-    Pre-training loss is left out, which arms that are pruned later do not change.
+    Pre-training loss is left out, since arms that are pruned later do not change it.
     """
     accuracy, limit = evidence.accuracy, evidence.margins.accuracy_margin / POINTS
     at = sorted(s for name, s in accuracy.point.index if name == arm and s > 0)
@@ -116,7 +116,7 @@ def orders(evidence: Evidence) -> pd.DataFrame:
     One row per published pair (`published/orders.csv`: accuracies of BERT-Base on one task, in percent). Columns source, task,
     sparsity, better, worse, there (points by which the better one is ahead), runs, here (the same, mean over the study's
     tasks), low, high (95 % interval), outcome ("agrees" if the interval is above 0, "opposite" if below, else
-    "cannot be told"), and differs: how the published arms differ from these.
+    "undecided"), and differs: how the published arms differ from these.
     """
     rows = []
     for row in pd.read_csv(ORDERS).itertuples():
@@ -125,7 +125,7 @@ def orders(evidence: Evidence) -> pd.DataFrame:
             continue
         found = evidence.accuracy.difference(*ends).scaled(POINTS)
         low, high = found.interval() or (np.nan, np.nan)
-        outcome = "agrees" if low > 0 else "opposite" if high < 0 else "cannot be told"
+        outcome = "agrees" if low > 0 else "opposite" if high < 0 else "undecided"
         there, differs = (
             round(row.better_score - row.worse_score, 2),
             row.differs if isinstance(row.differs, str) else "",
@@ -150,10 +150,10 @@ def orders(evidence: Evidence) -> pd.DataFrame:
 
 
 def groups(found: pd.DataFrame, sparsity: float) -> list[list[str]]:
-    """The largest sets of arms of which no two can be told apart at a sparsity, the best first; `found`: see `pairs`.
+    """The largest sets of arms of which no two can be distinguished at a sparsity, best first; `found`: see `pairs`.
 
-    Arms are ranked by accuracy. A set is a run of neighbours in that order, so one arm may be in two sets: it can be told
-    apart from neither, and these from each other.
+    Arms are ranked by accuracy. A set is a run of neighbours in that order, so one arm may be in two sets: it cannot
+    be distinguished from either, while they can from each other.
     """
     part = found[found.target_sparsity == sparsity]
     if part.empty:

@@ -1,6 +1,6 @@
-"""A stopping rule without a dev set: does pre-training alone say how far a task can be pruned (paper, footnote 13)?
+"""A stopping rule without a dev set: does pre-training alone show how far a task can be pruned (paper, footnote 13)?
 
-For each task, the fall of accuracy is predicted from a signal that needs no label of it, by a line through 0 that was fitted on
+For each task, the fall in accuracy is predicted from a signal that needs none of its labels, by a line through 0 that was fitted on
 the *other* tasks: fall = slope × signal. The rule prunes to the last sparsity, from 0 up, whose predicted fall is within the
 margin. The test is what the task then loses. Every seed is a repetition of the whole procedure.
 """
@@ -14,14 +14,14 @@ from prune_utils.study.words import POINTS
 
 ARM, METHOD = "pretrain", "gradual"
 SIGNALS = {  # columns of `falls`, and in words
-    "loss_rise": "rise of the pre-training loss (nats)",
+    "loss_rise": "rise in the pre-training loss (nats)",
     "distance": "feature distance (1 − cosine)",
     "target_sparsity": "sparsity alone",
 }
 
 
 def falls(evidence: Evidence) -> pd.DataFrame:
-    """One row per task, seed and sparsity above 0: the fall of accuracy in points, and the signals.
+    """One row per task, seed and sparsity above 0: the fall in accuracy in points, and the signals.
 
     Columns task, seed, target_sparsity, fall, loss_rise, distance; only rows that have all. `distance` is the mean over layers
     of 1 − cosine; it is missing, and the column with it, where features were not compared.
@@ -59,7 +59,7 @@ def _distances(evidence: Evidence) -> pd.Series:
 
 
 def stops(found: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """What each rule says of each task: one row per signal, task and seed.
+    """What each rule says about each task: one row per signal, task and seed.
 
     Columns signal, task, seed, slope (fitted on the other tasks of that seed), error (mean distance of predicted and true fall,
     points), stop (the sparsity that the rule allows), fall (what the task then loses, points) and best (the last sparsity, from
@@ -89,7 +89,7 @@ def _last_within(own: pd.DataFrame, fall: pd.Series, margin: float) -> float:
 def table(every: pd.DataFrame) -> pd.DataFrame:
     """One row per signal: means over tasks with intervals over seeds; `every`: see `stops`.
 
-    error: of the predicted fall, points. fall: what a user loses who trusts the rule, points. forgone: how much further the best
+    error: of the predicted fall, points. fall: what a user of the rule loses, points. forgone: how much further the best
     stop lies, in percentage points of sparsity (negative: the rule goes too far). Each has `_low` and `_high`, NaN for one seed.
     """
     rows, names = [], ("error", "fall", "forgone")

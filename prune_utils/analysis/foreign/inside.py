@@ -51,7 +51,7 @@ def read_movement_by_epochs(path: Path) -> pd.DataFrame:
 
 
 def read_weights(path: Path) -> pd.DataFrame:
-    """Read a table of the weights of an un-pruned model: columns matrix, sparsity (0), seed, mean, std.
+    """Read a table of the weights of an unpruned model: columns matrix, sparsity (0), seed, mean, std.
 
     Names of matrices are labels, such as "layer 1 query". Raises ParamsError as `read_movement`, and for a repeated matrix.
     """

@@ -11,7 +11,7 @@ def components(cells: pd.DataFrame, value: str = "dev_accuracy") -> pd.DataFrame
 
     Columns fine_tuning and pre_training: standard deviations of one mean over tasks, by sparsity, of the arms
     whose variance is pooled. A fine-tuning varies about the mean of those of its pre-trained model, once the effects of its
-    training seed and of the condition are removed; what is left of the spread over seeds is the pre-training.
+    training seed and of the condition are removed; the rest of the spread over seeds is that of pre-training.
     """
     cells = cells[~cells.arm.isin(apart(cells))]
     of_seed = [units(own.assign(seed=own.repeat), value) for _, own in cells.groupby("seed")]

@@ -10,7 +10,7 @@ from scipy import stats
 
 LEVEL = 0.95  # of the intervals shown, two-sided
 POWER = 0.8  # with which a plan says that a claim is decided
-MOST_SEEDS = 50  # that are told to decide a claim; more are hardly ever run
+MOST_SEEDS = 50  # the most that a report suggests to decide a claim; more are hardly ever run
 ROUNDING = 1e-12  # share of the values up to which residuals are no more than rounding errors
 EQUAL = 1e-9  # tolerance for rounding: a value at a limit is within it
 RISK = 0.05  # level of the one-sided tests behind verdicts; two of them form an equivalence test

@@ -10,7 +10,7 @@ def part(correct: dict[str, pd.DataFrame], conditions: pd.MultiIndex, tasks: int
     """The covariance of means over `tasks` tasks, of which those of `correct` have predictions.
 
     `correct`: see `predictions.dev_correct`. What an example answers differently in another seed is part of the spread over
-    seeds already, so it is subtracted: what is left is the variance between the examples' chances of being right.
+    seeds already, so it is subtracted: the rest is the variance between the examples' probabilities of a right answer.
     """
     every = [_of_task(table, conditions) for table in correct.values()]
     examples = min(table.shape[1] for table in correct.values())

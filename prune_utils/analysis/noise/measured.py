@@ -1,4 +1,4 @@
-"""Means of dev accuracy and of pre-training loss with their noise, from whatever a study or a table has."""
+"""Means of dev accuracy and of pre-training loss with their noise, for a study or a table."""
 
 from collections.abc import Collection
 from dataclasses import replace

@@ -44,7 +44,7 @@ def numbered(train: Table, dev: Table, facts: TaskFacts) -> tuple[np.ndarray, np
 
 
 def _check_written(table: Table, known: dict[str, str], facts: TaskFacts) -> None:
-    """Raise ParamsError for the first label that is not allowed, or that none was chosen for and is unlikely to be one."""
+    """Raise ParamsError for the first label that is not allowed or, without a list of labels, unlikely to be a label."""
     seen = {}
     for label in dict.fromkeys(table.labels):
         fault, alike = "", _alike(label)

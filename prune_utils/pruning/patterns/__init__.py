@@ -1,8 +1,8 @@
 """Patterns: what is chosen together when a model is pruned. Pure functions of scores.
 
 A pattern of arms.yaml is the `PATTERN` of the file of its name. `choose` takes {matrix name: tensor of scores} of every
-prunable matrix, the sparsity, and the number of attention heads per layer, and returns {matrix name: bool mask}; what has the
-lowest scores is pruned. `check` raises SparsityMismatch unless masks have the exact count.
+prunable matrix, the sparsity, and the number of attention heads per layer, and returns {matrix name: bool mask}; the lowest
+scores are pruned. `check` raises SparsityMismatch unless masks have the exact count.
 May import `masks` and `families`.
 """
 

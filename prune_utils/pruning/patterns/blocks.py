@@ -1,4 +1,4 @@
-"""Blocks: squares of SIDE × SIDE weights, those at the edges smaller; in each matrix the round(s·B) of lowest mean score go."""
+"""Blocks: squares of SIDE × SIDE weights, smaller at the edges; in each matrix, the round(s·B) of lowest mean score are pruned."""
 
 import torch
 from torch import Tensor

@@ -1,7 +1,7 @@
-"""Any pattern inside the layers, by default each matrix by itself; word embeddings and pooler stay whole.
+"""Any pattern inside the layers, by default each matrix by itself; word embeddings and pooler are not pruned.
 
-So prune the sources of movement, uncertainty and Fisher scores. A score that is learnt on a task is 0 for words that its
-examples do not have, so that a pattern with the embeddings deletes first what only pre-training has seen.
+The sources of movement, uncertainty and Fisher scores prune in this way. A score that is learnt on a task is 0 for words that do
+not occur in its examples, so a pattern with the embeddings would first delete what only pre-training has seen.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Whole attention heads: the round(s·H) heads of lowest summed score in the model go; all other weights stay."""
+"""Whole attention heads: the round(s·H) heads of lowest summed score in the model are pruned, and no other weights."""
 
 import torch
 from torch import Tensor

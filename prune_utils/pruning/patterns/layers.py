@@ -1,4 +1,4 @@
-"""Whole layers: the round(s·L) layers whose weights have the lowest mean score go; what is outside of layers stays."""
+"""Whole layers: the round(s·L) layers of lowest mean score are pruned, and nothing outside of the layers."""
 
 import torch
 from torch import Tensor

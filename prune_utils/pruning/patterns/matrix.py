@@ -1,4 +1,4 @@
-"""Each matrix by itself: the round(s·n) weights of lowest score in each go (paper §2.2)."""
+"""Each matrix by itself: the round(s·n) weights of lowest score in each are pruned (paper §2.2)."""
 
 from prune_utils.pruning.masks import lowest_mask
 from prune_utils.pruning.patterns.pattern import Pattern, Tensors, check_count

@@ -1,4 +1,4 @@
-"""All matrices together: the round(s·N) weights of lowest score in the model go, wherever they are."""
+"""All matrices together: the round(s·N) weights of lowest score in the model are pruned."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""N:M: of every M neighbours in a row, N are kept, as sparse matrix products of GPUs want it (2:4)."""
+"""N:M: of every M neighbours in a row, N are kept, as sparse matrix products on GPUs require (2:4)."""
 
 from functools import partial
 

@@ -19,8 +19,8 @@ class SparsityMismatch(RuntimeError):
 class Pattern:
     """`choose(scores, sparsity, heads)` returns masks; `check(masks, sparsity, heads)` verifies their count.
 
-    `heads` is the number of attention heads per layer, which most patterns ignore. `masks.lowest_mask` prunes what is lowest by
-    rank, exactly; `check_count` refuses any other count.
+    `heads` is the number of attention heads per layer, which most patterns ignore. `masks.lowest_mask` prunes the
+    exact number of lowest scores; `check_count` refuses any other count.
     """
 
     choose: Callable[[Tensors, float, int], Tensors]

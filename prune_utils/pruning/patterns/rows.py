@@ -1,4 +1,4 @@
-"""Each row of a matrix by itself, that is, each output: the round(s·columns) weights of lowest score in each go.
+"""Each row of a matrix by itself, that is, each output: the round(s·columns) weights of lowest score are pruned.
 
 In word embeddings, a row is a word. Source: Sun et al. 2024 (arXiv:2306.11695), which compare scores within outputs.
 """
@@ -10,7 +10,7 @@ from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch, Tens
 
 
 def choose(scores: Tensors, sparsity: float, heads: int) -> Tensors:
-    """Prune the round(s·columns) weights of lowest score in each row; of equal ones, the earlier go first."""
+    """Prune the round(s·columns) weights of lowest score in each row; among equal scores, the earlier weights first."""
     masks = {}
     for name, score in scores.items():
         pruned = score.argsort(dim=1, stable=True)[:, : pruned_count(score.shape[1], sparsity)]

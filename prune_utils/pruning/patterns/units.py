@@ -1,4 +1,4 @@
-"""Whole feed-forward units: in each layer, the round(s·U) intermediate units of lowest summed score go."""
+"""Whole feed-forward units: in each layer, the round(s·U) intermediate units of lowest summed score are pruned."""
 
 import torch
 from torch import Tensor

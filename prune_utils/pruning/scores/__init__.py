@@ -1,6 +1,6 @@
-"""Scores: which weights of a model go first, those of lowest score. Pure functions.
+"""Scores: the weights of a model with the lowest score are pruned first. Pure functions.
 
-A score of arms.yaml is the `SCORE` of the file of its name. `chooser` joins a score and a pattern to what prunes a model.
+A score of arms.yaml is the `SCORE` of the file of its name. `chooser` joins a score and a pattern into a function that prunes a model.
 May import `masks` and `patterns`.
 """
 
@@ -18,12 +18,12 @@ def score_of(name: str) -> Score:
 
 
 def chooser(zeros: Zeros, heads: int, seed: int = 0) -> Chooser:
-    """What prunes a model as the row of an arm says. `heads`: attention heads per layer; `seed`: of random scores."""
+    """A chooser that prunes as the row of an arm says. `heads`: attention heads per layer; `seed`: of random scores."""
     return Chooser(score_of(zeros.score), pattern_of(zeros.pattern), heads, seed)
 
 
 def by_magnitude(pattern: str, matrices: Tensors, sparsity: float, heads: int = 0) -> Tensors:
-    """Masks that prune what is smallest in a pattern."""
+    """Masks that prune the smallest magnitudes in a pattern."""
     return chooser(Zeros("magnitude", pattern, "start"), heads)(matrices, sparsity)
 
 

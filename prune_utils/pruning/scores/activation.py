@@ -1,4 +1,4 @@
-"""Activation: small weights whose inputs are small go first (Wanda).
+"""Activation: small weights whose inputs are small are pruned first (Wanda).
 
 Source: Sun et al. 2024 (arXiv:2306.11695), equation 1: |W| ‖X‖, where ‖X‖ is the Euclidean norm of an input over all tokens
 of the examples. Word embeddings have no inputs; within a word, the authors' comparison, their score is the magnitude.

@@ -1,8 +1,8 @@
-"""Block Fisher: as `fisher`, but each weight goes with the best answer of the others in its block (oBERT).
+"""Block Fisher: as `fisher`, but the other weights of a block compensate for each pruned one (oBERT).
 
 Source: Kurtic et al. 2022 (arXiv:2203.07259), equation 3: W² / (2 [F⁻¹]ᵢᵢ), with F = λ I + mean of g gᵀ over examples, in
 blocks of BLOCK weights that follow each other in a row-major matrix. The authors also move the kept weights of a block when
-one goes, and choose again at every step of a ramp; here the order alone is taken, once, and training moves the kept ones.
+one is pruned, and choose again at every step of a ramp; here the order alone is taken, once, and training moves the kept ones.
 Needs BLOCK numbers per weight in memory.
 """
 

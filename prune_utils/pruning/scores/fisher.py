@@ -1,4 +1,4 @@
-"""Diagonal Fisher: weights whose removal is expected to raise the loss least go first, each by itself.
+"""Diagonal Fisher: weights whose removal is expected to raise the loss least are pruned first, each by itself.
 
 Source: LeCun et al. 1990 (Optimal Brain Damage), with the Hessian's diagonal replaced by that of the empirical Fisher matrix,
 F = mean of (∂L/∂W)² over examples: the expected rise is W² F / 2.

@@ -1,4 +1,4 @@
-"""Magnitude: the smallest weights go first (paper §2.2)."""
+"""Magnitude: the smallest weights are pruned first (paper §2.2)."""
 
 from prune_utils.pruning.masks import magnitudes
 from prune_utils.pruning.patterns.pattern import Tensors

@@ -1,4 +1,4 @@
-"""Random: weights go in a random order, the control of paper §3.2."""
+"""Random: weights are pruned in a random order, the control of paper §3.2."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from prune_utils.pruning.scores.score import Score
 
 
 def value(matrices: Tensors, states: dict, seed: int) -> Tensors:
-    """The places of the weights of each matrix in a random order."""
+    """The positions of the weights of each matrix in a random order."""
     generator = torch.Generator().manual_seed(seed)
     return {name: _places(matrix, generator) for name, matrix in matrices.items()}
 

@@ -13,11 +13,11 @@ from prune_utils.pruning.patterns.pattern import Pattern, Tensors
 
 @dataclass(frozen=True)
 class Score:
-    """`value(matrices, states, seed)` returns {matrix name: scores of its shape}; those of lowest score go first.
+    """`value(matrices, states, seed)` returns {matrix name: scores of its shape}; the lowest scores are pruned first.
 
     A score that reads more than weights has `update(state, weight, seen)`, which returns the state of one matrix after one
     more batch: {name: tensor}, at first empty. `seen` is the gradient of the loss of that batch, of the shape of `weight` (a batch is one example where gradients are measured), or
-    the inputs of the matrix, shape (tokens, columns). `weight` is the value that a pruned weight had when it was pruned.
+    the inputs of the matrix, shape (tokens, columns). `weight` holds, for a pruned weight, its value when it was pruned.
     """
 
     value: Callable[[Tensors, dict[str, Tensors], int], Tensors]

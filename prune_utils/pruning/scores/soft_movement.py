@@ -1,8 +1,8 @@
 """Soft movement: trained scores that a regulariser pulls down, with one threshold for all matrices.
 
 Source: Sanh, Wolf, Rush 2020 (arXiv:2005.07683), section 4: the mask is σ(S) > τ, and the loss has λ times the mean of σ(S). There,
-τ is fixed and λ decides how many weights go. Here the schedule says how many, and τ is the threshold at which as many are below
-it; λ is the authors' 400 for BERT-Base, per weight of its layers. σ does not change an order, so S is ranked itself.
+τ is fixed and λ decides how many weights are pruned. Here the schedule sets the number, and τ is the threshold with that many below
+it; λ is the authors' 400 for BERT-Base, per weight of its layers. σ does not change the order, so S itself is ranked.
 """
 
 import torch

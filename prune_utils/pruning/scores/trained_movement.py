@@ -1,7 +1,7 @@
-"""Movement as its authors train it: the score of a weight is a parameter with an optimiser of its own.
+"""Movement as its authors train it: the score of a weight is a parameter with its own optimiser.
 
 Source: Sanh, Wolf, Rush 2020 (arXiv:2005.07683), section 4 and appendix A.1: ∂L/∂S = W ∂L/∂W, as in `movement`, and S is trained
-with Adam from 0, at a rate of 0.01. Adam divides every step by the usual size of that weight's steps, so that a score counts how
+with Adam from 0, at a rate of 0.01. Adam divides every step by the usual size of that weight's steps, so a score measures how
 steadily a weight moves, not how far.
 """
 

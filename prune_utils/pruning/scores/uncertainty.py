@@ -1,8 +1,8 @@
-"""Sensitivity with uncertainty: weights whose removal would change the loss little, and surely so, go first (PLATON).
+"""Sensitivity with uncertainty: weights whose removal would surely change the loss little are pruned first (PLATON).
 
 Source: Zhang et al. 2022 (arXiv:2206.12562), equations 5 to 9. The sensitivity of a weight at one step, I = |W ∂L/∂W|, is
 smoothed, Ī ← β₁ Ī + (1 − β₁) I; so is its distance from what was expected, Ū ← β₂ Ū + (1 − β₂) |I − Ī|; the score is Ī · Ū.
-β₁ and β₂ are those of the authors' code. Theirs trains pruned weights on, from zero; here a pruned weight keeps its value.
+β₁ and β₂ are those of the authors' code. Theirs keeps training pruned weights, from zero; here a pruned weight keeps its value.
 """
 
 from torch import Tensor

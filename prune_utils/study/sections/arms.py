@@ -88,12 +88,14 @@ class Arm(Section):
         if share_of(self.pattern) and self.when in RAMPED:
             raise ValueError(f"pattern is {self.pattern!r}, which has one sparsity, and {when}, which has a ramp")
         if self.fate != "zero" and self.when not in PRETRAINED:
-            raise ValueError(f"fate is {self.fate!r} and {when}; allowed is it for {' and '.join(PRETRAINED)}")
+            raise ValueError(
+                f"fate is {self.fate!r} and {when}; this fate is only allowed for {' and '.join(PRETRAINED)}"
+            )
         if self.when != "rewound" and (self.rounds or self.masks_of):
-            raise ValueError(f"{when}; allowed are rounds and masks_of where it is 'rewound'")
+            raise ValueError(f"{when}; rounds and masks_of are only allowed if it is 'rewound'")
         if self.taught("pre-training") and self.when not in PRETRAINED:
             raise ValueError(
-                f"teacher.during is {self.teacher.during!r} and {when}; allowed is it for {' and '.join(PRETRAINED)}"
+                f"teacher.during is {self.teacher.during!r} and {when}; only allowed for {' and '.join(PRETRAINED)}"
             )
         if self.masks_of and (self.rounds or 1) > 1:
             raise ValueError(f"masks_of is {self.masks_of!r} and rounds is {self.rounds}; allowed is 1 round")
@@ -147,7 +149,7 @@ class ArmTable:
         return found
 
     def has(self, arm: str, sparsity: float) -> bool:
-        """Whether an arm is run at a sparsity: an un-pruned one at 0, a pruned one above, where it can be and the study wants it.
+        """Whether an arm is run at a sparsity: an unpruned one at 0, a pruned one above, where it can be and the study wants it.
 
         `downstream` is run at 0, too: the dense model, trained as much longer as the pruned ones are.
         """

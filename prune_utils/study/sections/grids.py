@@ -23,14 +23,14 @@ class Grid(Section):
     @classmethod
     def _each_once(cls, values: list, info: ValidationInfo):
         if again := [value for value in values if values.count(value) > 1]:
-            raise ValueError(f"{info.field_name} have {again[0]!r} twice; allowed is each once")
+            raise ValueError(f"{info.field_name} have {again[0]!r} twice; each may occur once")
         return values
 
     @model_validator(mode="after")
     def _training_seeds_differ(self):
         if self.fine_tunings > 1 and max(self.seeds) >= FINE_TUNINGS_APART:
-            allowed = f"allowed with several fine_tunings are seeds below {FINE_TUNINGS_APART}"
-            raise ValueError(f"seeds are {self.seeds}; {allowed}, since further ones train the fine-tunings")
+            allowed = f"with several fine_tunings, allowed are seeds below {FINE_TUNINGS_APART}"
+            raise ValueError(f"seeds are {self.seeds}; {allowed}, since larger ones seed the fine-tunings")
         return self
 
     @model_validator(mode="after")

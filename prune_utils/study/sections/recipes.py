@@ -32,7 +32,7 @@ class Model(Section):
         if self.pretrained is None and self.hidden_size % self.num_attention_heads:
             raise ValueError(f"hidden_size is {self.hidden_size}; allowed are multiples of num_attention_heads")
         if self.embedding_size and self.family != "electra":
-            raise ValueError(f"embedding_size is {self.embedding_size}; allowed is it for family 'electra' alone")
+            raise ValueError(f"embedding_size is {self.embedding_size}; only allowed for family 'electra'")
         return self
 
 
@@ -171,7 +171,7 @@ class Finetuning(_Optimiser):
     def _rates_differ(cls, rates: list[float]):
         if len({f"{rate:g}" for rate in rates}) < len(rates):
             raise ValueError(
-                f"learning_rates are {rates}; allowed is each once, different in six digits: they name folders"
+                f"learning_rates are {rates}; each may occur once and must differ in six digits, as they name folders"
             )
         return rates
 

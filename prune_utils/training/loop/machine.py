@@ -1,4 +1,4 @@
-"""The machine a result is computed on: its precision and memory, and what is stored of it with the result."""
+"""The machine that computes a result: its precision and memory, and the facts about it stored with the result."""
 
 import ctypes
 import platform
@@ -32,7 +32,7 @@ def provenance(machine: Machine) -> dict[str, str]:
 def settled(study: Study) -> Study:
     """The study with the precision of its first training, if it leaves that to the hardware.
 
-    All machines that work on a study then compute in one precision, whatever each would choose by itself.
+    All machines that work on a study then compute in the same precision, also if their hardware differs.
     """
     if study.machine.precision != "auto":
         return study
@@ -81,7 +81,7 @@ def keep_freed_memory() -> None:
     """Make the C library keep freed memory for the next step, where it is glibc.
 
     By default it gives every freed block above 32 MiB back to the system, and each step waits for the same pages again, which
-    are cleared anew: of a model with 30,522 words, about a tenth of the step. No result depends on it.
+    are cleared anew; with 30,522 words, this takes about a tenth of a step. No result depends on it.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

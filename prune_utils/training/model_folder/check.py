@@ -1,4 +1,4 @@
-"""What is told about a model folder, or why it is refused, before anything runs."""
+"""Check a model folder before anything runs: facts about it, or why it is refused."""
 
 from collections.abc import Iterator
 
@@ -64,7 +64,7 @@ def check_fits(of: Fields, study: Study, tokenizer: PreTrainedTokenizerBase) -> 
     if family.segments and len({*tokenizer("a", "b")["token_type_ids"]}) < 2:
         allowed = "allowed are [CLS] a [SEP] b [SEP] with two token types"
         raise refused(
-            f"{family.one} tells the texts of a pair by token types, and the tokenizer has one; {allowed}", key
+            f"{family.one} tells the texts of a pair apart by token types, and the tokenizer has one; {allowed}", key
         )
 
 
@@ -76,7 +76,7 @@ def _config_facts(content: dict, of: Fields, tokenizer: PreTrainedTokenizerBase)
     if "model_type" not in content:
         yield "family", "bert, since its fields are BERT's; its config has no model_type", True
     if (spare := of.vocab_size - len(tokenizer)) > 0:
-        yield "words that the tokenizer has not", f"{spare:,}"
+        yield "words that the tokenizer lacks", f"{spare:,}"
     if (pad := content.get("pad_token_id", 0)) != tokenizer.pad_token_id:
         yield "padding", f"token {tokenizer.pad_token_id}, the tokenizer's; its config says {pad}", True
     known = {*AutoConfig.for_model(of.kind).to_dict(), *of.family.also, *KNOWN}

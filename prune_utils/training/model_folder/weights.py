@@ -1,4 +1,4 @@
-"""Weights of a model folder under today's names, whatever file, wrapper or version of transformers they are from."""
+"""Weights of a model folder under today's names, for any file, wrapper or version of transformers."""
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -117,7 +117,7 @@ def new_parts(
     if POOLER not in family.outside:
         known |= {name for name in found if name.startswith(f"{encoder}{POOLER}.")}
     if strange := sorted({name for name in found if name.startswith((encoder, *parts))} - known):
-        raise refused(f"{where} has weights that {family.one} of its config has not: {some(strange)}")
+        raise refused(f"{where} has weights that {family.one} of its config does not have: {some(strange)}")
     return [part for part in new if any(name.startswith(part) for name in wanted)]
 
 

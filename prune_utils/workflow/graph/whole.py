@@ -15,7 +15,7 @@ KEYS = ("target_sparsity", "learning_rate", "epochs")
 
 
 def outgrown(study: Study | Replay) -> list[Path]:
-    """Executed notebooks that lack a result, because the grid has grown since they ran, or that show those of other params."""
+    """Executed notebooks that lack a result, because the grid has grown since they ran, or that show results of other params."""
     done = [node for node in nodes(study) if node.path.exists()]
     return [node.path for node in done if not all(file.exists() for file in node.results) or _of_others(node)]
 
@@ -134,7 +134,7 @@ def _pretraining_nodes(study: Study, seeds: Sequence[int]) -> list[Node]:
 
 
 def _finetuning_nodes(study: Study, task: str, seeds: Sequence[int], pretrained: list[Node]) -> list[Node]:
-    """The nodes of a task and seeds; the first one has the un-pruned cells."""
+    """The nodes of a task and seeds; the first one has the unpruned cells."""
     made, template, (which, end) = [], paths.FINETUNING_NOTEBOOK, _of_seeds(seeds)
     for part in _parts(study.grid.sparsities, study.machine.sparsities_per_node):
         name = f"fine-tune {task}, {_span(_percents(part), ' to ')} %, {which}"
