@@ -1,4 +1,4 @@
-# Every target makes its own environment first, from nothing but Python >= 3.11.
+# Every target makes its own environment first, from nothing but Python 3.11 to 3.13.
 PYTHON ?= python3
 PARAMS ?= params/demo.yaml
 ENV := .venv
@@ -60,7 +60,7 @@ clean: ## remove the environment (results and reports stay)
 	rm -rf $(ENV)
 
 $(ENV)/ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0])'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; choose another with make PYTHON=python3.13")'
 	@echo "making the environment in $(ENV) (once, a few minutes)"
 	@$(PYTHON) -m venv $(ENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.lock

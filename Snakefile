@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 from prune_utils.study import paths
 from prune_utils.study.params import read_yaml, validated

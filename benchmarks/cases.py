@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel, set_seed
 
 from prune_utils.data.batches import padded
-from prune_utils.data.pairs import IGNORED
+from prune_utils.data.masked_tokens import IGNORED
 from prune_utils.study.sections.recipes import Optimisation
 from prune_utils.training import sizes
 from prune_utils.training.modeling import MaskedBert

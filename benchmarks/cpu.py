@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 from transformers import BertForPreTraining
 
 from prune_utils.data.batches import padded
-from prune_utils.data.pairs import IGNORED
+from prune_utils.data.masked_tokens import IGNORED
 from prune_utils.pruning.callbacks import GradualPruning
 from prune_utils.pruning.masks import magnitude_mask, pruned_count
 from prune_utils.pruning.matrices import prunable_matrices

@@ -10,7 +10,7 @@ from cases import CUDA, Case, bare_step
 from torch.nn.functional import cross_entropy
 from transformers import BertForPreTraining
 
-from prune_utils.data.pairs import IGNORED
+from prune_utils.data.masked_tokens import IGNORED
 
 FOREACH = {"fused": False, "foreach": True}
 

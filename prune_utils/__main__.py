@@ -50,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument(flag, **settings)
     given = vars(parser.parse_args(arguments))
     module, function = COMMANDS[given.pop("command")][0].rsplit(".", 1)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that a terminal cannot show does not end a study
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and schedulers stop a study as Ctrl-C does
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup asks for
         signal.signal(signal.SIGHUP, signal.default_int_handler)  # so does a terminal that is closed
@@ -68,7 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # a full disk, a folder without permission, a file system without locks
-        print(f"{error.filename or 'a file'}: {error.strerror}; nothing finished is lost", file=sys.stderr)
+        said = f"{error.filename or 'a file'}: {error.strerror}" if error.strerror else error  # some have but a message
+        print(f"{said}; nothing finished is lost", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped; run the same command to resume", file=sys.stderr)

@@ -45,7 +45,9 @@ def keep(study: Study) -> Path:
             shutil.copy(file, place)
         cells = read_csv(results / paths.CELLS)
         parts = {"cells": dev_correct(study, cells[cells.selected]) or {}}
-        if first := [read_csv(file) for file in sorted(results.glob("prunability/*/fine_tune_first.csv"))]:
+        if study.tasks and (
+            first := [read_csv(file) for file in sorted(results.glob("prunability/*/fine_tune_first.csv"))]
+        ):
             parts["fine_tune_first"] = first_correct(study, pd.concat(first, ignore_index=True))
         rows = [
             _packed(table).assign(frame=name, task=task) for name, of in parts.items() for task, table in of.items()

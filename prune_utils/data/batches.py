@@ -5,7 +5,7 @@ import pyarrow as pa
 import torch
 from datasets import Dataset
 
-from prune_utils.data.pairs import IGNORED
+from prune_utils.data.masked_tokens import IGNORED
 
 STRETCH = 50  # number of batches within which examples are sorted by length
 

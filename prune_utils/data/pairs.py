@@ -6,10 +6,10 @@ from random import Random
 
 from transformers import PreTrainedTokenizerBase
 
+from prune_utils.data.masked_tokens import IGNORED
 from prune_utils.data.vocabulary import PairTemplate, pair_template
 from prune_utils.study.sections.recipes import Pretraining
 
-IGNORED = -100  # label of a token that is not predicted, as in transformers
 IS_NEXT, IS_RANDOM = 0, 1  # next_sentence_label, as in transformers' BertForPreTraining
 POOL = 20_000  # documents held in memory, from which random second segments are drawn
 SHORT_SHARE = 0.1  # share of pairs that are cut to a random shorter length
@@ -121,11 +121,6 @@ def masked(
         "next_sentence_label": label,
         "length": len(ids),
     }
-
-
-def unmasked(pair: dict) -> list[int]:
-    """The token ids of an example of `masked` as they were before masking."""
-    return [old if new == IGNORED else new for old, new in zip(pair["input_ids"], pair["labels"], strict=True)]
 
 
 def examples(

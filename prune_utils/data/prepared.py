@@ -1,6 +1,7 @@
 """Encoded data sets of a study: the first process that needs one makes it; all others read it from disk."""
 
 import itertools
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ from transformers import PreTrainedTokenizerBase
 
 from prune_utils.data import tasks, text
 from prune_utils.data.inputs import corpus_of, task_of
-from prune_utils.data.pairs import IGNORED, IS_NEXT, examples
+from prune_utils.data.masked_tokens import IGNORED
+from prune_utils.data.pairs import IS_NEXT, examples
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study import paths
-from prune_utils.study.files import alone, whole_folder
+from prune_utils.study.files import alone, of_machine, whole_folder
 from prune_utils.study.schema import Study
 from prune_utils.study.section import ParamsError
 
@@ -32,11 +34,19 @@ def _once(folder: Path, make: Callable[[str], Dataset]) -> Dataset:
     if not folder.exists():
         with alone(folder.parent / f".{folder.name}"):
             if not folder.exists():
-                with whole_folder(folder) as unfinished, tempfile.TemporaryDirectory(dir=folder.parent) as cache:
+                scratch = f".{folder.name}-"
+                for left in folder.parent.glob(f"{scratch}*"):  # of a process that was killed
+                    shutil.rmtree(left)
+                with (
+                    whole_folder(folder) as unfinished,
+                    tempfile.TemporaryDirectory(prefix=scratch, dir=folder.parent) as cache,
+                ):
                     make(cache).save_to_disk(unfinished)
     try:
         return load_from_disk(str(folder))
     except Exception as error:  # Arrow raises anything for a damaged file
+        if of_machine(error):
+            raise
         raise ParamsError(f"{folder} is damaged ({error}); delete it to make it again") from None
 
 

@@ -174,8 +174,8 @@ def _class_facts(train: pd.DataFrame, dev: pd.DataFrame, names: list[str]) -> It
 
 
 def _token_facts(frame: pd.DataFrame, tokenizer, max_length: int) -> Iterator[tuple[str, str, bool]]:
-    texts = zip(*_texts(frame.sample(min(SAMPLE, len(frame)), random_state=0)), strict=True)
-    ids = tokenizer(*map(list, texts), verbose=False)["input_ids"]
+    sample = frame.drop(columns="label").sample(min(SAMPLE, len(frame)), random_state=0)
+    ids = tokenizer(*(list(sample[column]) for column in sample), verbose=False)["input_ids"]
     yield f"examples cut at {max_length} tokens", *_share(sum(len(row) > max_length for row in ids), len(ids), 0.05)
     unknown, special = tokenizer.unk_token_id, {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
     words = [token for token in chain(*ids) if token not in special]

@@ -2,12 +2,11 @@
 
 import os
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
 import pandas as pd
-import yaml
 from IPython.display import HTML
 
 from prune_utils.analysis import results
@@ -50,7 +49,6 @@ class Opened:
     def tasks(self) -> list[str]:
         return sorted(self.evidence.cells.task.unique())
 
-    @cache  # noqa: B019 one study is open per notebook, for as long as the notebook
     def over(self, tasks: frozenset[str]) -> Evidence:
         """The evidence of a subset of the tasks."""
         return self.evidence if tasks == set(self.tasks) else self.evidence.over(tasks)
@@ -83,7 +81,7 @@ def finished() -> list[str]:
     for made in paths.results("").glob(f"*/{paths.REGIMES}"):
         try:
             study = validated(read_yaml(made.with_name("params.yaml")))
-        except (ParamsError, yaml.YAMLError):
+        except ParamsError:
             continue  # of another version; if it is opened by name, the error is shown
         ours = study.study == made.parent.name  # otherwise a copy, whose files would be read from the original's folder
         if ours and not results.missing(study):

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from prune_utils.data.embedded import lexicon
 from prune_utils.data.embedded.clauses import article
-from prune_utils.data.pairs import unmasked
+from prune_utils.data.masked_tokens import unmasked
 from prune_utils.explorer.controls import follows, labelled, paragraph, row, table, view
 from prune_utils.explorer.studies import Absent, Opened, percent
 from prune_utils.pruning.families import FAMILIES

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import pandas as pd
+import torch
 from torch import Tensor
 
 from prune_utils.pruning import stored
-from prune_utils.pruning.families import HEADS, in_heads, in_order, kind_and_layer
+from prune_utils.pruning.families import HEADS, in_heads, kind_and_layer
 from prune_utils.pruning.masks import magnitude_masks
+from prune_utils.pruning.patterns.heads import sums
 from prune_utils.pruning.stored import MASKS, load_masks
 from prune_utils.study.grid import Run, gradual_runs
 from prune_utils.study.schema import Study
@@ -33,15 +35,13 @@ def head_shares(masks: dict[str, Tensor], heads: int) -> pd.DataFrame:
     `masks`: {matrix name: mask, 1 keeps}; `heads`: heads per layer. A head of size d owns d rows of query, key and
     value and d columns of the attention output; the share is over these 4·d·width weights.
     """
-    layers: dict[int, list[str]] = {}
-    for name in filter(in_heads, in_order(masks)):
-        layers.setdefault(kind_and_layer(name)[1], []).append(name)
-    rows = []
-    for layer, names in layers.items():
-        parts = {name: HEADS[kind_and_layer(name)[0]][1] for name in names}  # a fused matrix counts for three
-        shares = sum(size * matrix_shares(name, masks[name], heads) for name, size in parts.items())
-        shares = shares / sum(parts.values())
-        rows += [{"layer": layer, "head": head, "pruned_share": share} for head, share in shares.items()]
+    pruned = sums({name: ~mask for name, mask in masks.items()}, heads)
+    whole = sums({name: torch.ones_like(mask) for name, mask in masks.items()}, heads)
+    rows = [
+        {"layer": layer, "head": head, "pruned_share": share}
+        for layer in sorted(whole)
+        for head, share in enumerate((pruned[layer].double() / whole[layer]).tolist(), start=1)
+    ]
     return pd.DataFrame(rows)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from prune_utils.data import prepared
 from prune_utils.data.batches import lengths_of, padded
-from prune_utils.data.pairs import IGNORED
+from prune_utils.data.masked_tokens import IGNORED, frequencies
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.inside.similarity import BATCH_SIZE, evenly
 from prune_utils.pruning.checkpoints import load_checkpoint
@@ -40,7 +40,7 @@ def words_frame(study: Study, seeds: list[int]) -> pd.DataFrame:
     device, padding = "cuda" if torch.cuda.is_available() else "cpu", tokenizer_of(study).pad_token_id
     data = evenly(prepared.pretraining_data(study, held_out=True))
     data = data.select(np.argsort(lengths_of(data), kind="stable"))
-    counts = _counts(study)
+    counts = frequencies(prepared.pretraining_data(study), len(tokenizer_of(study)))
     rows = []
     for run in gradual_runs(study, seeds):
         place, pattern = run.checkpoint(study.study), study.arm_table.pattern(run.method)
@@ -65,10 +65,3 @@ def _predicted(model, batch: dict[str, torch.Tensor]) -> tuple[np.ndarray, np.nd
     logits, answers = model(**batch)["word_logits"], batch["labels"][batch["labels"] != IGNORED]
     loss = torch.nn.functional.cross_entropy(logits, answers, reduction="none")
     return tuple(each.cpu().numpy() for each in (answers, logits.argmax(-1) == answers, loss))
-
-
-def _counts(study: Study) -> np.ndarray:
-    """How often each token id is in the text of pre-training; the largest id of the vocabulary is the last."""
-    column = prepared.pretraining_data(study).with_format("arrow")[:]["input_ids"]
-    size = len(tokenizer_of(study))
-    return sum(np.bincount(part.flatten().to_numpy(), minlength=size) for part in column.chunks)  # never all in memory

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from prune_utils.data import prepared
 from prune_utils.data.batches import lengths_of, padded
-from prune_utils.data.pairs import unmasked
+from prune_utils.data.masked_tokens import unmasked
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.pruning.checkpoints import load_checkpoint
 from prune_utils.pruning.families import FAMILIES

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from prune_utils.pruning.matrices import check_zeros, prunable_matrices
 from prune_utils.pruning.stored import MASKS, load_masks, save_masks
-from prune_utils.study.files import whole_folder
+from prune_utils.study.files import of_machine, whole_folder
 from prune_utils.study.section import ParamsError
 
 
@@ -54,6 +54,8 @@ def load_checkpoint(
         model = kind.from_pretrained(folder, dtype=torch.float32, **options)
         masks = load_masks(folder / MASKS)
     except (OSError, ValueError, SafetensorError) as error:
+        if of_machine(error):
+            raise
         fault = f"{folder} cannot be read as a checkpoint ({' '.join(str(error).split())})"
         raise ParamsError(f"{fault}; delete {folder.parent} to train it again") from None
     return model, masks, check_zeros(model, masks, target, pattern)

@@ -70,13 +70,6 @@ def magnitude_masks(matrices: dict[str, Tensor], sparsity: float) -> dict[str, T
     return {name: magnitude_mask(weight, sparsity) for name, weight in matrices.items()}
 
 
-def random_mask(weight: Tensor, sparsity: float, generator: torch.Generator) -> Tensor:
-    """Prune round(s·n) weights drawn uniformly without replacement: the control of paper §3.2."""
-    keep = torch.ones(weight.numel(), dtype=torch.bool)
-    keep[torch.randperm(weight.numel(), generator=generator)[: pruned_count(weight.numel(), sparsity)]] = False
-    return keep.view(weight.shape).to(weight.device)
-
-
 def sparsity_of(masks: dict[str, Tensor]) -> float:
     """Return the share of zeros in all masks together; 0.0 if there are no masks."""
     total = sum(mask.numel() for mask in masks.values())

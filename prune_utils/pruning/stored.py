@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from prune_utils.pruning.families import FAMILIES, Family, in_order, words_of
@@ -66,8 +67,7 @@ def heads(folder: Path) -> int:
 @cache
 def words(folder: Path) -> list[str]:
     """Return the tokens of a checkpoint's vocabulary, in the order of their rows in the word embeddings."""
-    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    known = content["model"]["vocab"] | {token["content"]: token["id"] for token in content["added_tokens"]}
+    known = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
     return sorted(known, key=known.get)
 
 

@@ -92,7 +92,7 @@ def pretraining_loss(runs: pd.DataFrame, borders: Regimes | None = None) -> Draw
     mean_lines(axes, pruned, "method", "pretrain_loss")
     if borders:
         shade(axes, borders, sorted(pruned.target_sparsity.unique()))
-    axes.set(xlabel=PERCENT, ylabel="held-out MLM + NSP loss (nats)")
+    axes.set(xlabel=PERCENT, ylabel="held-out pre-training loss (nats)")
     axes.legend()
     table = points(runs, "pretrain_loss", by="method")
     alt = lines("Held-out pre-training loss, nats", series(table), "{:.2f}")

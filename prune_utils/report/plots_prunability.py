@@ -18,6 +18,7 @@ from prune_utils.report.style import (
     PERCENT,
     Drawn,
     dots,
+    in_order,
     legend_right,
     lines,
     look,
@@ -122,21 +123,18 @@ def fine_tune_first(first: pd.DataFrame) -> Drawn:
 
 
 def methods(table: pd.DataFrame) -> Drawn:
-    """The change in mean dev accuracy from the dense model by arm, one panel per sparsity; bars are 95 % intervals.
-
-    `table`: see `findings.methods.table`. Arms are in the order of their mean change, the best on top.
-    """
+    """Change in mean dev accuracy from dense by arm, best on top, one panel per sparsity; `table`: `findings.methods.table`."""
     at = sorted(int(name.split("_")[1]) for name in table if name.startswith("change_") and name.count("_") == 1)
-    order = table.set_index("arm")[[f"change_{s}" for s in at]].mean(axis=1).sort_values().index
-    ordered = table.set_index("arm").loc[order]
-    figure, every = panels(1, len(at), 3.0 * len(at) + 2.4, 0.32 * len(order) + 1.6, sharey=True)
+    ordered = table.assign(mean=table[[f"change_{s}" for s in at]].mean(axis=1)).sort_values("mean").set_index("arm")
+    in_order(table.arm)  # all arms get the looks that they have on the first page
+    figure, every = panels(1, len(at), 3.0 * len(at) + 2.4, 0.32 * len(ordered) + 1.6, sharey=True)
     for axes, s in zip(every, at, strict=True):
         for place, (arm, row) in enumerate(ordered.iterrows()):
             value, (colour, marker, _) = row[f"change_{s}"], look(arm)
             sides = [[value - row[f"change_{s}_low"]], [row[f"change_{s}_high"] - value]]  # NaN draws no bar
             axes.errorbar(value, place, xerr=sides, color=colour, marker=marker, markersize=7, linestyle="")
         axes.axvline(0, color=INK, linestyle="--", linewidth=1.2, zorder=1)
-        axes.set(title=f"{s} %", yticks=range(len(order)), yticklabels=[look(arm)[2] for arm in order])
+        axes.set(title=f"{s} %", yticks=range(len(ordered)), yticklabels=[look(arm)[2] for arm in ordered.index])
     figure.supxlabel("points of mean dev accuracy from dense", fontsize=12)
     shown = ordered[[f"change_{s}" for s in at]].T.set_axis(at).rename_axis("sparsity")
     alt = lines("Change in mean dev accuracy from the dense model, points", shown, "{:+.1f}")

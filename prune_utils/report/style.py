@@ -60,7 +60,9 @@ def in_order(names: Iterable[str]) -> list[str]:
     """The different arms or methods in the order in which they are shown: those known here, then others by name."""
     order = [*BOUNDS, *STYLE]
     every = sorted(set(names), key=lambda name: (order.index(name) if name in order else len(order), name))
-    return [name for name in every if look(name)]  # others get their looks in this order
+    for name in every:
+        look(name)  # others get their looks in this order
+    return every
 
 
 def panels(rows: int, columns: int, width: float, height: float, **sharing) -> tuple[Figure, list[plt.Axes]]:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
+
 from prune_utils.study.section import ParamsError
 
 LOCK = ".lock"
@@ -46,7 +48,7 @@ def _scratch(path: Path) -> Iterator[Path]:
     """Yield a path of the same name in a temporary folder beside `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-        yield Path(folder) / path.name
+        yield Path(folder) / f"unfinished{path.suffix}"
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -69,6 +71,11 @@ def read_json(path: Path) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ParamsError(f"{path} is damaged ({error}); delete it to make it again") from None
+
+
+def of_machine(error: Exception) -> bool:
+    """Whether an error is of the machine, such as too many open files or a stale mount, and says nothing of a file's content."""
+    return isinstance(error, OSError) and error.errno not in (None, errno.ENOENT)
 
 
 @contextlib.contextmanager
@@ -122,14 +129,14 @@ def held(folder: Path, name: str = LOCK) -> bool:
     return False
 
 
-def holders(folder: Path) -> list[int]:
-    """Ids of the processes on this machine that hold `folder`; empty where the system does not list open files."""
-    lock, found = str((folder / LOCK).resolve()), []
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):  # the process has ended, or belongs to somebody else
-            if os.readlink(link) == lock:
-                found.append(int(link.parts[2]))
-    return sorted(set(found))
+def holders(folder: Path) -> dict[int, str]:
+    """The command lines of the processes on this machine that hold `folder`, by id, as far as their open files may be listed."""
+    lock, found = str((folder / LOCK).resolve()), {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # it has ended, or belongs to somebody else
+            if any(file.path == lock for file in process.open_files()):
+                found[process.pid] = " ".join(process.cmdline())
+    return found
 
 
 def once(path: Path, make: Callable[[], dict]) -> dict:

@@ -41,7 +41,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ParamsError(f"params file {path} does not exist; available: {available}")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, ValueError, OSError) as error:
         raise ParamsError(f"params file {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ParamsError(f"params file {path} is not a mapping of keys to values")

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OUT = Path(os.environ.get("PRUNE_UTILS_OUT", ROOT))  # parent of results/ and reports/
+OUT = ROOT / Path(os.environ.get("PRUNE_UTILS_OUT", "")).expanduser()  # parent of results/ and reports/
 PARAMS = ROOT / "params"
 NOTEBOOKS = ROOT / "notebooks"
 EVIDENCE = ROOT / "evidence"  # frames of studies that are kept with the project

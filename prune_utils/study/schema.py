@@ -130,8 +130,8 @@ class Study(Section):
     @model_validator(mode="after")
     def _tasks_fit(self):
         names = [task.name for task in self.tasks]
-        if len(set(names)) < len(names):
-            raise ValueError(f"tasks are {names}; each name may occur only once")
+        if len({name.casefold() for name in names}) < len(names):  # they name folders, also where case does not count
+            raise ValueError(f"tasks are {names}; each name may occur only once, whatever its case")
         if self.corpus.source != "embedded" and any(task.source == "embedded" for task in self.tasks):
             raise ValueError("an embedded task needs the embedded corpus, since it uses the same words")
         return self

@@ -167,7 +167,8 @@ def _pruner(
     if row is None or row.fate == "free":
         return None
     if row.when == "fine-tuning":
-        begin, end = (round(share * steps) for share in (study.finetuning.ramp_begin, study.finetuning.ramp_share))
+        begin = round(study.finetuning.ramp_begin * steps)
+        end = max(1, round(study.finetuning.ramp_share * steps))  # a learnt score has to see a step
         schedule = Schedule(cell.sparsity, end, study.pretraining.frequency, begin)
         return GradualPruning(model, schedule, chooser(row.zeros, model.config.num_attention_heads, cell.seed))
     return Frozen(model, masks) if row.fate == "frozen" else FixedMask(model, masks)

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from transformers.utils import ModelOutput
 
-from prune_utils.data.pairs import IGNORED
+from prune_utils.data.masked_tokens import IGNORED
 from prune_utils.pruning.families import FAMILIES
 from prune_utils.study.schema import Study
 from prune_utils.training.model_folder.check import check_fits

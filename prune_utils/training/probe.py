@@ -12,7 +12,7 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from prune_utils.data.pairs import IGNORED
+from prune_utils.data.masked_tokens import IGNORED
 from prune_utils.pruning.callbacks import FixedMask
 from prune_utils.pruning.checkpoints import all_kept
 from prune_utils.study.schema import Study

@@ -77,7 +77,7 @@ def execute(params: Path, template: Path, notebook: Path, parameters: dict, endi
 
 def run_notebook(template: Path, executed: Path, parameters: dict) -> None:
     """Execute `template` from the project's root. Raises PapermillExecutionError if a cell fails."""
-    with tempfile.TemporaryDirectory() as sockets:
+    with tempfile.TemporaryDirectory(dir="/tmp") as sockets:  # the path of a socket has 103 characters at most
         papermill.execute_notebook(
             template,
             executed,

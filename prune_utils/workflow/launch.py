@@ -73,9 +73,9 @@ def run(params: Path, dry: bool = False, profile: Path | None = None, end: bool 
 def _held_by(study: Study | Replay, folder: Path) -> str:
     """Why a folder cannot be held: another start of the study, or what a killed one has left running."""
     said, front = f"study '{study.study}' is already running", progress.sitting(study).get("process")
-    ours = [pid for pid in holders(folder) if b"snakemake" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    left = " ".join(f"-{pid}" for pid in ours)
-    if left and not Path(f"/proc/{front}").exists():
+    holding = holders(folder)
+    left = " ".join(f"-{pid}" for pid, command in holding.items() if "snakemake" in command)
+    if left and front not in holding:
         return (
             f"{said}: process {front} was killed, but what it started is still running; let it finish, or run: "
             f"kill -INT -- {left}"

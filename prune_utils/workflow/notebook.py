@@ -1,8 +1,8 @@
-"""The first cell of every notebook: from parameters to a validated study."""
+"""The first cells of every notebook: from parameters to a validated study, and to its evidence."""
 
 import ast
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,6 +14,9 @@ from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.study.words import QUIET
 from prune_utils.workflow import preflight
+
+if TYPE_CHECKING:
+    from prune_utils.analysis.evidence import Evidence
 
 INJECTED = "# Parameters"  # first line of the cell that papermill inserts
 
@@ -50,6 +53,25 @@ def study_of(namespace: dict[str, Any], *selectors: str) -> Study | Replay:
         study, facts = preflight.check_machine(study, preflight.check_inputs(study))
         record(study, facts)
     return study
+
+
+def gather(study: Study | Replay, compute: bool | None) -> "Evidence":
+    """The evidence of a study, from frames that are written if they are missing.
+
+    `compute`: whether missing cells are trained first, and all frames written anew; None: only in the smoke study.
+    """
+    from prune_utils.analysis import evidence, results  # scipy takes half a second, for which no training waits
+
+    wanted = study.study == "smoke" if compute is None else compute
+    if wanted and results.missing(study):
+        from prune_utils.training.finetuning import (
+            finetune_all,  # transformers take seconds, for which no analysis waits
+        )
+
+        finetune_all(study, results.missing(study))
+    if wanted or not (paths.results(study.study) / paths.CELLS).exists():
+        results.collect(study)
+    return evidence.evidence_of(study)
 
 
 def quiet() -> None:

@@ -7,7 +7,7 @@ from prune_utils.data.hub import repository
 from prune_utils.data.hub.faults import DATASETS
 from prune_utils.data.inputs import asked, named, place, revision, task_of
 from prune_utils.study import paths
-from prune_utils.study.grid import all_runs
+from prune_utils.study.grid import all_cells, all_runs
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import Fact, ParamsError
 from prune_utils.training.sizes import free_bytes, pairs_bytes, shape, sparse_bytes
@@ -91,10 +91,12 @@ def _check_reports(study: Study) -> None:
 
 
 def _check_disk(study: Study) -> None:
-    seeds, tasks = study.grid.seeds, study.tasks
-    checkpoints = len(all_runs(study)) + CHECKPOINT_COPIES * study.machine.jobs
-    checkpoints += len(seeds) * len(tasks) * len(study.finetuning.learning_rates)  # dense cells
-    needed = checkpoints * shape(study).weights * BYTES_PER_WEIGHT + pairs_bytes(study) + sparse_bytes(study)
+    kept = [cell for cell in all_cells(study) if cell.arm in ("dense", *study.machine.keep)]
+    left = [one for one in (*all_runs(study), *kept) if not one.checkpoint(study.study).exists()]
+    checkpoints = len(left) + CHECKPOINT_COPIES * study.machine.jobs if left else 0
+    needed = checkpoints * shape(study).weights * BYTES_PER_WEIGHT
+    needed += 0 if paths.data(study.study, "pairs").exists() else pairs_bytes(study)
+    needed += 0 if paths.inside(study.study).exists() else sparse_bytes(study)
     free = free_bytes(study)
     if needed > free:
         raise ParamsError(

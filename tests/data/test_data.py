@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from prune_utils.data.batches import Rows, padded, training_order
 from prune_utils.data.embedded import language, lexicon
 from prune_utils.data.embedded import tasks as language_tasks
-from prune_utils.data.pairs import IGNORED, IS_NEXT, IS_RANDOM, examples, sentence_pairs
+from prune_utils.data.masked_tokens import IGNORED
+from prune_utils.data.pairs import IS_NEXT, IS_RANDOM, examples, sentence_pairs
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study.params import load_study
 from prune_utils.study.paths import PARAMS

@@ -9,7 +9,7 @@ from encoders import documents, save_tokenizer
 from transformers import AutoTokenizer, BertForPreTraining
 from views import HARM, control, rows_of, texts
 
-from prune_utils.data.pairs import IGNORED
+from prune_utils.data.masked_tokens import IGNORED
 from prune_utils.explorer import controls, studies, view_blanks
 
 

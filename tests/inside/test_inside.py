@@ -14,7 +14,7 @@ from prune_utils.inside.similarity import cosine_sums, mean_cosines
 from prune_utils.inside.weights import histograms, statistics, word_magnitudes
 from prune_utils.pruning.families import kind_and_layer
 from prune_utils.pruning.families import label as in_words
-from prune_utils.pruning.masks import magnitude_mask, random_mask, sparsity_of
+from prune_utils.pruning.masks import lowest_mask, magnitude_mask, sparsity_of
 from prune_utils.pruning.matrices import apply_masks, prunable_matrices
 from prune_utils.report import plots_inside
 from prune_utils.report.plots_inside import spread
@@ -140,7 +140,7 @@ def test_a_head_whose_rows_and_columns_are_gone_is_gone():
 def test_heads_together_are_as_sparse_as_their_layers_attention(sparsity, seed):
     generator = torch.Generator().manual_seed(seed)
     masks = {
-        name.replace("layer.0", f"layer.{layer}"): random_mask(torch.ones(6, 6), sparsity, generator)
+        name.replace("layer.0", f"layer.{layer}"): lowest_mask(torch.rand(6, 6, generator=generator), sparsity)
         for name in ATTENTION
         for layer in range(2)
     }

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch.nn.utils import prune
 
-from prune_utils.pruning.masks import kth_smallest, magnitude_mask, pruned_count, random_mask, sparsity_of
+from prune_utils.pruning.masks import kth_smallest, magnitude_mask, pruned_count, sparsity_of
 
 SPARSITY = st.floats(0, 1, allow_nan=False)
 WEIGHTS = arrays(
@@ -59,18 +59,6 @@ def test_scaling_a_matrix_changes_no_mask(weight, sparsity, scale):
 def test_a_sparser_mask_keeps_a_subset(weight, one, other):
     sparser, denser = magnitude_mask(weight, max(one, other)), magnitude_mask(weight, min(one, other))
     assert not (sparser & ~denser).any()
-
-
-@given(WEIGHTS, SPARSITY, st.integers(0, 2**31))
-def test_random_mask_has_the_exact_count_and_repeats(weight, sparsity, seed):
-    one, two = (random_mask(weight, sparsity, torch.Generator().manual_seed(seed)) for _ in range(2))
-    assert int((~one).sum()) == round(sparsity * weight.numel()) and torch.equal(one, two)
-
-
-def test_random_mask_does_not_look_at_magnitudes():
-    weight = torch.arange(100_000.0).view(100, 1000)
-    mask = random_mask(weight, 0.5, torch.Generator().manual_seed(0))
-    assert 0.49 < (~mask).view(-1)[:50_000].float().mean() < 0.51
 
 
 def test_nothing_is_changed_in_place():

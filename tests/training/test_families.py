@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from prune_utils.data import prepared
-from prune_utils.data.pairs import IGNORED, examples, tokenised
+from prune_utils.data.masked_tokens import IGNORED
+from prune_utils.data.pairs import examples, tokenised
 from prune_utils.data.vocabulary import pair_template, tokenizer_of
 from prune_utils.inside.heads import head_shares
 from prune_utils.inside.similarity import mean_cosines

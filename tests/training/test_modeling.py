@@ -1,7 +1,7 @@
 import torch
 from transformers import BertForPreTraining
 
-from prune_utils.data.pairs import IGNORED
+from prune_utils.data.masked_tokens import IGNORED
 
 
 def test_loss_is_that_of_transformers_own_model(tiny_bert, tiny_batch):

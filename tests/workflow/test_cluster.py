@@ -286,6 +286,6 @@ def test_a_study_on_two_nodes_equals_one_without_a_cluster(finished, slurm, prof
     assert done.stdout.strip().endswith("reports/small/index.html")
     places = [lock.read_text() for lock in results.rglob(".*.ipynb.lock")]
     assert {place.split(", job ")[0] for place in places if ", job " in place} == {"n1", "n2"}
-    compare_with_smoke(tmp_path, finished, cells=7)
+    compare_with_smoke(tmp_path, finished, cells=8)
     left = subprocess.run(["squeue", "-h"], env=slurm, capture_output=True, text=True, check=True).stdout
     assert not left.strip(), "jobs are left"

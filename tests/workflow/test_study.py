@@ -311,7 +311,7 @@ def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grow
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     monkeypatch.setattr(paths, "OUT", tmp_path)
     collect(load_study(small))
-    compare_with_smoke(tmp_path, finished, cells=7)
+    compare_with_smoke(tmp_path, finished, cells=8)
 
     # the grid grows: the graph makes all but the dense run again, and finished trainings are read, not repeated
     content = yaml.safe_load(small.read_text()) | {"grid": {"sparsities": [0.0, 0.6, 0.9]}}
@@ -327,4 +327,4 @@ def test_stopped_and_killed_in_the_middle_it_goes_on_to_the_same_frames_and_grow
         finetune(grown, one)
     collect(grown)
     assert {path: path.stat().st_mtime_ns for path in old} == old
-    compare_with_smoke(tmp_path, finished, cells=12)
+    compare_with_smoke(tmp_path, finished, cells=13)

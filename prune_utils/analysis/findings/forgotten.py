@@ -7,6 +7,7 @@ from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.noise.estimates import Estimate
 from prune_utils.analysis.noise.measured import accuracy_means
 from prune_utils.analysis.predictions import encoded
+from prune_utils.data.masked_tokens import frequencies
 from prune_utils.study import paths
 from prune_utils.study.grid import Cell
 from prune_utils.study.schema import Study
@@ -28,11 +29,15 @@ def traits(study: Study, task: str) -> pd.DataFrame:
     `length`: tokens. `rarity`: minus the decimal logarithm of the share that its rarest token has among the tokens of the text
     that the encoder was pre-trained on, counted with one more of each. `unseen`: whether it has a token that the task's training set does not have.
     """
+    from datasets import load_from_disk  # takes a second, for which no other analysis waits
+
     training, dev = (encoded(paths.task_data(study.study, task) / part) for part in ("train", "dev"))
-    pairs, seen = encoded(paths.data(study.study, "pairs")), np.unique(np.concatenate(training["input_ids"]))
-    counts = np.bincount(np.concatenate(pairs["input_ids"]))
+    pairs, seen = (
+        load_from_disk(str(paths.data(study.study, "pairs"))),
+        np.unique(np.concatenate(training["input_ids"])),
+    )
     ids = dev["input_ids"]
-    counts = np.pad(counts, (0, max(0, max(map(max, ids)) + 1 - len(counts)))) + 1
+    counts = frequencies(pairs, max(map(max, ids)) + 1) + 1
     shares = counts / counts.sum()
     rarity = [float(-np.log10(shares[np.asarray(one)].min())) for one in ids]
     unseen = [not np.isin(one, seen).all() for one in ids]

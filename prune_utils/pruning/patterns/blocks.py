@@ -1,11 +1,10 @@
 """Blocks: squares of SIDE × SIDE weights, smaller at the edges; in each matrix, the round(s·B) of lowest mean score are pruned."""
 
-import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from prune_utils.pruning.masks import lowest_mask
-from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch, Tensors, check_count
+from prune_utils.pruning.patterns.pattern import Pattern, Tensors, check_count, check_whole
 
 SIDE = 8
 
@@ -29,10 +28,9 @@ def choose(scores: Tensors, sparsity: float, heads: int) -> Tensors:
 
 def check(masks: Tensors, sparsity: float, heads: int) -> None:
     """Raise SparsityMismatch unless round(s·B) blocks of every matrix are pruned entirely, and no other weights."""
-    for name, mask in masks.items():
-        kept = _means(mask) > 0
-        if not torch.equal(_spread(kept, mask), mask):
-            raise SparsityMismatch(f"{name} has pruned weights outside of entirely pruned blocks")
+    keep = {name: _means(mask) > 0 for name, mask in masks.items()}
+    check_whole(masks, {name: _spread(keep[name], mask) for name, mask in masks.items()}, "blocks")
+    for name, kept in keep.items():
         check_count(f"{name} has", "blocks", kept, sparsity)
 
 

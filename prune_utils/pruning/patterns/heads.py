@@ -5,7 +5,7 @@ from torch import Tensor
 
 from prune_utils.pruning.families import HEADS, in_heads, kind_and_layer
 from prune_utils.pruning.masks import lowest_mask
-from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch, Tensors, check_count
+from prune_utils.pruning.patterns.pattern import Pattern, Tensors, check_count, check_whole
 
 
 def sums(scores: Tensors, heads: int) -> dict[int, Tensor]:
@@ -48,9 +48,7 @@ def _whole_heads(matrices: Tensors, keep: dict[int, Tensor]) -> Tensors:
 def check(masks: Tensors, sparsity: float, heads: int) -> None:
     """Raise SparsityMismatch unless round(s·H) heads are pruned entirely, and no other weights."""
     keep = {layer: alive > 0 for layer, alive in sums(masks, heads).items()}
-    for name, whole in _whole_heads(masks, keep).items():
-        if not torch.equal(masks[name], whole):
-            raise SparsityMismatch(f"{name} has pruned weights outside of entirely pruned attention heads")
+    check_whole(masks, _whole_heads(masks, keep), "attention heads")
     check_count("the model has", "attention heads", torch.stack(list(keep.values())), sparsity)
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from prune_utils.pruning.families import kind_and_layer
 from prune_utils.pruning.masks import lowest_mask
-from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch, Tensors, check_count
+from prune_utils.pruning.patterns.pattern import Pattern, Tensors, check_count, check_whole
 
 
 def means(scores: Tensors) -> Tensor:
@@ -36,9 +36,7 @@ def _whole(matrices: Tensors, keep: Tensor) -> Tensors:
 def check(masks: Tensors, sparsity: float, heads: int) -> None:
     """Raise SparsityMismatch unless round(s·L) layers are pruned entirely, and no other weights."""
     keep = means(masks) > 0
-    for name, whole in _whole(masks, keep).items():
-        if not torch.equal(masks[name], whole):
-            raise SparsityMismatch(f"{name} has pruned weights outside of entirely pruned layers")
+    check_whole(masks, _whole(masks, keep), "layers")
     check_count("the model has", "layers", keep, sparsity)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from prune_utils.pruning.masks import pruned_count
@@ -25,6 +26,13 @@ class Pattern:
 
     choose: Callable[[Tensors, float, int], Tensors]
     check: Callable[[Tensors, float, int], None]
+
+
+def check_whole(masks: Tensors, whole: Tensors, units: str) -> None:
+    """Raise SparsityMismatch unless `masks` are `whole`, those that prune entire `units` and nothing else."""
+    for name, mask in masks.items():
+        if not torch.equal(mask, whole[name]):
+            raise SparsityMismatch(f"{name} has pruned weights outside of entirely pruned {units}")
 
 
 def check_count(what: str, units: str, mask: Tensor, sparsity: float) -> None:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from prune_utils.pruning.families import kind_and_layer
 from prune_utils.pruning.masks import lowest_mask
-from prune_utils.pruning.patterns.pattern import Pattern, SparsityMismatch, Tensors, check_count
+from prune_utils.pruning.patterns.pattern import Pattern, Tensors, check_count, check_whole
 
 KINDS = ("intermediate", "output")
 
@@ -44,9 +44,7 @@ def _whole(matrices: Tensors, keep: dict[int, Tensor]) -> Tensors:
 def check(masks: Tensors, sparsity: float, heads: int) -> None:
     """Raise SparsityMismatch unless round(s·U) units of every layer are pruned entirely, and no other weights."""
     keep = {layer: alive > 0 for layer, alive in sums(masks).items()}
-    for name, whole in _whole(masks, keep).items():
-        if not torch.equal(masks[name], whole):
-            raise SparsityMismatch(f"{name} has pruned weights outside of entirely pruned feed-forward units")
+    check_whole(masks, _whole(masks, keep), "feed-forward units")
     for layer, kept in keep.items():
         check_count(f"layer {layer} has", "feed-forward units", kept, sparsity)
 

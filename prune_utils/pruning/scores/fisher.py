@@ -12,14 +12,9 @@ from prune_utils.pruning.scores.score import Score
 
 def update(state: Tensors, weight: Tensor, gradient: Tensor) -> Tensors:
     """Add the squared gradient of one example."""
-    return {
-        "squares": state["squares"].addcmul_(gradient, gradient) if state else gradient**2,
-        "count": _one_more(state, gradient),
-    }
-
-
-def _one_more(state: Tensors, gradient: Tensor) -> Tensor:
-    return state["count"] + 1 if state else gradient.new_ones(())
+    if not state:
+        return {"squares": gradient**2, "count": gradient.new_ones(())}
+    return {"squares": state["squares"].addcmul_(gradient, gradient), "count": state["count"] + 1}
 
 
 def value(matrices: Tensors, states: dict[str, Tensors], seed: int) -> Tensors:

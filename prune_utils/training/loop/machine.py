@@ -73,7 +73,7 @@ def bfloat16(machine: Machine) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.exists() else ""
-    return any(f" {flag}" in flags for flag in ("avx512_bf16", "amx_bf16", "bf16 "))
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags.split())
 
 
 @cache

@@ -53,15 +53,16 @@ class Checkpoints(TrainerCallback):
 def finished(folder: Path, make: Callable[[], dict]) -> dict:
     """Return the result in `folder`; if it is missing, `make` and store it, and only then discard the checkpoints."""
     result = once(folder / paths.RESULT, make)
-    for training in folder.glob("trainer*"):
-        discard(training)
+    for left in (*folder.glob("trainer*"), *folder.glob(".*-*")):  # and what a killed process was writing
+        discard(left)
     return result
 
 
 def discard(folder: Path) -> None:
     """Remove the checkpoints of a training; the marks go first, so that a half-removed one is not resumed from."""
-    for mark in folder.glob(f"checkpoint-*/{WHOLE}"):
-        mark.unlink()
+    with contextlib.suppress(FileNotFoundError):  # another process discards it, too
+        for mark in folder.glob(f"checkpoint-*/{WHOLE}"):
+            mark.unlink()
     shutil.rmtree(folder, ignore_errors=True)
 
 

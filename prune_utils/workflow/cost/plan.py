@@ -12,7 +12,8 @@ from prune_utils.study import paths
 from prune_utils.study.files import write_json
 from prune_utils.study.grid import HOUR, TRAINED
 from prune_utils.study.params import load_study
-from prune_utils.study.schema import Study
+from prune_utils.study.schema import Replay, Study
+from prune_utils.study.section import ParamsError
 from prune_utils.study.words import many
 from prune_utils.training import sizes
 from prune_utils.training.probe import Pace, measure
@@ -72,11 +73,15 @@ def together(frame: pd.DataFrame, column: str, seeds: int, jobs: int) -> float:
 def show(params: Path, accelerator: str = "H200") -> None:
     """Print the plan of a study and keep it in results/<study>/plan.json, to be compared with the measured times."""
     study = load_study(params)
+    if isinstance(study, Replay):
+        raise ParamsError(
+            f"study '{study.study}' is a table of results, which trains nothing; there is no cost to estimate"
+        )
     facts = preflight.check_inputs(study)
     frame, of, machine = plan(study, None, accelerator), shape(study), study.machine
     jobs, product = many(machine.jobs, "job"), sizes.accelerator(accelerator)
     print(
-        f"study '{study.study}': BERT of {of.layers} layers x {of.width}, {of.weights / 1e6:.1f} M prunable weights; "
+        f"study '{study.study}': {of.family.title} of {of.layers} layers x {of.width}, {of.weights / 1e6:.1f} M prunable weights; "
         f"{jobs} of {machine.threads} threads, precision {machine.precision}\n"
     )
     print(table(frame, accelerator))

@@ -7,7 +7,8 @@ import pandas as pd
 
 from prune_utils.data import tasks, text
 from prune_utils.data.glue import facts
-from prune_utils.data.pairs import IGNORED, examples
+from prune_utils.data.masked_tokens import IGNORED
+from prune_utils.data.pairs import examples
 from prune_utils.data.prepared import encoded
 from prune_utils.data.vocabulary import tokenizer_of
 from prune_utils.study.grid import TRAINED, Cell, Run, all_cells, all_runs, delayed
