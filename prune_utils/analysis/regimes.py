@@ -33,6 +33,11 @@ class Boundary:
     below: float | None = None
     above: float | None = None
 
+    @property
+    def measured(self) -> bool:
+        """Whether there was anything to find it in."""
+        return self.gap != (None, None)
+
     def as_dict(self) -> dict:
         fields = {
             "estimate": self.estimate,
@@ -62,12 +67,12 @@ class Regimes:
         return self.high.estimate
 
     def of(self, sparsity: float) -> str:
-        """The regime of a sparsity; "unknown" below the high one if the border of the low one is."""
+        """The regime of a sparsity; "unknown" where it is not low, or not high, as far as a border was not measured."""
         if self.low_until is not None and sparsity <= self.low_until:
             return "low"
         if self.high_from is not None and sparsity >= self.high_from:
             return "high"
-        return "unknown" if self.low_until is None else "medium"
+        return "medium" if self.low_until is not None and self.high.measured else "unknown"
 
     def as_dict(self) -> dict:
         return {"low_until": self.low.as_dict(), "high_from": self.high.as_dict(), "interval_covers": list(self.covers)}

@@ -15,6 +15,7 @@ from prune_utils.report.escaping import in_html
 from prune_utils.study import paths
 from prune_utils.study.grid import Run, all_cells
 from prune_utils.study.params import read_yaml, validated
+from prune_utils.study.record import read_csv
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
 from prune_utils.study.words import percent, percents
@@ -71,7 +72,7 @@ class Opened:
     def inside(self, name: str) -> pd.DataFrame:
         """A frame of the notebook on the encoder. Raises Absent if it does not exist."""
         if (path := paths.inside(self.trained().study) / f"{name}.csv").exists():
-            return pd.read_csv(path)
+            return read_csv(path)
         raise Absent(f"Not measured: {paths.shown(path)} is missing; notebooks/2_inside_the_encoder.ipynb writes it.")
 
 
@@ -96,8 +97,7 @@ def opened(study: str = "") -> Opened | None:
     """
     quiet()
     there = finished()
-    asked = [name for name in parse_qs(os.environ.get("QUERY_STRING", "")).get("study", []) if name in there]
-    name = study or next(iter(asked + there), None)
+    name = study or next(iter([name for name in _asked() if name in there] + there), None)
     if name is None:
         return None
     contents = {content.parent.name: content for content in paths.results("").glob("*/params.yaml")}
@@ -110,9 +110,18 @@ def opened(study: str = "") -> Opened | None:
     return Opened(found)
 
 
+def _asked() -> list[str]:
+    """The studies that the address of the page names."""
+    return parse_qs(os.environ.get("QUERY_STRING", "")).get("study", [])
+
+
 def opening(opened: Opened | None) -> HTML:
     """A sentence on the open study and on how to open another one; without a study, on what to run."""
-    return HTML(f"<p>{NOTHING if opened is None else f'{_has(opened.study)} {_others(opened.study.study)}'}</p>")
+    if opened is None:
+        return HTML(f"<p>{NOTHING}</p>")
+    absent = [f"“{in_html(name)}”" for name in _asked() if name not in finished()]
+    said = f"There is no finished study {', '.join(absent)} here. " if absent else ""
+    return HTML(f"<p>{said}{_has(opened.study)} {_others(opened.study.study)}</p>")
 
 
 def _has(study: Study | Replay) -> str:
@@ -131,7 +140,12 @@ def _has(study: Study | Replay) -> str:
 def _others(name: str) -> str:
     others = [other for other in finished() if other != name]
     if not others:
-        return "It is the only finished study here; to open another later, write its name in <code>study</code>."
+        how = (
+            "add <code>?study=</code> and its name to the address"
+            if served()
+            else "write its name in <code>study</code>"
+        )
+        return f"It is the only finished study here; to open another later, {how}."
     if served():
         return "Others: " + ", ".join(f'<a href="?study={quote(other)}">{in_html(other)}</a>' for other in others) + "."
     return f"To open another one, write its name in <code>study</code> above: {in_html(', '.join(others))}."

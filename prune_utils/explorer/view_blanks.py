@@ -16,10 +16,11 @@ from prune_utils.data.embedded import lexicon
 from prune_utils.data.embedded.clauses import article
 from prune_utils.data.masked_tokens import unmasked
 from prune_utils.explorer.controls import follows, labelled, paragraph, row, table, view
-from prune_utils.explorer.studies import Absent, Opened, percent
+from prune_utils.explorer.studies import Absent, Opened
 from prune_utils.pruning.families import FAMILIES
 from prune_utils.report.style import MARKERS, PERCENT, Drawn, image, legend_right, panel, plain
 from prune_utils.study import paths
+from prune_utils.study.words import percent
 from prune_utils.training.modeling import MaskedEncoder
 
 BLANK = re.compile(r"_{2,}|\[MASK\]")
@@ -27,6 +28,7 @@ BLANK_BEFORE = "\u0120"  # of a token of byte-level BPE that begins a word
 LETTERS = 4  # shortest word that may become the blank
 HELD = 2**28  # bytes of models kept in memory: all models of a small study, none of BERT-Base's size
 WORDS = 5  # words per model that are shown first
+LINES = 10  # most lines of a figure, with colours of their own
 
 
 class Models:
@@ -173,9 +175,9 @@ def asked(opened: Opened) -> ipywidgets.Widget:
 
 
 def fading(probabilities: pd.DataFrame, most: int, sentence: str = "") -> Drawn:
-    """Probability of the 0 % run's most likely words by sparsity, one line per word."""
+    """Probability of the 0 % run's most likely words by sparsity, one line per word, for LINES words at most."""
     figure, axes = panel(7.0, 3.6)
-    first = 100 * probabilities.nlargest(most, probabilities.columns[0])
+    first = 100 * probabilities.nlargest(min(most, LINES), probabilities.columns[0])
     for place, (word, colour) in enumerate(zip(first.index, sns.color_palette("colorblind", len(first)), strict=True)):
         marker = MARKERS[place % len(MARKERS)]
         axes.plot(

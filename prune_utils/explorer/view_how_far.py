@@ -2,24 +2,26 @@
 
 from collections.abc import Mapping
 from functools import cache
+from math import ceil
 
 import ipywidgets
 import pandas as pd
 from IPython.display import HTML
 
 from prune_utils.analysis import comparison
-from prune_utils.analysis.regimes import EQUAL, POINTS, Regimes
+from prune_utils.analysis.noise.estimates import EQUAL
+from prune_utils.analysis.regimes import Regimes
 from prune_utils.explorer.controls import follows, labelled, row, table, view, with_slider
-from prune_utils.explorer.studies import Absent, Opened, percent
-from prune_utils.explorer.view_regimes import borders, label, pruned_arms, with_interval
+from prune_utils.explorer.studies import Absent, Opened
+from prune_utils.explorer.view_regimes import borders, label, not_learnt, pruned_arms, with_interval
 from prune_utils.pruning.sparse import FORMAT
 from prune_utils.report.escaping import in_html
 from prune_utils.study import paths
+from prune_utils.study.words import POINTS, percent
 
-MOST = 20.0  # largest value of the sliders, in points
+MOST = 20.0  # largest value of the sliders, in points, unless more is lost
 KINDS = ("dense", "sparse")  # formats of a stored checkpoint
 STORED = "pretrain"  # the arm whose checkpoint sizes are measured
-NOT_ZERO = ("information_deletion", "frozen")  # arms whose weights are not zero after training
 
 
 @cache
@@ -81,7 +83,8 @@ def by_sparsity(frame: pd.DataFrame, regimes: Regimes, stored: pd.DataFrame | No
 def costs_table(opened: Opened) -> HTML:
     """Accuracy lost by each task at each sparsity."""
     arm = next(iter(pruned_arms(opened)), STORED)
-    return HTML(table(by_sparsity(costs(opened, arm), borders(opened.evidence), _sizes(opened, arm))))
+    shown = by_sparsity(costs(opened, arm), borders(opened.evidence), _sizes(opened, arm))
+    return HTML(table(shown, f"{label(arm)}: points lost, 95 % interval; the checkpoint stored dense and sparse, MB"))
 
 
 def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
@@ -89,16 +92,20 @@ def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
     frame = costs(opened, arm)
     at = farthest(frame, allowed)
     said = [f"{_up_to(at)} no task loses more than you allow, by the estimates of {in_html(label(arm))}."]
-    if frame.high.notna().any():
+    if opened.evidence.accuracy.repeated:
         sure = farthest(frame, allowed, "high")
-        said.append(f"{_up_to(sure)} the upper end of every task's 95 % interval is allowed, too.")
+        rest = "; an interval that is unknown counts as too wide" if frame.high.isna().any() else ""
+        said.append(f"{_up_to(sure)} the upper end of every task's 95 % interval is allowed, too{rest}.")
     else:
-        said.append("With one seed there is no interval, so the uncertainty is unknown.")
+        said.append("Nothing was repeated, so how much a training varies is unknown.")
     if at:
         if (regime := borders(opened.evidence).of(at)) != "unknown":
             said.append(f"{percent(at)} lies in the {regime} regime of the model pruned in pre-training.")
-        whole = "Its checkpoint is as large as the dense one: its weights are not zero."
-        said.append(whole if arm in NOT_ZERO else _stored(_sizes(opened, arm), at))
+        if opened.study.tasks:  # trained, and not a table
+            whole = "Its checkpoint is as large as the dense one: its weights are not zero."
+            zero = opened.study.arm_table.rows[arm].fate == "zero"
+            said.append(_stored(_sizes(opened, arm), at) if zero else whole)
+    said += [in_html(note.strip())] if (note := not_learnt(opened.evidence)) else []
     further = frame.sparsity[frame.sparsity > at].min()
     tables = _at(frame, at, allowed) + _at(frame, further, allowed, ", the next sparsity measured")
     return "<ul>" + "".join(f"<li>{line}</li>" for line in said) + "</ul>" + tables
@@ -114,7 +121,7 @@ def _stored(sizes: pd.DataFrame | None, at: float) -> str:
     dense, sparse = sizes.loc[at]
     return (
         f"Its checkpoint takes {dense / 1e6:,.2f} MB as safetensors, and stored sparse {sparse / 1e6:,.2f} MB "
-        f"({sparse / dense:.0%}): {FORMAT}, also as safetensors."
+        f"({percent(round(sparse / dense, 2))}): {FORMAT}, also as safetensors."
     )
 
 
@@ -136,7 +143,8 @@ def sliders(opened: Opened) -> ipywidgets.Widget:
     if not (arms := pruned_arms(opened)):
         raise Absent("No pruned arm was fine-tuned here.")
     arm = labelled(ipywidgets.Dropdown, "Arm", options=[(label(arm), arm) for arm in arms])
-    points = {"value": min(opened.evidence.margins.accuracy_margin, MOST), "min": 0, "max": MOST, "step": 0.5}
+    most = max(MOST, ceil(_costs(opened).cost.max()))
+    points = {"value": min(opened.evidence.margins.accuracy_margin, most), "min": 0, "max": most, "step": 0.5}
     wide = "min(16em, 100%)"
     losing = [labelled(ipywidgets.BoundedFloatText, f"{task} may lose", wide, **points) for task in opened.tasks]
 

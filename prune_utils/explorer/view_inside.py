@@ -5,14 +5,16 @@ from dataclasses import replace
 import ipywidgets
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
 
 from prune_utils.explorer.controls import follows, labelled, paragraph, view, with_slider
-from prune_utils.explorer.studies import Absent, Opened, percent
+from prune_utils.explorer.studies import Absent, Opened
 from prune_utils.inside.weights import word_magnitudes
 from prune_utils.pruning import stored
 from prune_utils.report import plots_inside
 from prune_utils.report.escaping import in_html
-from prune_utils.report.style import GREY, Drawn, image, show
+from prune_utils.report.style import GREY, Drawn, image
+from prune_utils.study.words import percent
 
 
 def magnitudes(opened: Opened, sparsity: float) -> pd.DataFrame:
@@ -67,7 +69,7 @@ def _drawn(opened: Opened, title: str, sparsity: float) -> Drawn:
 def heads(opened: Opened):
     """Map of the heads at the middle sparsity of the grid."""
     sparsities = opened.trained().grid.sparsities
-    show(replace(_drawn(opened, HEADS, sparsities[len(sparsities) // 2]), name="explorer_heads", caption=""))
+    return HTML(image(replace(_drawn(opened, HEADS, sparsities[len(sparsities) // 2]), name="explorer_heads")))
 
 
 @view

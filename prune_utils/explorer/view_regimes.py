@@ -7,14 +7,16 @@ from urllib.parse import quote
 
 import ipywidgets
 import pandas as pd
+from IPython.display import HTML
 
 from prune_utils.analysis import regimes
-from prune_utils.analysis.evidence import Evidence
+from prune_utils.analysis.evidence import Evidence, unlearnt
 from prune_utils.explorer.controls import LAB, follows, labelled, paragraph, row, table, view
-from prune_utils.explorer.studies import Absent, Opened, notebooks_of, percent, served
+from prune_utils.explorer.studies import Absent, Opened, notebooks_of, served
 from prune_utils.report import plots_regimes
 from prune_utils.report.escaping import in_html
-from prune_utils.report.style import BOUNDS, Drawn, image, in_order, look, show
+from prune_utils.report.style import BOUNDS, Drawn, image, in_order, look
+from prune_utils.study.words import minus, percent
 
 # columns of a cell that are shown, and their forms
 COLUMNS = ["seed", "learning_rate", "selected", "dev_accuracy", "train_loss", "realised_sparsity", "seconds"]
@@ -55,9 +57,10 @@ def chosen(opened: Opened, tasks: list[str], arms: list[str]) -> tuple[Evidence,
 def with_interval(frame: pd.DataFrame, value: str = "cost") -> list[str]:
     """Format the values of a frame with their intervals, columns low and high: "1.2 [0.3 to 2.1]"."""
     ends = [
-        f" [{low:.1f} to {high:.1f}]" if pd.notna(low) else "" for low, high in zip(frame.low, frame.high, strict=True)
+        f" [{low:z.1f} to {high:z.1f}]" if pd.notna(low) else ""
+        for low, high in zip(frame.low, frame.high, strict=True)
     ]
-    return [f"{mean:.1f}{spread}" for mean, spread in zip(frame[value], ends, strict=True)]
+    return [minus(f"{round(mean, 9):z.1f}{spread}") for mean, spread in zip(frame[value], ends, strict=True)]
 
 
 def numbers(some: Evidence) -> pd.DataFrame:
@@ -71,19 +74,36 @@ def numbers(some: Evidence) -> pd.DataFrame:
 def _drawn(opened: Opened, tasks: list[str], arms: list[str]) -> Drawn:
     some, found = chosen(opened, tasks, arms)
     low, high = found.low_until, found.high_from
+    unknown = {False: "unknown, without cells of its arms", True: "not reached"}
     words = (
         f"Mean dev accuracy over {', '.join(tasks)} by sparsity, one line per arm. "
-        f"Low regime {'until ' + percent(low) if low is not None else 'not found'}; "
-        f"high regime {'from ' + percent(high) if high is not None else 'not reached'}."
+        f"Low regime {'until ' + percent(low) if low is not None else unknown[found.low.measured]}; "
+        f"high regime {'from ' + percent(high) if high is not None else unknown[found.high.measured]}. "
+        f"Margins: {_margins(some)}.{not_learnt(some)}"
     )
-    figure = plots_regimes.accuracy(some.cells, found, some.accuracy).figure
+    every = opened.over(frozenset(tasks)).cells.target_sparsity
+    figure = plots_regimes.accuracy(some.cells, found, some.accuracy, every).figure
     return Drawn(figure, "explorer_regimes", words, numbers(some))
 
 
+def _margins(some: Evidence) -> str:
+    return (
+        f"{some.margins.accuracy_margin:g} points of accuracy, {some.margins.loss_margin:g} nats of pre-training loss"
+    )
+
+
+def not_learnt(some: Evidence) -> str:
+    """A sentence on the tasks that the dense model has not learnt; empty if there are none."""
+    tasks = unlearnt(some.cells)
+    said = "The dense model does not beat the majority class there, so these accuracies say nothing about pruning."
+    return f" Not learnt: {', '.join(tasks)}. {said}" if tasks else ""
+
+
 @view
-def figure(opened: Opened):
+def figure(opened: Opened) -> HTML:
     """All arms, mean over all tasks."""
-    show(_drawn(opened, opened.tasks, arms_of(opened)))
+    one = _drawn(opened, opened.tasks, arms_of(opened))
+    return HTML(paragraph(one.alt) + image(one))
 
 
 @view

@@ -9,15 +9,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from IPython.display import HTML
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from prune_utils.explorer.controls import follows, labelled, row, table, view, with_slider
-from prune_utils.explorer.studies import Opened, percent
+from prune_utils.explorer.studies import Opened
 from prune_utils.inside.heads import matrix_shares
 from prune_utils.pruning import families, stored
 from prune_utils.pruning.masks import magnitude_mask, magnitudes, pruned_count
-from prune_utils.report.style import INK, STYLE, Drawn, image, panels, show
+from prune_utils.report.style import INK, STYLE, Drawn, image, panels
+from prune_utils.study.words import percent
 
 WAYS = ("each matrix on its own", "all matrices together")
 KEPT, PRUNED = STYLE["gradual"][0], "#c9cdd2"
@@ -111,7 +113,7 @@ def figure(opened: Opened):
     """The first attention matrix at 50 % sparsity."""
     cuts = cuts_of(opened)
     name = _first(cuts)
-    show(_drawn(cuts, name, ways(cuts, name, 0.5), 0.5))
+    return HTML(image(_drawn(cuts, name, ways(cuts, name, 0.5), 0.5)))
 
 
 def _first(cuts: Cuts) -> str:

@@ -23,6 +23,8 @@ from prune_utils.report.style import (
 from prune_utils.report.tables import points, series
 from prune_utils.study.words import percent
 
+SEED = ", seed "  # between the target and the seed of a run, in the names of its line
+
 
 def schedule(schedules: list[Schedule], steps: int) -> Drawn:
     """The scheduled sparsity (percent) by step, one line per target, sampled at regular steps."""
@@ -40,10 +42,10 @@ def training_loss(results: list[dict], ramp_steps: int | None = None) -> Drawn:
     """The logged training loss (nats) by step, one line per run; a dashed line marks the end of the ramp."""
     several = len({result["seed"] for result in results}) > 1
     logged = {
-        percent(result["target_sparsity"]) + several * f", seed {result['seed']}": pd.Series(
+        percent(result["target_sparsity"]) + several * f"{SEED}{result['seed']}": pd.Series(
             {entry["step"]: entry["loss"] for entry in result["history"]}
         )
-        for result in results
+        for result in sorted(results, key=lambda result: result["target_sparsity"])
     }
     end = " The dashed line marks the end of the ramp; from there on, each model has its final sparsity."
     text = f"*Loss on training batches, one run per line.{end if ramp_steps else ''}*"
@@ -55,11 +57,19 @@ def training_loss(results: list[dict], ramp_steps: int | None = None) -> Drawn:
 
 
 def _by_step(frame: pd.DataFrame, name: str, what: str, form: str, text: str, height: float) -> Drawn:
-    """One line per column over optimiser steps."""
+    """One line per column over optimiser steps; the seeds of a target have its colour and one entry of the legend."""
     frame = frame.rename_axis("optimiser step")
     figure, axes = panel(height=height)
-    for (target, values), colour in zip(frame.items(), shades(frame.shape[1]), strict=True):
-        axes.plot(values.dropna(), color=colour, label=target)
+    targets = list(dict.fromkeys(column.partition(SEED)[0] for column in frame))
+    colours, width = (
+        dict(zip(targets, shades(len(targets)), strict=True)),
+        1.5 if len(targets) == frame.shape[1] else 0.9,
+    )
+    for column, values in frame.items():
+        target = column.partition(SEED)[0]
+        label = target if target in targets else None
+        axes.plot(values.dropna(), color=colours[target], label=label, linewidth=width)
+        targets = [other for other in targets if other != target]
     axes.set(xlabel=frame.index.name)
     legend_right(axes, title="target")
     return Drawn(figure, name, lines(what, frame, form), frame, text)

@@ -25,6 +25,7 @@ VALUES = {
 }
 # parts of a fall in accuracy, each with the look of an arm
 EFFECTS = {"deleting": "information_deletion", "fixing": "frozen", "interaction": "dense", "total": "pretrain"}
+MOST_INSIDE = 9  # most entries of a legend within the axes
 COORDINATES = ["task", "arm", "target_sparsity", "seed", "learning_rate"]
 
 
@@ -39,9 +40,9 @@ def _intervals(axes: plt.Axes, spread: Means, scale: float) -> None:
             axes.errorbar(at, scale * mean, sides, color=look(arm)[0], linewidth=1, alpha=0.8)
 
 
-def accuracy(cells: pd.DataFrame, borders: Regimes | None = None, spread: Means | None = None) -> Drawn:
-    """Mean dev accuracy over tasks by sparsity, one line per arm; with `spread`, intervals (paper Fig. 1, left)."""
-    return _by_sparsity(cells, "dev_accuracy", borders, spread)
+def accuracy(cells: pd.DataFrame, borders: Regimes | None = None, spread: Means | None = None, at=()) -> Drawn:
+    """Mean dev accuracy by sparsity, one line per arm, with intervals (paper Fig. 1, left); `at`: further sparsities to shade."""
+    return _by_sparsity(cells, "dev_accuracy", borders, spread, at)
 
 
 def train_loss(cells: pd.DataFrame, borders: Regimes | None = None) -> Drawn:
@@ -49,18 +50,19 @@ def train_loss(cells: pd.DataFrame, borders: Regimes | None = None) -> Drawn:
     return _by_sparsity(cells, "train_loss", borders)
 
 
-def _by_sparsity(cells: pd.DataFrame, value: str, regimes: Regimes | None, spread: Means | None = None) -> Drawn:
+def _by_sparsity(cells: pd.DataFrame, value: str, regimes: Regimes | None, spread=None, at=()) -> Drawn:
     """A value of the selected cells, mean over tasks; dense and scratch as horizontal lines, intervals as bars."""
     name, label, words, scale, form = VALUES[value]
-    figure, axes = panel()
+    above = cells.arm.nunique() if cells.arm.nunique() > MOST_INSIDE else 0  # entries of a legend above the axes
+    figure, axes = panel(height=3.8 + 0.13 * above)
     means, table = mean_over_tasks(cells, value), points(cells, value, scale, spread)
     _arms(axes, means, value, scale)
     if spread:
         _intervals(axes, spread, scale)
     if regimes:
-        style.shade(axes, regimes, sorted(from_dense(means).target_sparsity.unique()))
+        style.shade(axes, regimes, sorted({*from_dense(means).target_sparsity, *at}))
     axes.set(xlabel=PERCENT, ylabel=f"mean {label}")
-    axes.legend()
+    _legend(figure) if above else axes.legend()
     alt = lines(f"Mean {words}", series(table), form)
     return Drawn(figure, name, alt, table, caption(cells, value, spread, shaded=regimes is not None))
 

@@ -7,12 +7,12 @@ from prune_utils.analysis import factorial
 from prune_utils.analysis.evidence import Evidence, unlearnt
 from prune_utils.analysis.noise.estimates import LEVEL, Estimate, Verdict
 from prune_utils.analysis.noise.means import REPEATED
-from prune_utils.analysis.regimes import POINTS, Boundary, Regimes
+from prune_utils.analysis.regimes import Boundary, Regimes
 from prune_utils.analysis.results import in_means
 from prune_utils.report.captions import stated_runs
 from prune_utils.report.escaping import markdown
 from prune_utils.study.schema import Analysis
-from prune_utils.study.words import many, minus, percent, percents
+from prune_utils.study.words import POINTS, many, minus, percent, percents
 
 LOW = "to cost nothing", "to cost something"
 HIGH = "to gain nothing", "to gain"
@@ -78,18 +78,18 @@ def _regimes(table: pd.DataFrame, regimes: Regimes) -> list[str]:
     gap = _changes(table[pruned] - table[random]).iloc[1:].dropna() if random in table else pd.Series()
     if len(gap):
         ends = [f"{_points(gap[at])} at {percent(at)}" for at in (gap.idxmin(), gap.idxmax())]
-        said = f"between {ends[0]} and {ends[1]}" if len(gap) > 1 else ends[0]
+        said = f"between {ends[0]} and {ends[1]}" if ends[0] != ends[1] else ends[0]
         found.append(f"Magnitude minus random masks: {said}.")
     return found
 
 
 def _not_learnt(cells: pd.DataFrame) -> list[str]:
-    said = (
-        f"**Not learnt: {', '.join(map(markdown, tasks := unlearnt(cells)))}.** The dense model does not beat the "
-        "majority class of the dev set there (in a regression, a correlation of 0), so these accuracies say nothing "
-        "about pruning."
-    )
-    return [said] if tasks else []
+    if not (tasks := unlearnt(cells)):
+        return []
+    return [
+        f"**Not learnt: {', '.join(map(markdown, tasks))}.** The dense model does not beat the majority class of the dev "
+        "set there (in a regression, a correlation of 0), so these accuracies say nothing about pruning."
+    ]
 
 
 def _transfer(cells: pd.DataFrame) -> list[str]:
@@ -194,4 +194,4 @@ def _size(difference: float) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{round(POINTS * difference, 9):+.1f} points"
+    return f"{round(POINTS * difference, 9):+z.1f} points"

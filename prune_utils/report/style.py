@@ -22,9 +22,9 @@ from prune_utils.study.sections.arms import SHIPPED
 STYLE = {"gradual": ("#0072B2", "o", "magnitude, gradual")} | {
     name: tuple(row.look) for name, row in SHIPPED.rows.items() if row.look
 }
-# looks of the arms of a table's own, in their order of appearance: Tol's muted colours
-FURTHER = ("#332288", "#882255", "#117733", "#999933", "#CC6677", "#44AA99", "#AA4499", "#88CCEE", "#DDCC77")
-FURTHER_MARKERS, NEXT = ">hd*p8", count()
+# looks of further arms, in their order of appearance: Tol's muted colours but for the green of `layers`, and markers that few arms have
+FURTHER = ("#332288", "#882255", "#999933", "#CC6677", "#44AA99", "#AA4499", "#88CCEE", "#DDCC77")
+FURTHER_MARKERS, NEXT = ">*pH8", count()
 INK, GREY, PAPER = "#333333", "#888888", "#ffffff"
 BOUNDS = {"dense": (INK, "--", "dense"), "scratch": (GREY, ":", "from scratch")}
 REGIME_SHADES = {"low": "#eef6ee", "medium": "#fdf6e3", "high": "#fbeaea"}

@@ -38,7 +38,7 @@ def table_one(cells: pd.DataFrame) -> pd.DataFrame:
 
 def _both(means: pd.DataFrame) -> pd.Series:
     loss = means.train_loss.map("\u00a0|\u00a0{:.2f}".format).where(means.train_loss.notna(), "")
-    accuracy = (100 * means.dev_accuracy).map("{:.1f}".format)
+    accuracy = (100 * means.dev_accuracy).round(9).map("{:.1f}".format)  # as in `Estimate.scaled`
     return (accuracy + loss).where(means.dev_accuracy.notna(), "")
 
 
@@ -57,8 +57,9 @@ def weights_beside(weights: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     """
     dense = weights[weights.sparsity == 0].assign(matrix=lambda frame: frame.matrix.map(label))
     ours = dense.groupby("matrix", sort=False)[["size", "mean", "std"]].mean()
-    both = ours.join(theirs.set_index("matrix")[["mean", "std"]], rsuffix=", paper", how="inner")
-    same = set(ours.index) == set(theirs.matrix) and ours["size"].sum() == BERT_BASE
+    theirs = theirs.set_index("matrix")[["mean", "std"]].add_suffix(", paper")
+    both = ours.join(theirs, how="inner")
+    same = set(ours.index) == set(theirs.index) and ours["size"].sum() == BERT_BASE
     return both.drop(columns="size") if same else both.iloc[:0]
 
 

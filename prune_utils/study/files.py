@@ -139,6 +139,11 @@ def holders(folder: Path) -> dict[int, str]:
     return found
 
 
+def lives(process: int | None) -> bool:
+    """Whether a process of this id runs on this machine."""
+    return process is not None and psutil.pid_exists(process)
+
+
 def once(path: Path, make: Callable[[], dict]) -> dict:
     """Read the JSON file `path`; if it is missing, lock its folder and write what `make` returns.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prune_utils.data.inputs import identified
 from prune_utils.study import paths
-from prune_utils.study.files import LOCK, alone, holders
+from prune_utils.study.files import LOCK, alone, holders, lives
 from prune_utils.study.params import load_study
 from prune_utils.study.record import check_same, differences, record
 from prune_utils.study.schema import Replay, Study
@@ -73,9 +73,8 @@ def run(params: Path, dry: bool = False, profile: Path | None = None, end: bool 
 def _held_by(study: Study | Replay, folder: Path) -> str:
     """Why a folder cannot be held: another start of the study, or what a killed one has left running."""
     said, front = f"study '{study.study}' is already running", progress.sitting(study).get("process")
-    holding = holders(folder)
-    left = " ".join(f"-{pid}" for pid, command in holding.items() if "snakemake" in command)
-    if left and front not in holding:
+    left = " ".join(f"-{pid}" for pid, command in holders(folder).items() if "snakemake" in command)
+    if left and not lives(front):
         return (
             f"{said}: process {front} was killed, but what it started is still running; let it finish, or run: "
             f"kill -INT -- {left}"

@@ -87,8 +87,10 @@ def test_the_address_of_the_app_may_name_a_study(finished, empty, monkeypatch):
         monkeypatch.setenv("QUERY_STRING", f"study={name}")
         opened = studies.opened()
         assert opened.study.study == name and f'<a href="?study={other}">' in studies.opening(opened).data
-    monkeypatch.setenv("QUERY_STRING", "study=../one")
-    assert studies.opened().study.study in ("one", "two")
+    monkeypatch.setenv("QUERY_STRING", "study=../<one>")
+    opened = studies.opened()
+    assert opened.study.study in ("one", "two")
+    assert "There is no finished study “../&lt;one&gt;” here." in studies.opening(opened).data
 
 
 def test_a_table_shows_its_regimes_and_costs_and_says_that_it_has_no_models(empty):
@@ -103,7 +105,7 @@ def test_a_study_without_cells_says_so(finished, empty):
     (empty / "results/smoke").mkdir(parents=True)
     shutil.copy(finished / "results/smoke/params.yaml", empty / "results/smoke/params.yaml")
     opened = studies.opened("smoke")
-    assert "not finished: 48 cells" in studies.opening(opened).data
+    assert "not finished: 52 cells" in studies.opening(opened).data
     assert "no finished cell yet" in texts(view_regimes.figure(opened))
     assert "is not in" in texts(view_weights.slider(opened))
     assert "No pre-trained model" in texts(view_blanks.asked(opened))

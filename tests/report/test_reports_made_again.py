@@ -34,7 +34,7 @@ def test_an_unfinished_study_reports_what_it_has(finished, tmp_path):
     before = {path for path in (tmp_path / "results").rglob("*") if path.is_file()}
     soup = bs4.BeautifulSoup(report_of(tmp_path, "report", smoke).read_text(), "html.parser")
     assert (
-        "This study is not finished. 40 of 48 fine-tuned cells" in soup.text
+        "This study is not finished. 44 of 52 fine-tuned cells" in soup.text
         and "sentiment, pretrain: 60, 90 %" in soup.text
     )
     assert soup.select("figure") and "nan" not in soup.text
@@ -43,7 +43,7 @@ def test_an_unfinished_study_reports_what_it_has(finished, tmp_path):
     for left in ("finetune", "prunability", "inside"):
         shutil.rmtree(tmp_path / "results/smoke" / left)
     text = report_of(tmp_path, "report", smoke).read_text()
-    assert "0 of 48 fine-tuned cells" in text and "pre-train gradual" in text
+    assert "0 of 52 fine-tuned cells" in text and "pre-train gradual" in text
     shutil.rmtree(tmp_path / "results/smoke")
     refused = run(tmp_path, "report", smoke)
     assert refused.returncode == 2 and "nothing of study 'smoke' is finished" in refused.stderr
@@ -62,7 +62,7 @@ def test_studies_stand_side_by_side(finished, tmp_path):
     text = report_of(tmp_path, "compare", "smoke", "other").read_text()
     regimes, claims, parameters, *_ = map(rows_of, bs4.BeautifulSoup(text, "html.parser").select("table"))
     assert (
-        regimes["smoke"][:4] == ["2", "48", "1", "2.0"]
+        regimes["smoke"][:4] == ["2", "52", "1", "2.0"]
         and regimes["other"][3] == "7.0"
         and parameters["analysis.accuracy_margin"] == ["2", "7"]
     )

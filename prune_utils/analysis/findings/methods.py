@@ -77,7 +77,10 @@ def table(evidence: Evidence, study: Study | Replay) -> pd.DataFrame:
             change = evidence.accuracy.difference((arm, sparsity), DENSE).scaled(POINTS)
             low, high = change.interval() or (np.nan, np.nan)
             at = round(100 * sparsity)
-            row |= {f"accuracy_{at}": POINTS * evidence.accuracy.point[arm, sparsity], f"change_{at}": change.value}
+            row |= {
+                f"accuracy_{at}": round(POINTS * evidence.accuracy.point[arm, sparsity], 9),
+                f"change_{at}": change.value,
+            }
             row |= {f"change_{at}_low": low, f"change_{at}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
