@@ -5,6 +5,7 @@ import pytest
 
 from prune_utils.analysis.claims import claims_table
 from prune_utils.analysis.evidence import Evidence, unlearnt
+from prune_utils.analysis.noise.means import Means
 from prune_utils.analysis.noise.measured import accuracy_means, loss_means
 from prune_utils.analysis.regimes import Regimes, curves, find
 from prune_utils.analysis.results import mean_over_tasks
@@ -207,6 +208,37 @@ def test_every_figure_and_table_is_drawn_from_few_or_many_cells(tasks, seeds):
     assert list(line.get_ydata()) == pytest.approx(expected)
     assert len(plots_regimes.by_task(cells, "train_loss").figure.axes) == len(tasks)
     assert plots_pretraining.pretraining_loss(runs, found).figure.axes[0].lines
+    hidden = plots_regimes.accuracy(cells[cells.arm == "dense"], found, at=cells.target_sparsity)
+    assert [text.get_text() for text in hidden.figure.axes[0].texts] == [
+        text.get_text() for text in figure.axes[0].texts
+    ]  # the regimes do not depend on what is drawn
     table = tables.table_one(cells)
     assert table.loc[("dense", 0.0), "a"].startswith("90.0" if len(seeds) == 1 else "90.1")
     assert list(table.index.levels[0]) and "average" in table.columns
+
+
+def test_what_is_not_low_may_be_high_where_high_was_not_measured():
+    means = Means(pd.Series({("dense", 0.0): 0.9, ("pretrain", 0.3): 0.9, ("pretrain", 0.6): 0.5}))
+    found = find(means, None, MARGINS)
+    assert [found.of(s) for s in (0.3, 0.6)] == ["low", "unknown"] and not found.high.measured and found.low.measured
+
+
+@pytest.mark.parametrize("arms", [3, 24])
+def test_a_figure_of_many_arms_keeps_its_axes(arms):
+    """The legend of many arms is outside of the axes, which stay as high."""
+    rows = [("dense", 0.0, 0.9)] + [(f"arm {n}", s, 0.8 - 0.01 * n) for n in range(arms) for s in (0.3, 0.6)]
+    cells = pd.DataFrame(rows, columns=["arm", "target_sparsity", "dev_accuracy"])
+    cells = cells.assign(task="a", seed=0, selected=True, learning_rate=1e-3, train_loss=0.1)
+    figure = plots_regimes.accuracy(cells).figure
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_window_extent().height > 200
+    assert bool(figure.legends) == (arms > plots_regimes.MOST_INSIDE)
+
+
+def test_the_seeds_of_a_target_have_its_colour_and_one_entry_of_the_legend():
+    history = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]
+    results = [{"target_sparsity": s, "seed": seed, "history": history} for seed in (0, 1) for s in (0.5, 0.0)]
+    (axes,) = plots_pretraining.training_loss(results).figure.axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["0 %", "50 %"]
+    colours = [line.get_color() for line in axes.lines]
+    assert len(colours) == 4 and len({tuple(colour) for colour in colours}) == 2

@@ -6,6 +6,7 @@ import datasets
 import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset
+from transformers import BertTokenizer
 
 from prune_utils.data import tasks
 from prune_utils.data.glue import GLUE, dev_file, facts
@@ -241,6 +242,15 @@ def test_texts_of_another_script_than_the_vocabulary_are_refused(tmp_path, words
     rows = "sentence\tlabel\n河桥\t1\n信花\t0\n"
     with pytest.raises(ParamsError, match=r"task mine: 100.0 % of the tokens are \[UNK\]"):
         tasks.check(local(tmp_path, "mine", rows, rows), words, 16)
+
+
+def test_unknown_tokens_are_counted_in_the_text_as_it_is(tmp_path):
+    """With a cased vocabulary, capitals count."""
+    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "GOOD", "BAD"]))
+    cased = BertTokenizer(str(tmp_path / "vocab.txt"), do_lower_case=False)
+    rows = "sentence\tlabel\nGOOD\t1\nBAD\t0\n"
+    facts = {fact.what: fact.value for fact in tasks.check(local(tmp_path, "mine", rows, rows), cased, 16)}
+    assert {value for what, value in facts.items() if what.endswith("unknown tokens")} == {"0 of 4 (0.0 %)"}
 
 
 def test_a_missing_file_and_a_header_in_cola_are_refused(tmp_path):

@@ -1,5 +1,7 @@
 """Accuracy at masked tokens by the frequency of the word, against the evaluation of a run."""
 
+from itertools import chain
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from prune_utils.analysis.evidence import Evidence
 from prune_utils.analysis.findings.inside import words_lost
 from prune_utils.data import prepared
+from prune_utils.data.masked_tokens import frequencies, unmasked
 from prune_utils.inside.masked_words import thirds
 from prune_utils.study import paths
 from prune_utils.study.grid import Run
@@ -28,6 +31,14 @@ def test_thirds_go_by_frequency_and_no_word_is_in_two(words, seed):
 
 def test_thirds_of_words_of_which_none_is_common_are_equal():
     assert thirds(np.arange(9), np.arange(9)[::-1]).tolist() == [1] * 3 + [2] * 3 + [3] * 3
+
+
+def test_frequencies_are_those_of_the_text_before_masking(finished, monkeypatch):
+    monkeypatch.setattr(paths, "OUT", finished)
+    pairs = prepared.pretraining_data(load_study(paths.PARAMS / "smoke.yaml"))
+    ids = list(chain.from_iterable(unmasked(pair) for pair in pairs.to_list()))
+    assert frequencies(pairs, 10_000).tolist() == np.bincount(ids, minlength=10_000).tolist()
+    assert len(frequencies(pairs)) == max(ids) + 1
 
 
 def test_the_thirds_together_are_the_evaluation_of_the_run(finished, monkeypatch):

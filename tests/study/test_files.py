@@ -4,13 +4,15 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 import pytest
 
 from prune_utils.__main__ import main
 from prune_utils.study import paths
-from prune_utils.study.files import alone, held, once
+from prune_utils.study.files import alone, held, once, whole_folder
 from prune_utils.study.section import ParamsError
 from prune_utils.workflow import launch
 
@@ -49,6 +51,18 @@ def test_what_fails_leaves_no_result_and_is_made_again(tmp_path):
     assert not path.exists() and not held(path.parent)
     assert once(path, lambda: {"x": float("nan")}) == {"x": None}
     assert once(path, fail) == {"x": None}  # finished: read, not made
+
+
+def test_what_a_killed_process_was_writing_is_no_result(tmp_path):
+    """Nothing in a folder that is being written has the name of a result, by which finished work is found."""
+    with whole_folder(tmp_path / "checkpoint") as unfinished:
+        (unfinished / "model").touch()
+        assert not [path for path in tmp_path.rglob("*") if path.name in ("checkpoint", "result.json")]
+    killed = "import os, sys; sys.path.insert(0, sys.argv[1]); from prune_utils.study import files; "
+    killed += "files.os.replace = lambda *names: os._exit(9); from pathlib import Path; "
+    killed += "files.write_whole(Path(sys.argv[2]) / 'result.json', '{}')"
+    subprocess.run([sys.executable, "-c", killed, str(paths.ROOT), str(tmp_path)], check=False)
+    assert len(list(tmp_path.glob(".result.json-*/*"))) == 1 and not list(tmp_path.rglob("result.json"))
 
 
 def test_a_damaged_result_names_itself_and_the_remedy(tmp_path):

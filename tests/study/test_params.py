@@ -288,6 +288,12 @@ def test_no_disk_space_is_known_before_training(smoke, monkeypatch):
         preflight.check_machine(validated(smoke), [])
 
 
+def test_a_finished_study_needs_no_disk_space(finished, monkeypatch):
+    monkeypatch.setattr(paths, "OUT", finished)
+    monkeypatch.setattr(preflight, "free_bytes", lambda study: 1000)
+    preflight.check_machine(load_study(paths.PARAMS / "smoke.yaml"), [])
+
+
 def test_missing_files_and_wrong_columns_are_known_before_training(smoke, tmp_path):
     text, words = tmp_path / "text.txt", tmp_path / "vocab.txt"
     text.write_text("One . Two . One two .\n" * 200)

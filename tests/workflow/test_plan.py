@@ -213,3 +213,8 @@ def test_the_plan_is_held_against_the_truth_and_a_hole_stays_a_hole(tmp_path, mo
     held = estimate_against_truth(SMOKE, cells, runs)
     assert list(held["measured seconds"]) == [10.0, 50.0, 3.0] and list(held.finished) == [1, 2, 2]
     assert held["estimated seconds"].iloc[[0, 2]].tolist() == [3600, 18000] and held["planned"].iloc[2] == 4
+
+
+def test_a_table_is_not_planned(capsys):
+    assert main(["plan", str(PARAMS / "published.yaml")]) == 2
+    assert "study 'published' is a table of results, which trains nothing" in capsys.readouterr().err
