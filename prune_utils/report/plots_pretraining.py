@@ -60,16 +60,13 @@ def _by_step(frame: pd.DataFrame, name: str, what: str, form: str, text: str, he
     """One line per column over optimiser steps; the seeds of a target have its colour and one entry of the legend."""
     frame = frame.rename_axis("optimiser step")
     figure, axes = panel(height=height)
-    targets = list(dict.fromkeys(column.partition(SEED)[0] for column in frame))
-    colours, width = (
-        dict(zip(targets, shades(len(targets)), strict=True)),
-        1.5 if len(targets) == frame.shape[1] else 0.9,
-    )
-    for column, values in frame.items():
-        target = column.partition(SEED)[0]
-        label = target if target in targets else None
-        axes.plot(values.dropna(), color=colours[target], label=label, linewidth=width)
-        targets = [other for other in targets if other != target]
+    runs: dict[str, list[str]] = {}
+    for column in frame:
+        runs.setdefault(column.partition(SEED)[0], []).append(column)
+    for (target, columns), colour in zip(runs.items(), shades(len(runs)), strict=True):
+        for place, column in enumerate(columns):
+            label, width = None if place else target, 1.5 if len(columns) == 1 else 0.9
+            axes.plot(frame[column].dropna(), color=colour, label=label, linewidth=width)
     axes.set(xlabel=frame.index.name)
     legend_right(axes, title="target")
     return Drawn(figure, name, lines(what, frame, form), frame, text)

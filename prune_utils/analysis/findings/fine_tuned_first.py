@@ -41,8 +41,8 @@ def fine_tuning_first_is_no_help(evidence: Evidence) -> Finding:
     best = max(leads, key=leads.get)
     said = f"downstream minus pretrain{mean_of(at)}; at best {leads[best]:+.1f} at {percents([best])}"
     if evidence.accuracy.has(TUNED_ON, DENSE):
-        longer = POINTS * (evidence.accuracy.point[TUNED_ON] - evidence.accuracy.point[DENSE])
-        said += f"; each against its own unpruned model, and that of downstream, trained as long, is at {longer:+.1f} points"
+        longer = round(POINTS * (evidence.accuracy.point[TUNED_ON] - evidence.accuracy.point[DENSE]), 9)
+        said += f"; each compared with its own unpruned model, which the longer training of downstream changes by {longer:+.1f} points"
     limit = evidence.margins.accuracy_margin
     return Finding(lead.at_most(limit), said, lead, limit=limit)
 

@@ -76,7 +76,7 @@ def downstream_fits_alike(evidence: Evidence) -> Finding:
     said = f"train loss of downstream minus pretrain, mean of {percents(at)}; "
     if means.has(TUNED_ON, DENSE):
         longer = means.point[TUNED_ON] - means.point[DENSE]
-        said += f"each against its own unpruned model, and that of downstream, trained as long, is at {longer:+.2f}; "
+        said += f"each compared with its own unpruned model, which the longer training of downstream changes by {longer:+.2f}; "
     said += f"at most {each[worst].value:+.2f}, at "
     said += percents([worst]) + (f"; beyond {FIT_LIMIT:g} nats at {percents(beyond)}" if beyond else "")
     return Finding(verdict, said, mean, NATS, tested=((mean, FIT_LIMIT), (mean, -FIT_LIMIT)))
