@@ -1,5 +1,6 @@
 """Evaluate the paper's claims on a study: from evidence to estimates and verdicts.
 
-`accuracy` has the claims on accuracy, `inside` those on weights; both return a `finding.Finding`. `claims.CLAIMS` lists
-them. docs/statistics.md explains the verdicts.
+`accuracy`, `fine_tuned_first`, `lines` and `fitting` have the claims on accuracies and train losses, `inside` those on weights; each
+returns a `finding.Finding`. `claims.CLAIMS` lists them, and docs/statistics.md explains the verdicts. `methods` compares arms;
+`stopping`, `forgotten` and `less_text` answer open questions of the paper.
 """
