@@ -73,23 +73,21 @@ def numbers(some: Evidence) -> pd.DataFrame:
 
 def _drawn(opened: Opened, tasks: list[str], arms: list[str]) -> Drawn:
     some, found = chosen(opened, tasks, arms)
-    low, high = found.low_until, found.high_from
-    unknown = {False: "unknown, without cells of its arms", True: "not reached"}
+    every, margins = opened.over(frozenset(tasks)), some.margins
     words = (
         f"Mean dev accuracy over {', '.join(tasks)} by sparsity, one line per arm. "
-        f"Low regime {'until ' + percent(low) if low is not None else unknown[found.low.measured]}; "
-        f"high regime {'from ' + percent(high) if high is not None else unknown[found.high.measured]}. "
-        f"Margins: {_margins(some)}.{not_learnt(some)}"
+        f"Low regime {_said(found.low, 'until')}; high regime {_said(found.high, 'from')}. "
+        f"Margins: {margins.accuracy_margin:g} points of accuracy, {margins.loss_margin:g} nats of pre-training loss."
+        f"{not_learnt(every)}"
     )
-    every = opened.over(frozenset(tasks)).cells.target_sparsity
-    figure = plots_regimes.accuracy(some.cells, found, some.accuracy, every).figure
+    figure = plots_regimes.accuracy(some.cells, found, some.accuracy, every.cells.target_sparsity).figure
     return Drawn(figure, "explorer_regimes", words, numbers(some))
 
 
-def _margins(some: Evidence) -> str:
-    return (
-        f"{some.margins.accuracy_margin:g} points of accuracy, {some.margins.loss_margin:g} nats of pre-training loss"
-    )
+def _said(border: regimes.Boundary, word: str) -> str:
+    if border.estimate is not None:
+        return f"{word} {percent(border.estimate)}"
+    return "not reached" if border.measured else "unknown: its arms were not measured"
 
 
 def not_learnt(some: Evidence) -> str:
