@@ -83,8 +83,11 @@ def by_sparsity(frame: pd.DataFrame, regimes: Regimes, stored: pd.DataFrame | No
 def costs_table(opened: Opened) -> HTML:
     """Accuracy lost by each task at each sparsity."""
     arm = next(iter(pruned_arms(opened)), STORED)
-    shown = by_sparsity(costs(opened, arm), borders(opened.evidence), _sizes(opened, arm))
-    return HTML(table(shown, f"{label(arm)}: points lost, 95 % interval; the checkpoint stored dense and sparse, MB"))
+    stored = _sizes(opened, arm)
+    caption = f"{label(arm)}: points lost, 95 % interval" + "; the checkpoint stored dense and sparse, MB" * (
+        stored is not None
+    )
+    return HTML(table(by_sparsity(costs(opened, arm), borders(opened.evidence), stored), caption))
 
 
 def answer(opened: Opened, arm: str, allowed: dict[str, float]) -> str:
@@ -143,7 +146,7 @@ def sliders(opened: Opened) -> ipywidgets.Widget:
     if not (arms := pruned_arms(opened)):
         raise Absent("No pruned arm was fine-tuned here.")
     arm = labelled(ipywidgets.Dropdown, "Arm", options=[(label(arm), arm) for arm in arms])
-    most = max(MOST, ceil(_costs(opened).cost.max()))
+    most = max(MOST, *map(ceil, _costs(opened).cost.dropna()), 0)
     points = {"value": min(opened.evidence.margins.accuracy_margin, most), "min": 0, "max": most, "step": 0.5}
     wide = "min(16em, 100%)"
     losing = [labelled(ipywidgets.BoundedFloatText, f"{task} may lose", wide, **points) for task in opened.tasks]

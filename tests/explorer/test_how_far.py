@@ -123,3 +123,11 @@ def test_a_cost_of_exactly_what_is_allowed_is_within_it(empty):
     exact = view_how_far.costs(opened, "pretrain").set_index("sparsity").cost[0.6]
     answer = view_how_far.answer(opened, "pretrain", {"a": exact - 1e-10})
     assert "Up to 60 %" in answer and rows_of(answer).loc["a"]["within"] == "yes"
+
+
+def test_sliders_reach_the_largest_cost_and_a_study_without_a_dense_model_has_none(empty):
+    table_study(empty, by_hand({"calm": (1, 2, 3), "frail": (5, 20, 33.3)}))
+    view = view_how_far.sliders(studies.opened())
+    assert control(view, "frail may lose").max == 34
+    table_study(empty, [row for row in by_hand({"a": (1, 2, 3)}) if row[0] != "dense"], "lone")
+    assert "no pruned cells with a dense cell" in texts(view_how_far.sliders(studies.opened("lone")))
