@@ -38,7 +38,11 @@ def serving(module, arguments, out, folder):
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:  # it waits for a kernel that does not end; nothing is tested from here on
+            process.kill()
+            process.wait()
 
 
 def _wait(process, port, log):

@@ -125,6 +125,11 @@ def test_an_order_reads_every_example_equally_often(lengths, batch_size, count, 
     assert np.array_equal(order, training_order(np.array(lengths), batch_size, count, seed))
 
 
+def test_each_pass_over_the_data_has_an_order_of_its_own():
+    batches = training_order(np.full(64, 5), 32, 128, 0).reshape(4, 32)
+    assert len({frozenset(batch) for batch in batches.tolist()}) == 4
+
+
 def test_batches_hold_like_lengths():
     lengths = np.random.default_rng(0).integers(4, 128, 6400)
     order = training_order(lengths, 32, 6400, 0)

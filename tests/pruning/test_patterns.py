@@ -220,3 +220,11 @@ def test_n_of_m_is_chosen_at_its_share_of_the_grid(n, m):
     share = round(1 - n / m, 2)
     masks = pattern_of(f"{n}:{m}").choose({"m": torch.rand(3, 2 * m)}, share, 1)
     pattern_of(f"{n}:{m}").check(masks, share, 1)
+
+
+def test_a_head_owns_its_rows_of_each_block_of_a_fused_matrix():
+    """Rows of all queries, then of all keys, then of all values: two heads of two rows in each."""
+    of_head = torch.tensor([1.0, 1, 10, 10]).repeat(3)
+    fused, output = of_head[:, None].expand(12, 4), torch.tensor([1.0, 1, 10, 10]).expand(4, 4)
+    found = sums({"layers.0.attn.Wqkv.weight": fused, "layers.0.attn.Wo.weight": output}, heads=2)
+    assert {layer: units.tolist() for layer, units in found.items()} == {1: [32.0, 320.0]}

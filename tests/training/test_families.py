@@ -1,6 +1,7 @@
 """Every family of encoders: what is pruned, what is trained, and what is refused."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ from prune_utils.study.sections import recipes
 from prune_utils.training import probe, sizes
 from prune_utils.training.finetuning import finetune, starting_model
 from prune_utils.training.model_folder.check import check
-from prune_utils.training.modeling import MaskedEncoder, masked, new_model
+from prune_utils.training.modeling import MaskedEncoder, masked, new_model, special_ids
 from prune_utils.training.pretraining import pretrain
 from prune_utils.training.sizes import Shape, shape
 from prune_utils.workflow.preflight import check_inputs
@@ -432,3 +433,11 @@ def test_the_random_weights_of_a_new_bert_are_those_of_transformers_own_class():
     transformers.set_seed(3)
     theirs = transformers.BertForPreTraining(plain.config)
     assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), theirs.parameters(), strict=True))
+
+
+def test_special_tokens_of_a_config_are_those_of_the_tokenizer():
+    tokenizer = SimpleNamespace(pad_token_id=0, cls_token_id=2, sep_token_id=3)
+    ids = {kind: special_ids(SimpleNamespace(kind=kind), tokenizer) for kind in ("bert", "roberta", "modernbert")}
+    assert ids["bert"] == {"pad_token_id": 0}
+    assert ids["roberta"] == {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+    assert ids["modernbert"] == ids["roberta"] | {"cls_token_id": 2, "sep_token_id": 3}

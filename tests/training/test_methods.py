@@ -26,6 +26,7 @@ from prune_utils.study.paths import PARAMS
 from prune_utils.study.record import differences, record
 from prune_utils.study.section import ParamsError
 from prune_utils.study.sections.arms import PRETRAINED, SCORES, SHIPPED, Teacher, Zeros
+from prune_utils.training import pretraining
 from prune_utils.training.finetuning import fine_tuned, finetune, starting_model
 from prune_utils.training.loop.distillation import distance, distilled
 from prune_utils.training.loop.trainer import train
@@ -166,6 +167,14 @@ def test_a_teacher_without_a_share_changes_nothing_and_one_with_a_share_does(stu
 
 
 @pytest.mark.slow(5)
+def test_the_teacher_of_pre_training_is_the_dense_model_and_does_not_learn(study, monkeypatch):
+    teachers, run = [], Run("distilled_twice", 0.5, 1)
+    monkeypatch.setattr(pretraining, "distilled", lambda model, how: (teachers.append(model), distilled(model, how))[1])
+    pretrain(study, run)
+    dense = load_checkpoint(MaskedEncoder, run.dense().checkpoint(study.study), 0.0)[0].state_dict()
+    assert all(torch.equal(dense[name], weights.cpu()) for name, weights in teachers[0].state_dict().items())
+
+
 def test_a_teacher_in_pre_training_makes_runs_of_their_own_and_one_in_fine_tuning_does_not(study):
     taught, plain = (pretrain(study, at(arm).pretrained(study)) for arm in ("distilled_twice", "distilled"))
     assert taught["method"] == "distilled_twice" and plain["method"] == "gradual"

@@ -15,7 +15,7 @@ from prune_utils.analysis.noise.means import DENSE
 from prune_utils.analysis.regimes import Boundary, border_of
 from prune_utils.study.schema import Replay, Study
 from prune_utils.study.section import ParamsError
-from prune_utils.study.sections.arms import PRETRAINED, PRETRAINING, UNPRUNED
+from prune_utils.study.sections.arms import PRETRAINED, PRETRAINING
 from prune_utils.study.words import POINTS
 
 ORDERS = Path(__file__).parent.with_name("published") / "orders.csv"
@@ -24,7 +24,7 @@ FAMILY_RISK = 0.05  # of one false difference or more among all pairs and sparsi
 
 def arms_of(evidence: Evidence) -> list[str]:
     """The pruned arms of a study, in the order of its cells."""
-    return [arm for arm in dict.fromkeys(evidence.cells.arm) if arm not in UNPRUNED]
+    return list(dict.fromkeys(evidence.cells.arm[evidence.cells.target_sparsity > 0]))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
